@@ -1,0 +1,1 @@
+//! The few ways this program touches files: bounded read, write-beside-and-rename, `.npy`.

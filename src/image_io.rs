@@ -1,0 +1,1 @@
+//! Opens a photo safely and brings it to the size a network takes.

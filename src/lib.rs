@@ -1,0 +1,25 @@
+//! BiAM Lens: see where a multi-label zero-shot network looks.
+//!
+//! The network is BiAM (Narayan et al., "Discriminative Region-based Multi-Label Zero-Shot
+//! Learning", ICCV 2021). One photo goes through the rooms from top to bottom:
+//!
+//! ```text
+//! photo ─ image_io ─► backbone ─ (x_r, x_g) ─► model: latent → RCB ┐
+//!                                                      └──► SCB ┴► fuse → e_f ─► region classifier ─ m ─► scores
+//! typed label ─ semantics ─────────────────────────────────────── label vectors A ──┘
+//! ```
+//!
+//! [`engine`] owns the loaded networks and every cache; [`app`] and [`cli`] only send it requests
+//! and show its replies; [`figure`] turns replies into pictures.
+
+pub mod app;
+pub mod backbone;
+pub mod bundle;
+pub mod cli;
+pub mod engine;
+pub mod figure;
+pub mod files;
+pub mod image_io;
+pub mod kernels;
+pub mod model;
+pub mod semantics;

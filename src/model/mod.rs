@@ -1,0 +1,1 @@
+//! The network: latent features, RCB, SCB, fusion, region classifier, top-k pooling.
