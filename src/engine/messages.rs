@@ -1,0 +1,295 @@
+//! What is asked of the engine and what it answers: plain data, no tensor, no lock.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::backbone::Covered;
+use crate::model::Variant;
+use crate::model::pooling::{top_k_mean, top_regions};
+use crate::semantics::LabelStatus;
+
+/// Where a photo comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PhotoSource {
+    /// A file on disk.
+    File(PathBuf),
+    /// A sample inside the program, by the name in [`crate::engine::samples`].
+    Sample(&'static str),
+}
+
+impl PhotoSource {
+    /// The name people read: the file's name or the sample's.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy()
+                .into_owned(),
+            Self::Sample(name) => (*name).to_owned(),
+        }
+    }
+
+    /// The file's path; samples have none.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Sample(_) => None,
+        }
+    }
+}
+
+/// A decoded photo, ready to be painted.
+#[derive(Debug)]
+pub struct Photo {
+    pub source: PhotoSource,
+    /// Width and height of the photo in pixels, upright.
+    pub size: [usize; 2],
+    /// RGB, scaled down (never up) so that the longer side is at most [`Photo::LONGEST_SHOWN`].
+    pub shown: image::RgbImage,
+}
+
+impl Photo {
+    /// Longest side in pixels of a photo as it is kept for painting.
+    pub const LONGEST_SHOWN: u32 = 2048;
+
+    /// Width over height of the whole photo.
+    pub fn aspect(&self) -> f32 {
+        self.size[0] as f32 / self.size[1].max(1) as f32
+    }
+}
+
+/// Rows and columns of regions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl Grid {
+    /// Number of regions.
+    pub fn regions(self) -> usize {
+        self.rows * self.columns
+    }
+}
+
+/// One label's responses over the bundle's ordinary regions, for one variant.
+///
+/// They give any response a meaning of its own: how far it stands above what is usual.
+#[derive(Debug)]
+pub struct OrdinaryResponses {
+    mean: f32,
+    deviation: f32,
+    sorted: Box<[f32]>,
+}
+
+impl OrdinaryResponses {
+    /// From the responses of all ordinary regions, in any order. `None` when there are fewer than
+    /// two or they do not vary, since no standard score exists then.
+    pub fn new(mut responses: Vec<f32>) -> Option<Self> {
+        responses.sort_unstable_by(f32::total_cmp);
+        let count = responses.len() as f64;
+        let mean = responses.iter().map(|&m| f64::from(m)).sum::<f64>() / count;
+        let variance = responses
+            .iter()
+            .map(|&m| (f64::from(m) - mean).powi(2))
+            .sum::<f64>()
+            / count;
+        let deviation = variance.sqrt();
+        (responses.len() > 1 && deviation.is_finite() && deviation > 0.0).then(|| Self {
+            mean: mean as f32,
+            deviation: deviation as f32,
+            sorted: responses.into_boxed_slice(),
+        })
+    }
+
+    /// The standard score of a response: (m - mean) / standard deviation, "σ above ordinary".
+    pub fn sigma(&self, response: f32) -> f32 {
+        (response - self.mean) / self.deviation
+    }
+
+    /// The response whose standard score is `sigma`.
+    pub fn response_at(&self, sigma: f32) -> f32 {
+        self.mean + sigma * self.deviation
+    }
+
+    /// The fraction of ordinary regions that respond less, 0 to 1.
+    pub fn rank(&self, response: f32) -> f32 {
+        self.sorted.partition_point(|&m| m < response) as f32 / self.sorted.len() as f32
+    }
+}
+
+/// One label's response map in one variant.
+#[derive(Clone, Debug)]
+pub struct ResponseMap {
+    /// Raw responses m (Eq. 1), row by row, `grid.regions()` of them.
+    pub responses: Arc<[f32]>,
+    /// The label's responses over ordinary regions; `None` when the bundle has none.
+    pub ordinary: Option<Arc<OrdinaryResponses>>,
+}
+
+impl ResponseMap {
+    /// Standard score of every region, where ordinary regions are known.
+    pub fn sigmas(&self) -> Option<Vec<f32>> {
+        let ordinary = self.ordinary.as_ref()?;
+        Some(self.responses.iter().map(|&m| ordinary.sigma(m)).collect())
+    }
+
+    /// The largest response.
+    pub fn largest(&self) -> f32 {
+        self.responses
+            .iter()
+            .copied()
+            .fold(f32::NEG_INFINITY, f32::max)
+    }
+
+    /// The label's score: the mean of the `k` largest responses.
+    pub fn score(&self, k: usize) -> f32 {
+        top_k_mean(&self.responses, k)
+    }
+
+    /// The regions that the score is made of, largest response first.
+    pub fn pooled_regions(&self, k: usize) -> Vec<usize> {
+        top_regions(&self.responses, k)
+    }
+}
+
+/// What is known of a label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelFacts {
+    pub text: String,
+    pub status: LabelStatus,
+    /// The seen labels nearest in meaning with their cosines, nearest first.
+    pub nearest: Vec<(String, f32)>,
+}
+
+/// How long one stage took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageTime {
+    /// Stage names are those of `bench`: `decode`, `resize`, `backbone`, `text`, `encode.biam`, …
+    pub stage: String,
+    pub milliseconds: f64,
+    /// Whether the result came from a cache, so that the time says nothing of the work.
+    pub cached: bool,
+}
+
+/// Scores of many labels for one photo.
+#[derive(Clone, Debug)]
+pub struct Ranking {
+    /// The bundle's labels, then the typed ones that are not among them.
+    pub labels: Arc<[(String, LabelStatus)]>,
+    /// `scores[variant][label]`, in the order of [`Comparison::variants`] and of `labels`.
+    pub scores: Vec<Vec<f32>>,
+}
+
+/// The answer to [`Request::Compare`]: response maps of one photo, labels by variants.
+#[derive(Debug)]
+pub struct Comparison {
+    pub photo: Arc<Photo>,
+    pub grid: Grid,
+    /// Where the grid lies in the photo.
+    pub covered: Covered,
+    /// The k the bundle's networks were trained with.
+    pub trained_k: usize,
+    pub labels: Vec<LabelFacts>,
+    pub variants: Vec<Variant>,
+    /// `maps[variant][label]`.
+    pub maps: Vec<Vec<ResponseMap>>,
+    /// Scores of all the bundle's labels, with the trained k, when they were asked for.
+    pub ranking: Option<Ranking>,
+    pub times: Vec<StageTime>,
+    /// The device in words: `CPU, 2 threads` or `CUDA 0 (NVIDIA …)`.
+    pub device: String,
+}
+
+/// What the loaded bundle offers, for lists and captions.
+#[derive(Clone, Debug)]
+pub struct BundleFacts {
+    pub name: String,
+    pub folder: PathBuf,
+    pub variants: Vec<Variant>,
+    /// Every label of the bundle with seen or unseen, in the bundle's order.
+    pub labels: Arc<[(String, LabelStatus)]>,
+    pub trained_k: usize,
+    pub has_ordinary_regions: bool,
+    pub device: String,
+    /// Why the CPU is used although a GPU was asked for or might have been expected.
+    pub device_note: Option<String>,
+}
+
+/// What the window may ask for. A newer request of a kind replaces an older one not yet answered.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Maps of `labels` in `variants` on `photo`.
+    Compare {
+        photo: PhotoSource,
+        labels: Vec<String>,
+        variants: Vec<Variant>,
+        /// Also score every label of the bundle.
+        ranking: bool,
+    },
+    /// A small picture for the photo list, at most `side` pixels wide and high. These queue; they
+    /// do not replace one another.
+    Thumbnail { photo: PhotoSource, side: u32 },
+    /// Move to another device and answer the last comparison again.
+    Device(super::DeviceChoice),
+    /// Drop what is being computed.
+    Cancel,
+}
+
+/// Something under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// What is happening, in words: `Opening photo.jpg`.
+    pub doing: String,
+    /// 0 to 1 where it is known.
+    pub fraction: Option<f32>,
+}
+
+/// Something that did not work, in one line that says what and the way out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    pub message: String,
+    /// The photo it happened with, if one.
+    pub photo: Option<PhotoSource>,
+    /// Nothing more can be computed (no bundle).
+    pub fatal: bool,
+}
+
+/// What the engine answers.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Bundle(Arc<BundleFacts>),
+    /// The photo is decoded; its maps follow.
+    Photo(Arc<Photo>),
+    Comparison(Arc<Comparison>),
+    Thumbnail {
+        photo: PhotoSource,
+        picture: Arc<image::RgbImage>,
+    },
+    /// `None`: nothing is under way any more.
+    Progress(Option<Progress>),
+    Failure(Failure),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_scores_and_ranks_follow_their_definitions() {
+        let ordinary = OrdinaryResponses::new(vec![3.0, 1.0, 1.0, 3.0]).expect("they vary");
+        assert_eq!(ordinary.sigma(4.0), 2.0);
+        assert_eq!(ordinary.response_at(2.0), 4.0);
+        assert_eq!(ordinary.rank(2.0), 0.5);
+        assert_eq!(ordinary.rank(9.0), 1.0);
+        assert_eq!(ordinary.rank(1.0), 0.0);
+    }
+
+    #[test]
+    fn responses_that_do_not_vary_have_no_standard_score() {
+        assert!(OrdinaryResponses::new(vec![1.0; 8]).is_none());
+        assert!(OrdinaryResponses::new(vec![]).is_none());
+        assert!(OrdinaryResponses::new(vec![f32::NAN, 1.0]).is_none());
+    }
+}
