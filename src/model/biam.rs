@@ -45,15 +45,6 @@ pub struct Encoded {
     pub covered: Covered,
 }
 
-/// What one network answers for a label set.
-#[derive(Clone, Debug)]
-pub struct Responses {
-    /// Response maps m, `[N, L, h, w]`.
-    pub maps: Tensor,
-    /// Scores `[N, L]`: the mean of each map's k largest responses.
-    pub scores: Tensor,
-}
-
 /// What happened inside, for inspection.
 #[derive(Clone, Debug)]
 pub struct Trace {
@@ -137,21 +128,18 @@ impl Biam {
         })
     }
 
-    /// The second half: responses of `N` encoded photos to label vectors `[L, D]`, scored with `k`.
-    pub fn respond(&self, photos: &Encoded, labels: &Tensor, k: usize) -> Result<Responses> {
-        let projected = self.classifier.project_labels(labels)?;
-        let flat = region_classifier::responses(&photos.features, &projected)?;
-        let (count, labels, _) = flat.dims3()?;
-        let (rows, columns) = photos.grid;
-        Ok(Responses {
-            scores: region_classifier::pool(&flat, k)?,
-            maps: flat.reshape((count, labels, rows, columns))?,
-        })
-    }
-
-    /// W(A), `[L, out]`: what [`region_classifier::responses`] multiplies e_f with.
+    /// W(A), `[L, out]`, of label vectors `[L, D]`: what [`Biam::respond`] multiplies e_f with.
     pub fn project_labels(&self, labels: &Tensor) -> Result<Tensor> {
         self.classifier.project_labels(labels)
+    }
+
+    /// The second half: response maps m `[N, L, h, w]` of `N` encoded photos to `L` labels given
+    /// by [`Biam::project_labels`]. Scores are [`region_classifier::pool`]ed from them.
+    pub fn respond(&self, photos: &Encoded, projected_labels: &Tensor) -> Result<Tensor> {
+        let flat = region_classifier::responses(&photos.features, projected_labels)?;
+        let (count, labels, _) = flat.dims3()?;
+        let (rows, columns) = photos.grid;
+        flat.reshape((count, labels, rows, columns))
     }
 
     /// What happens inside for `N` photos.

@@ -9,5 +9,5 @@ pub mod rcb;
 pub mod region_classifier;
 pub mod scb;
 
-pub use biam::{Biam, Block, EncodeOptions, Encoded, Responses, Trace};
+pub use biam::{Biam, Block, EncodeOptions, Encoded, Trace};
 pub use config::{ConfigError, ModelConfig, Preset, Variant};
