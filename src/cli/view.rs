@@ -31,7 +31,7 @@ pub fn run(options: Options) -> Result<Outcome> {
     app::run(WindowOptions {
         worker_factory: Box::new(|wake| Worker::start(worker, wake.into())),
         photos: options.photos,
-        samples: samples::all(),
+        samples: samples::names().collect(),
         labels,
     })?;
     Ok(Outcome::Complete)
