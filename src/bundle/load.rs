@@ -250,7 +250,10 @@ impl Parts<'_> {
     fn features_and_labels(&self) -> Result<FeaturesAndLabels, BundleError> {
         let entry = &self.manifest.backbone;
         let BackboneKind::EfficientnetLite2 = entry.kind;
-        let config = efficientnet_lite::Config::lite2(entry.input_size);
+        let config = efficientnet_lite::Config {
+            input_size: entry.input_size,
+            ..efficientnet_lite::Config::lite2()
+        };
         let backbone = self.weights(&entry.file, |vb| EfficientNetLite::new(&config, vb))?;
         let projection = match &self.manifest.projection {
             Some(entry) => Some(self.weights(&entry.file, |vb| self.projection(vb))?),

@@ -109,7 +109,7 @@ impl ConvolutionBlock {
         let fast = get_or_build(&self.fast, || {
             let (scale, shift) = self.affine()?;
             let convolution =
-                Conv3x3::new(&self.weight, Some(&self.bias), Activation::Relu, 1, Padding::same(3))?;
+                Conv3x3::new(&self.weight, Some(&self.bias), Activation::Relu, 1, Padding::same(1))?;
             convolution.with_affine(&scale, &shift)
         })?;
         fast.forward(xs)

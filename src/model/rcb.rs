@@ -1,12 +1,13 @@
 //! Region-contextualised block: every region looks at every other (Eq. 2 to 5).
 
 use candle_core::{Result, Tensor};
-use candle_nn::{VarBuilder, ops::softmax_last_dim};
+use candle_nn::VarBuilder;
 
 use super::config::ModelConfig;
 use super::dropout::Dropout;
 use super::layers::Mix;
-use crate::kernels::{Activation, attention};
+use crate::kernels::attention::{attention, attention_weights, split_heads};
+use crate::kernels::Activation;
 
 /// Dropout on the attention and on its output while training.
 const DROPOUT: f32 = 0.1;
@@ -53,7 +54,7 @@ impl RegionContextualisedBlock {
 
     /// The same in differentiable operators, with dropout.
     pub fn forward_train(&self, latent: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
-        let value = self.split_heads(&self.value.forward_train(latent)?)?;
+        let value = split_heads(&self.value.forward_train(latent)?, self.heads)?;
         let weights = dropout.apply(&self.attention_weights(latent)?, DROPOUT)?;
         let attended = weights
             .matmul(&value)?
@@ -68,18 +69,10 @@ impl RegionContextualisedBlock {
 
     /// The attention r_h = softmax(q kᵀ / √(C/H)), `[N, H, P, P]`: row i is where region i looks.
     pub fn attention_weights(&self, latent: &Tensor) -> Result<Tensor> {
-        let query = self.split_heads(&self.query.forward_train(latent)?)?;
-        let key = self.split_heads(&self.key.forward_train(latent)?)?;
-        let head_width = query.dim(3)? as f64;
-        let scores = (query.matmul(&key.t()?)? / head_width.sqrt())?;
-        softmax_last_dim(&scores)
-    }
-
-    /// `[N, P, C]` to `[N, H, P, C/H]`.
-    fn split_heads(&self, xs: &Tensor) -> Result<Tensor> {
-        let (photos, regions, channels) = xs.dims3()?;
-        xs.reshape((photos, regions, self.heads, channels / self.heads))?
-            .transpose(1, 2)?
-            .contiguous()
+        attention_weights(
+            &self.query.forward_train(latent)?,
+            &self.key.forward_train(latent)?,
+            self.heads,
+        )
     }
 }
