@@ -18,7 +18,9 @@ use super::manifest::{
 use crate::files::{FileError, read_bounded, write_atomically};
 use crate::model::{ModelConfig, Preset, Variant};
 use crate::semantics::sentence::SentenceEncoder;
-use crate::semantics::{LabelEncoder, LabelLists, Source, convert_sentence_encoder};
+use crate::semantics::{
+    LabelEncoder, LabelLists, Source, convert_sentence_tokenizer, convert_sentence_weights,
+};
 
 /// Largest part that is read.
 const PART_LIMIT: u64 = 2 << 30;
@@ -77,13 +79,17 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     let variants = read_variants(&parts.heads, &mut files)?;
     doing("converting the label encoder");
     let source = parts.text_encoder.join("model.safetensors");
-    let converted = convert_sentence_encoder(Source {
+    let converted = convert_sentence_weights(Source {
         path: &source,
         bytes: &read(&source)?,
     })?;
     files.insert(TEXT_ENCODER.to_owned(), converted);
-    let tokenizer = parts.text_encoder.join("tokenizer.json");
-    files.insert(TOKENIZER.to_owned(), read(&tokenizer)?);
+    let source = parts.text_encoder.join("tokenizer.json");
+    let converted = convert_sentence_tokenizer(Source {
+        path: &source,
+        bytes: &read(&source)?,
+    })?;
+    files.insert(TOKENIZER.to_owned(), converted);
     doing("encoding the labels");
     let (vectors, dimension) = label_vectors(parts, &files)?;
     files.insert(LABEL_VECTORS.to_owned(), vectors);
@@ -152,7 +158,7 @@ fn label_vectors(parts: &Parts, files: &Files) -> Result<(Vec<u8>, usize), Bundl
     let labels: Vec<&str> = lists
         .labels()
         .iter()
-        .map(|(label, _)| label.as_str())
+        .map(|listed| listed.label.as_str())
         .collect();
     let vectors = encoder.encode(&labels)?;
     let bytes = half_precision("vectors", &vectors).map_err(|error| BundleError::Weights {

@@ -12,7 +12,7 @@ use super::messages::{LabelFacts, OrdinaryResponses};
 use crate::bundle::{Bundle, TrainedVariant};
 use crate::model::Variant;
 use crate::model::region_classifier::responses;
-use crate::semantics::{LabelStatus, label_key, neighbours, normalise_label};
+use crate::semantics::{label_key, neighbours, normalise_label};
 
 /// Labels whose vectors are kept.
 const KEPT_LABELS: usize = 8192;
@@ -41,13 +41,13 @@ impl KnownLabels {
         let rows = labels
             .iter()
             .enumerate()
-            .map(|(row, (label, _))| (label_key(label), row))
+            .map(|(row, listed)| (label_key(&listed.label), row))
             .collect();
         let (seen_rows, seen): (Vec<u32>, Vec<String>) = labels
             .iter()
             .zip(0u32..)
-            .filter(|((_, status), _)| *status == LabelStatus::Seen)
-            .map(|((label, _), row)| (row, label.clone()))
+            .filter(|(listed, _)| listed.seen)
+            .map(|(listed, row)| (row, listed.label.clone()))
             .unzip();
         let count = seen_rows.len();
         let seen_rows = Tensor::from_vec(seen_rows, count, &bundle.device)?;

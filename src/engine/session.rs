@@ -101,7 +101,12 @@ impl Session {
             name: bundle.name.clone(),
             folder: bundle.folder.clone(),
             variants: bundle.variant_names(),
-            labels: bundle.lists.labels().into(),
+            labels: bundle
+                .lists
+                .labels()
+                .iter()
+                .map(|listed| (listed.label.clone(), bundle.lists.status(&listed.label)))
+                .collect(),
             trained_k: bundle.config.top_k,
             has_ordinary_regions: bundle
                 .variants
