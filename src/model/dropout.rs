@@ -1,7 +1,7 @@
 //! Dropout from a seeded generator, so that a training run can be repeated.
 
 use candle_core::{Result, Tensor};
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// Zeroes values at random while training and scales the rest up, so that means stay.
 pub struct Dropout {
