@@ -8,7 +8,7 @@ use clap::Args;
 use crate::bundle::find_bundle;
 use crate::engine::{DeviceChoice, Session};
 use crate::files::{one_line, read_bounded, shown};
-use crate::image_io::{PhotoError, list_photos};
+use crate::image_io::list_photos;
 use crate::model::Variant;
 use crate::semantics::{ParsedLabels, parse_labels};
 
@@ -93,10 +93,6 @@ pub fn photos(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool)> {
     Ok((photos, errors.is_empty()))
 }
 
-/// Says that a photo could not be read.
-pub fn complain_of(error: &PhotoError) {
-    complain(error);
-}
 
 /// One line on standard error.
 pub fn complain(message: &impl ToString) {

@@ -115,7 +115,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
 
 type Prepared = Result<PreparedPhoto, EngineError>;
 
-fn prepare_all(photos: &[PathBuf], side: usize) -> Vec<(PathBuf, Prepared)> {
+fn prepare_all(photos: &[PathBuf], side: u32) -> Vec<(PathBuf, Prepared)> {
     photos
         .par_iter()
         .map(|path| {
