@@ -235,6 +235,11 @@ impl PackedDepthwise {
         }
     }
 
+    /// Where the windows lie.
+    pub(crate) fn window(&self) -> Window {
+        self.window
+    }
+
     /// Channels in and out.
     pub(crate) fn channels(&self) -> usize {
         self.channels
@@ -255,7 +260,8 @@ impl PackedDepthwise {
         (self.window.kernel + 1) * self.padded_row(width)
     }
 
-    fn padded_row(&self, width: usize) -> usize {
+    /// Floats of a padded input row, a multiple of sixteen.
+    pub(crate) fn padded_row(&self, width: usize) -> usize {
         (self.window.padded_width(width) * self.channels).next_multiple_of(16)
     }
 

@@ -174,6 +174,14 @@ impl PackedMatrix {
         self.panels.len()
     }
 
+    /// The columns of panel `panel`.
+    pub(crate) fn panel_columns(&self, panel: usize) -> Range<usize> {
+        let Panel {
+            column, vectors, ..
+        } = self.panels[panel];
+        column..(column + vectors * self.set.width()).min(self.columns)
+    }
+
     /// Computes the columns of `panels` of the product of `rows` with this matrix.
     ///
     /// # Safety
