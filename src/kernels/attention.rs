@@ -50,7 +50,10 @@ pub fn attention_weights(q: &Tensor, k: &Tensor, heads: usize) -> Result<Tensor>
 }
 
 /// `[N, P, C]` to `[N, heads, P, C / heads]`.
-fn split_heads(xs: &Tensor, heads: usize) -> Result<Tensor> {
+///
+/// # Errors
+/// The heads do not divide the channels.
+pub fn split_heads(xs: &Tensor, heads: usize) -> Result<Tensor> {
     let (images, regions, channels) = xs.dims3()?;
     if heads == 0 || channels % heads != 0 {
         bail!("{heads} heads do not divide {channels} channels");
