@@ -389,3 +389,98 @@ impl Operator<'_> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, on_every_instruction_set, random};
+    use super::*;
+
+    /// Images, height, width, channels in and out, stride, padding before and after.
+    type Case = ([usize; 5], usize, (usize, usize));
+
+    fn layer(inputs: usize, outputs: usize, stride: usize, padding: Padding) -> Result<Conv3x3> {
+        Conv3x3::new(
+            &random(1.0, &[outputs, inputs, 3, 3]),
+            Some(&random(2.0, &[outputs])),
+            Activation::Relu,
+            stride,
+            padding,
+        )
+    }
+
+    fn check(cases: &[Case]) -> Result<()> {
+        on_every_instruction_set(|| {
+            for &([images, height, width, inputs, outputs], stride, (before, after)) in cases {
+                let layer = layer(inputs, outputs, stride, Padding::new(before, after))?;
+                let xs = random(3.0, &[images, height, width, inputs]);
+                assert_close(&layer.forward(&xs)?, &layer.plain(&xs)?, 1e-5)?;
+                let (scale, shift) = (random(4.0, &[outputs]), random(5.0, &[outputs]));
+                let layer = layer.with_affine(&scale, &shift)?;
+                assert_close(&layer.forward(&xs)?, &layer.plain(&xs)?, 1e-5)?;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn directly_it_is_candle_s_convolution() -> Result<()> {
+        check(&[
+            ([1, 33, 31, 3, 32], 2, (0, 1)),
+            ([2, 14, 9, 5, 7], 2, (1, 1)),
+            ([3, 8, 8, 17, 33], 1, (1, 1)),
+            ([1, 3, 3, 40, 40], 1, (0, 0)),
+            ([1, 10, 11, 4, 20], 3, (2, 0)),
+        ])
+    }
+
+    #[test]
+    fn by_winograd_it_is_candle_s_convolution() -> Result<()> {
+        check(&[
+            ([1, 14, 14, 64, 48], 1, (1, 1)),
+            ([2, 7, 9, 37, 41], 1, (1, 1)),
+            ([1, 1, 1, 32, 32], 1, (1, 1)),
+            // More tiles than are worked on at once.
+            ([3, 30, 17, 32, 33], 1, (1, 1)),
+        ])
+    }
+
+    #[test]
+    fn pixels_are_scaled_before_they_are_padded() -> Result<()> {
+        let pixels = (random(3.0, &[2, 21, 20, 3]).affine(127.0, 128.0)?).to_dtype(DType::U8)?;
+        let scaled = pixels
+            .to_dtype(DType::F32)?
+            .affine(1.0 / 128.0, -127.0 / 128.0)?;
+        let layer = layer(3, 8, 2, Padding::new(0, 1))?;
+        let found = layer.forward_pixels(&pixels, 1.0 / 128.0, -127.0 / 128.0)?;
+        assert_close(&found, &layer.plain(&scaled)?, 1e-5)
+    }
+
+    #[test]
+    fn says_what_does_not_fit() -> Result<()> {
+        let layer = layer(3, 8, 2, Padding::default())?;
+        let message = layer
+            .forward(&random(1.0, &[1, 9, 9, 4]))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("3 channels was given 4"), "{message}");
+        let message = layer
+            .forward(&random(1.0, &[1, 2, 9, 3]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("2x9 is smaller than the window"),
+            "{message}"
+        );
+        assert!(
+            layer
+                .forward_pixels(&random(1.0, &[1, 9, 9, 3]), 1.0, 0.0)
+                .is_err()
+        );
+        assert!(
+            layer
+                .with_affine(&random(1.0, &[3]), &random(1.0, &[8]))
+                .is_err()
+        );
+        Ok(())
+    }
+}

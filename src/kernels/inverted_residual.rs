@@ -5,9 +5,10 @@
 //! window. Bands of a small image would share many of these rows; there the wide tensor, which is
 //! small too, is computed at once, so that no row is widened twice.
 
-use super::depthwise::{Depthwise, PackedDepthwise};
+use super::depthwise::Depthwise;
 use super::matrix::{PackedMatrix, Rows, Target};
 use super::memory::{SharedMut, contiguous, filled, with_scratch};
+use super::packed_depthwise::PackedDepthwise;
 use super::parallel;
 use super::pointwise::Pointwise;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -323,5 +324,140 @@ impl CustomOp1 for Fused<'_> {
         let output = unsafe { filled(images * output_length, run) };
         let shape = Shape::from((images, rows, columns, self.project.columns()));
         Ok((CpuStorage::F32(output), shape))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, on_every_instruction_set, random};
+    use super::super::{Activation, Padding};
+    use super::*;
+
+    struct Case {
+        shape: [usize; 4],
+        expand: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        padding: Padding,
+    }
+
+    fn block(case: &Case) -> Result<InvertedResidual> {
+        let inputs = case.shape[3];
+        let wide = inputs * case.expand;
+        let pointwise = |from: usize, to: usize, activation| {
+            Pointwise::new(
+                &random(1.0, &[to, from]),
+                Some(&random(2.0, &[to])),
+                activation,
+            )
+        };
+        let expand = (case.expand > 1).then(|| pointwise(inputs, wide, Activation::Relu6));
+        let depthwise = Depthwise::new(
+            &random(3.0, &[wide, 1, case.kernel, case.kernel]),
+            Some(&random(4.0, &[wide])),
+            case.stride,
+            case.padding,
+            Activation::Relu6,
+        )?;
+        let project = pointwise(wide, case.outputs, Activation::None)?;
+        let skip = case.stride == 1 && inputs == case.outputs;
+        InvertedResidual::new(expand.transpose()?, depthwise, project, skip)
+    }
+
+    /// One after the other: `shape`, expansion, channels out, kernel, stride, padding.
+    fn check(cases: &[([usize; 4], usize, usize, usize, usize, Padding)]) -> Result<()> {
+        on_every_instruction_set(|| {
+            for &(shape, expand, outputs, kernel, stride, padding) in cases {
+                let case = Case {
+                    shape,
+                    expand,
+                    outputs,
+                    kernel,
+                    stride,
+                    padding,
+                };
+                let block = block(&case)?;
+                let xs = random(5.0, &shape);
+                assert_close(&block.forward(&xs)?, &block.plain(&xs)?, 1e-5)?;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn by_bands_it_is_its_layers_one_after_the_other() -> Result<()> {
+        check(&[
+            ([1, 120, 22, 6], 6, 6, 3, 1, Padding::same(1)),
+            ([2, 121, 21, 5], 6, 8, 5, 2, Padding::new(1, 2)),
+            ([1, 96, 20, 16], 1, 16, 3, 1, Padding::same(1)),
+            ([3, 17, 19, 8], 1, 24, 3, 2, Padding::new(0, 1)),
+        ])
+    }
+
+    #[test]
+    fn at_once_it_is_its_layers_one_after_the_other() -> Result<()> {
+        check(&[
+            ([1, 14, 14, 20], 6, 20, 5, 1, Padding::same(2)),
+            ([2, 9, 11, 8], 6, 16, 3, 1, Padding::same(1)),
+            ([1, 13, 12, 7], 6, 9, 5, 2, Padding::same(2)),
+            ([1, 2, 3, 16], 6, 16, 5, 1, Padding::same(2)),
+        ])
+    }
+
+    #[test]
+    fn layers_that_do_not_fit_are_refused() -> Result<()> {
+        let pointwise = |from: usize, to: usize| {
+            Pointwise::new(&random(1.0, &[to, from]), None, Activation::None)
+        };
+        let depthwise = |stride| {
+            let weight = random(1.0, &[12, 1, 3, 3]);
+            Depthwise::new(&weight, None, stride, Padding::same(1), Activation::None)
+        };
+        let new = InvertedResidual::new;
+        assert!(
+            new(
+                Some(pointwise(2, 10)?),
+                depthwise(1)?,
+                pointwise(12, 2)?,
+                false
+            )
+            .is_err()
+        );
+        assert!(
+            new(
+                Some(pointwise(2, 12)?),
+                depthwise(1)?,
+                pointwise(10, 2)?,
+                false
+            )
+            .is_err()
+        );
+        assert!(
+            new(
+                Some(pointwise(2, 12)?),
+                depthwise(1)?,
+                pointwise(12, 3)?,
+                true
+            )
+            .is_err()
+        );
+        assert!(
+            new(
+                Some(pointwise(2, 12)?),
+                depthwise(2)?,
+                pointwise(12, 2)?,
+                true
+            )
+            .is_err()
+        );
+        let block = new(
+            Some(pointwise(2, 12)?),
+            depthwise(1)?,
+            pointwise(12, 2)?,
+            true,
+        )?;
+        assert!(block.forward(&random(1.0, &[1, 6, 6, 3])).is_err());
+        Ok(())
     }
 }

@@ -12,9 +12,12 @@ pub mod inverted_residual;
 mod lanes;
 mod matrix;
 mod memory;
+mod packed_depthwise;
 mod parallel;
 pub mod pointwise;
 pub mod pooling;
+#[cfg(test)]
+mod testing;
 mod winograd;
 
 use candle_core::{DType, Result, Tensor, bail};
