@@ -170,8 +170,8 @@ fn filter_columns(pixels: &[u8], source_bytes: usize, columns: &Filter, narrowed
 struct InterleavedTaps {
     /// Byte at which each output's first block starts in a row.
     starts: Vec<usize>,
-    /// `[outputs, blocks, BLOCK]`.
-    weights: Vec<i32>,
+    /// `[outputs, blocks]`.
+    weights: Vec<[i32; BLOCK]>,
     blocks: usize,
     /// Byte behind the last one that is read in a row.
     end: usize,
@@ -181,12 +181,10 @@ impl InterleavedTaps {
     fn new(columns: &Filter) -> Self {
         let longest = columns.lengths.iter().copied().max().unwrap_or(0);
         let blocks = (longest * CHANNELS).div_ceil(BLOCK);
-        let mut weights = vec![0; columns.starts.len() * blocks * BLOCK];
-        for (output, laid_out) in weights.chunks_exact_mut(blocks * BLOCK).enumerate() {
-            for (pixel, &weight) in laid_out
-                .chunks_exact_mut(CHANNELS)
-                .zip(columns.taps(output))
-            {
+        let mut weights = vec![[0; BLOCK]; columns.starts.len() * blocks];
+        for (output, laid_out) in weights.chunks_exact_mut(blocks).enumerate() {
+            let pixels = laid_out.as_flattened_mut().chunks_exact_mut(CHANNELS);
+            for (pixel, &weight) in pixels.zip(columns.taps(output)) {
                 pixel.fill(weight);
             }
         }
@@ -213,20 +211,24 @@ impl NullaryFnOnce for FilterRow<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let length = self.taps.blocks * BLOCK;
-        let weights = self.taps.weights.chunks_exact(length);
+        let taps = self.taps;
         let outputs = self.target.chunks_exact_mut(CHANNELS);
-        for ((pixel, weights), &start) in outputs.zip(weights).zip(&self.taps.starts) {
-            let source = &self.source[start..start + length];
+        let weights = taps.weights.chunks_exact(taps.blocks);
+        for ((pixel, weights), &start) in outputs.zip(weights).zip(&taps.starts) {
+            let source = &self.source[start..start + taps.blocks * BLOCK];
+            let (blocks, _) = source.as_chunks::<BLOCK>();
             let mut sums = [0i32; BLOCK];
-            for (bytes, weights) in source.chunks_exact(BLOCK).zip(weights.chunks_exact(BLOCK)) {
+            for (bytes, weights) in blocks.iter().zip(weights) {
                 for lane in 0..BLOCK {
                     sums[lane] += i32::from(bytes[lane]) * weights[lane];
                 }
             }
-            for (channel, value) in pixel.iter_mut().enumerate() {
-                let sum: i32 = sums.iter().skip(channel).step_by(CHANNELS).sum();
-                *value = to_byte(HALF + sum);
+            for channel in 0..CHANNELS {
+                let mut sum = HALF;
+                for lane in (channel..BLOCK).step_by(CHANNELS) {
+                    sum += sums[lane];
+                }
+                pixel[channel] = to_byte(sum);
             }
         }
     }
