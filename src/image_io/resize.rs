@@ -3,13 +3,12 @@
 //!
 //! The filter is Keys' cubic (1981) with a = -1/2. Where the photo shrinks, the filter is stretched
 //! over all source pixels that an output pixel stands for (antialiasing). Weights are rounded to
-//! 22-bit fixed point; columns are filtered first and rounded to 8 bits, then rows.
+//! 22-bit fixed point; columns and rows are filtered one after the other, rounded to 8 bits
+//! between.
 
 use image::RgbImage;
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
-use std::borrow::Cow;
-use std::ops::Range;
 
 const CHANNELS: usize = 3;
 /// Fraction bits of a weight: 32 less 8 for the pixel and 2 for the filter's overshoot.
@@ -36,16 +35,30 @@ pub fn resize_bicubic(photo: &RgbImage, width: u32, height: u32) -> RgbImage {
     }
     let columns = Filter::new(photo.width() as usize, width as usize);
     let rows = Filter::new(photo.height() as usize, height as usize);
-    let needed = rows.reach();
-    let row_bytes = width as usize * CHANNELS;
-    let narrowed = if photo.width() == width {
-        let whole = photo.as_raw();
-        Cow::Borrowed(&whole[needed.start * row_bytes..needed.end * row_bytes])
+    let target_bytes = width as usize * CHANNELS;
+    if rows_come_first(photo, width, height) {
+        let source_bytes = photo.width() as usize * CHANNELS;
+        let mut lowered = vec![0; height as usize * source_bytes];
+        filter_rows(photo.as_raw(), &rows, source_bytes, &mut lowered);
+        filter_columns(&lowered, source_bytes, &columns, resized.as_mut());
+    } else if photo.width() == width {
+        filter_rows(photo.as_raw(), &rows, target_bytes, resized.as_mut());
     } else {
-        Cow::Owned(filter_columns(photo, &columns, needed.clone()))
-    };
-    filter_rows(&narrowed, &rows, needed.start, row_bytes, resized.as_mut());
+        let source_bytes = photo.width() as usize * CHANNELS;
+        let mut narrowed = vec![0; photo.height() as usize * target_bytes];
+        filter_columns(photo.as_raw(), source_bytes, &columns, &mut narrowed);
+        filter_rows(&narrowed, &rows, target_bytes, resized.as_mut());
+    }
     resized
+}
+
+/// Whether rows are filtered before columns, which shows because of the rounding between: since
+/// Pillow 13 where the height loses more than twice as many pixels as the width. Earlier versions
+/// always filter columns first.
+fn rows_come_first(photo: &RgbImage, width: u32, height: u32) -> bool {
+    let lost_columns = i64::from(photo.width()) - i64::from(width);
+    let lost_rows = i64::from(photo.height()) - i64::from(height);
+    lost_rows > 0 && lost_rows > 2 * lost_columns
 }
 
 /// For each output position of one axis, which source pixels it is made of and by what weights.
@@ -95,13 +108,6 @@ impl Filter {
         filter
     }
 
-    /// The source pixels that any output is made of.
-    fn reach(&self) -> Range<usize> {
-        let start = self.starts.first().copied().unwrap_or(0);
-        let last = self.starts.last().zip(self.lengths.last());
-        start..last.map_or(start, |(start, length)| start + length)
-    }
-
     fn taps(&self, output: usize) -> &[i32] {
         &self.weights[output * self.stride..][..self.lengths[output]]
     }
@@ -130,19 +136,16 @@ fn to_byte(sum: i32) -> u8 {
     (sum >> FRACTION_BITS).clamp(0, 255) as u8
 }
 
-/// Filters along the rows in `needed`: `[needed rows, outputs, 3]`.
-fn filter_columns(photo: &RgbImage, columns: &Filter, needed: Range<usize>) -> Vec<u8> {
-    let source_bytes = photo.width() as usize * CHANNELS;
+/// Filters along each row: `[rows, source_bytes]` → `[rows, outputs, 3]`.
+fn filter_columns(pixels: &[u8], source_bytes: usize, columns: &Filter, narrowed: &mut [u8]) {
     let target_bytes = columns.starts.len() * CHANNELS;
     let taps = InterleavedTaps::new(columns);
-    let pixels = photo.as_raw();
-    let mut narrowed = vec![0; needed.len() * target_bytes];
     let arch = Arch::new();
     narrowed
         .par_chunks_exact_mut(target_bytes)
-        .zip(needed)
+        .enumerate()
         .with_min_len(16)
-        .for_each_init(Vec::new, |padded, (target, row)| {
+        .for_each_init(Vec::new, |padded, (row, target)| {
             let from_row = &pixels[row * source_bytes..];
             // The last block of a row reads on, with weights of zero, into the next row; below
             // the last row there is none.
@@ -150,7 +153,7 @@ fn filter_columns(photo: &RgbImage, columns: &Filter, needed: Range<usize>) -> V
                 from_row
             } else {
                 padded.clear();
-                padded.extend_from_slice(&from_row[..source_bytes.min(from_row.len())]);
+                padded.extend_from_slice(&from_row[..source_bytes]);
                 padded.resize(taps.end.max(source_bytes), 0);
                 padded.as_slice()
             };
@@ -160,7 +163,6 @@ fn filter_columns(photo: &RgbImage, columns: &Filter, needed: Range<usize>) -> V
                 target,
             });
         });
-    narrowed
 }
 
 /// The column filter's weights laid out for rows of interleaved channels: each weight three times,
@@ -168,8 +170,8 @@ fn filter_columns(photo: &RgbImage, columns: &Filter, needed: Range<usize>) -> V
 struct InterleavedTaps {
     /// Byte at which each output's first block starts in a row.
     starts: Vec<usize>,
-    /// `[outputs, blocks, BLOCK]`.
-    weights: Vec<i32>,
+    /// `[outputs, blocks]`.
+    weights: Vec<[i32; BLOCK]>,
     blocks: usize,
     /// Byte behind the last one that is read in a row.
     end: usize,
@@ -179,12 +181,10 @@ impl InterleavedTaps {
     fn new(columns: &Filter) -> Self {
         let longest = columns.lengths.iter().copied().max().unwrap_or(0);
         let blocks = (longest * CHANNELS).div_ceil(BLOCK);
-        let mut weights = vec![0; columns.starts.len() * blocks * BLOCK];
-        for (output, laid_out) in weights.chunks_exact_mut(blocks * BLOCK).enumerate() {
-            for (pixel, &weight) in laid_out
-                .chunks_exact_mut(CHANNELS)
-                .zip(columns.taps(output))
-            {
+        let mut weights = vec![[0; BLOCK]; columns.starts.len() * blocks];
+        for (output, laid_out) in weights.chunks_exact_mut(blocks).enumerate() {
+            let pixels = laid_out.as_flattened_mut().chunks_exact_mut(CHANNELS);
+            for (pixel, &weight) in pixels.zip(columns.taps(output)) {
                 pixel.fill(weight);
             }
         }
@@ -211,38 +211,42 @@ impl NullaryFnOnce for FilterRow<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let length = self.taps.blocks * BLOCK;
-        let weights = self.taps.weights.chunks_exact(length);
+        let taps = self.taps;
         let outputs = self.target.chunks_exact_mut(CHANNELS);
-        for ((pixel, weights), &start) in outputs.zip(weights).zip(&self.taps.starts) {
-            let source = &self.source[start..start + length];
+        let weights = taps.weights.chunks_exact(taps.blocks);
+        for ((pixel, weights), &start) in outputs.zip(weights).zip(&taps.starts) {
+            let source = &self.source[start..start + taps.blocks * BLOCK];
+            let (blocks, _) = source.as_chunks::<BLOCK>();
             let mut sums = [0i32; BLOCK];
-            for (bytes, weights) in source.chunks_exact(BLOCK).zip(weights.chunks_exact(BLOCK)) {
+            for (bytes, weights) in blocks.iter().zip(weights) {
                 for lane in 0..BLOCK {
                     sums[lane] += i32::from(bytes[lane]) * weights[lane];
                 }
             }
-            for (channel, value) in pixel.iter_mut().enumerate() {
-                let sum: i32 = sums.iter().skip(channel).step_by(CHANNELS).sum();
-                *value = to_byte(HALF + sum);
+            for channel in 0..CHANNELS {
+                let mut sum = HALF;
+                for lane in (channel..BLOCK).step_by(CHANNELS) {
+                    sum += sums[lane];
+                }
+                pixel[channel] = to_byte(sum);
             }
         }
     }
 }
 
-/// Filters across rows: `narrowed` `[rows from first, row_bytes]` → `target` `[outputs, row_bytes]`.
-fn filter_rows(narrowed: &[u8], rows: &Filter, first: usize, row_bytes: usize, target: &mut [u8]) {
+/// Filters across rows: `[rows, row_bytes]` → `[outputs, row_bytes]`.
+fn filter_rows(pixels: &[u8], rows: &Filter, row_bytes: usize, lowered: &mut [u8]) {
     let arch = Arch::new();
-    target
+    lowered
         .par_chunks_exact_mut(row_bytes)
         .enumerate()
         .with_min_len(4)
         .for_each_init(Vec::new, |sums, (output, target)| {
-            let start = (rows.starts[output] - first) * row_bytes;
+            let start = rows.starts[output] * row_bytes;
             sums.clear();
             sums.resize(row_bytes, HALF);
             arch.dispatch(FilterAcross {
-                source: &narrowed[start..],
+                source: &pixels[start..],
                 weights: rows.taps(output),
                 sums,
                 target,
