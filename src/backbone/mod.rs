@@ -1,5 +1,9 @@
 //! Backbones: from pixels to region features and a global feature.
 
+pub mod efficientnet_lite;
+
+pub use efficientnet_lite::EfficientNetLite;
+
 use candle_core::{Result, Tensor};
 
 /// The part of a photo that a grid of regions covers, as fractions of its width and height.

@@ -1,1 +1,11 @@
 //! A model folder on disk: manifest, weights, label lists; and the import that makes one.
+
+mod error;
+mod find;
+pub mod import;
+mod load;
+pub mod manifest;
+
+pub use error::BundleError;
+pub use find::{VARIABLE, find_bundle};
+pub use load::{Bundle, MANIFEST, TrainedVariant, read_manifest};

@@ -1,1 +1,90 @@
-//! The commands, one file each.
+//! The commands, one file each. Results go to standard output, messages to standard error.
+
+mod bench;
+mod common;
+mod import;
+mod predict;
+mod render;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// See where a multi-label zero-shot network looks.
+///
+/// Without a command the window opens, on the photos and folders that are named.
+#[derive(Debug, Parser)]
+#[command(
+    name = "biam-lens",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Example: biam-lens holiday.jpg"
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    view: view::Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the window (what happens without a command, too)
+    #[command(after_help = "Example: biam-lens view --labels \"dog, traffic light\" street.jpg")]
+    View(view::Options),
+    /// Rank labels for photos, and write their response maps
+    #[command(
+        after_help = "Example: biam-lens predict photos/ --labels \"dog, traffic light, joy\" --json\n\nWithout --labels the bundle's own labels are ranked."
+    )]
+    Predict(predict::Options),
+    /// Draw response maps into a picture file
+    #[command(
+        after_help = "Example: biam-lens render street.jpg --labels \"car, traffic light\" --out figure.png"
+    )]
+    Render(render::Options),
+    /// Make a bundle's folder from its parts
+    #[command(
+        after_help = "Example: biam-lens import heads/ --text-encoder all-MiniLM-L6-v2/ --out weights/mine"
+    )]
+    Import(import::Options),
+    /// Time every stage of the warm program
+    #[command(after_help = "Example: biam-lens bench street.jpg --runs 50 --json")]
+    Bench(bench::Options),
+}
+
+/// Runs a command. Anything that failed has been said on standard error when this returns.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let done = match arguments.command {
+        None => view::run(arguments.view),
+        Some(Command::View(options)) => view::run(options),
+        Some(Command::Predict(options)) => predict::run(&options),
+        Some(Command::Render(options)) => render::run(&options),
+        Some(Command::Import(options)) => import::run(options),
+        Some(Command::Bench(options)) => bench::run(&options),
+    };
+    match done {
+        Ok(Outcome::Complete) => ExitCode::SUCCESS,
+        Ok(Outcome::Incomplete) => ExitCode::FAILURE,
+        // The reader of a pipe has seen enough: no failure worth a word.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            common::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How a command ended when it could run at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Complete,
+    /// Some photos could not be read; each has been named.
+    Incomplete,
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,12 +1,21 @@
 //! Owns the loaded networks, the device and every cache; answers plain requests with plain replies.
 
+mod cache;
 pub mod device;
+mod error;
+mod labels;
 pub mod messages;
+pub mod photos;
+pub mod samples;
+pub mod session;
 pub mod worker;
 
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
+pub use error::EngineError;
 pub use messages::{
     BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
     Progress, Ranking, Reply, Request, ResponseMap, StageTime,
 };
-pub use worker::Worker;
+pub use photos::{PreparedPhoto, prepare};
+pub use session::{Session, Wanted};
+pub use worker::{Worker, WorkerOptions};

@@ -1,1 +1,101 @@
 //! The few ways this program touches files: bounded read, write-beside-and-rename, `.npy`.
+
+mod npy;
+mod read;
+mod write;
+
+pub use npy::{save_npy_f32, write_npy_f32};
+pub use read::read_bounded;
+pub use write::write_atomically;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a file could not be read or written: one line that says which file, why and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("{}: no such file: check the name", shown(.0))]
+    Missing(PathBuf),
+    #[error("{}: a link to a file that is not there: restore its target or remove the link", shown(.0))]
+    DanglingLink(PathBuf),
+    #[error("{}: {kind}, not a regular file: name a file instead", shown(.path))]
+    NotRegular { path: PathBuf, kind: &'static str },
+    #[error("{}: permission denied: make the file readable or choose another", shown(.0))]
+    Unreadable(PathBuf),
+    #[error("{}: the file is empty: fetch or export it again", shown(.0))]
+    Empty(PathBuf),
+    #[error("{}: larger than the {} allowed here: choose a smaller file", shown(.path), size(*.limit_bytes))]
+    TooLarge { path: PathBuf, limit_bytes: u64 },
+    #[error("{}: cannot be read ({}): check the disk it is on", shown(.path), one_line(.source))]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}: its folder {} does not exist: create the folder first", shown(.path), shown(.folder))]
+    NoFolder { path: PathBuf, folder: PathBuf },
+    #[error("{}: no permission to write here: choose another folder", shown(.0))]
+    Unwritable(PathBuf),
+    #[error("{}: no space left on the disk: free some or choose another place", shown(.0))]
+    DiskFull(PathBuf),
+    #[error("{}: cannot be written ({}): choose another place", shown(.path), one_line(.source))]
+    Write { path: PathBuf, source: io::Error },
+}
+
+impl FileError {
+    /// The file the error is about.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Missing(path)
+            | Self::DanglingLink(path)
+            | Self::Unreadable(path)
+            | Self::Empty(path)
+            | Self::Unwritable(path)
+            | Self::DiskFull(path)
+            | Self::NotRegular { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::Read { path, .. }
+            | Self::NoFolder { path, .. }
+            | Self::Write { path, .. } => path,
+        }
+    }
+}
+
+/// A path as one line of text, whatever bytes its name has.
+pub fn shown(path: &Path) -> String {
+    one_line(&path.display())
+}
+
+/// `text` with control characters (line breaks above all) replaced, so that a message stays one
+/// line and cannot steer a terminal.
+pub fn one_line(text: &impl ToString) -> String {
+    text.to_string()
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// A count of bytes for people: `512 MiB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} bytes"),
+        1024..1_048_576 => format!("{} KiB", bytes / 1024),
+        _ => format!("{} MiB", bytes / 1_048_576),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_one_line_even_for_hostile_names() {
+        let error = FileError::Missing(PathBuf::from("a\nb\u{1b}[2J.jpg"));
+        let message = error.to_string();
+        assert!(!message.contains('\n') && !message.contains('\u{1b}'));
+        assert!(message.contains("no such file"));
+    }
+
+    #[test]
+    fn sizes_read_as_people_write_them() {
+        assert_eq!(size(12), "12 bytes");
+        assert_eq!(size(4096), "4 KiB");
+        assert_eq!(size(512 << 20), "512 MiB");
+    }
+}

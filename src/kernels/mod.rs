@@ -1,1 +1,65 @@
 //! CPU operators that candle lacks or does slowly, one file each; channels-last, checked against plain candle.
+//!
+//! Every layer holds its weights as candle tensors and, for the CPU, packed when it is built. On any
+//! other device it runs candle's own operators. Activations are contiguous f32 tensors
+//! `[N, h, w, C]`.
+
+pub mod activation;
+pub mod attention;
+pub mod conv3x3;
+pub mod depthwise;
+pub mod inverted_residual;
+mod lanes;
+mod matrix;
+mod memory;
+mod parallel;
+pub mod pointwise;
+mod winograd;
+
+use candle_core::{DType, Result, Tensor, bail};
+
+pub use activation::Activation;
+pub use attention::attention;
+pub use conv3x3::Conv3x3;
+pub use depthwise::Depthwise;
+pub use inverted_residual::InvertedResidual;
+pub use pointwise::Pointwise;
+
+/// Rows and columns of zeros around an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Padding {
+    pub left: usize,
+    pub top: usize,
+    pub right: usize,
+    pub bottom: usize,
+}
+
+impl Padding {
+    /// `before` on the left and top, `after` on the right and bottom.
+    #[must_use]
+    pub const fn new(before: usize, after: usize) -> Self {
+        Self {
+            left: before,
+            top: before,
+            right: after,
+            bottom: after,
+        }
+    }
+
+    /// The same on all four sides.
+    #[must_use]
+    pub const fn same(margin: usize) -> Self {
+        Self::new(margin, margin)
+    }
+}
+
+/// `vector` as f32, checked to hold `length` values.
+fn vector_of(name: &str, vector: Option<&Tensor>, length: usize) -> Result<Option<Tensor>> {
+    let Some(vector) = vector else {
+        return Ok(None);
+    };
+    if vector.dims() != [length] {
+        bail!("a {name} is [{length}], not {:?}", vector.dims());
+    }
+    Ok(Some(vector.to_dtype(DType::F32)?.contiguous()?))
+}

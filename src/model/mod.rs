@@ -1,6 +1,13 @@
 //! The network: latent features, RCB, SCB, fusion, region classifier, top-k pooling.
 
+pub mod biam;
 pub mod config;
+pub mod dropout;
+pub mod layers;
 pub mod pooling;
+pub mod rcb;
+pub mod region_classifier;
+pub mod scb;
 
-pub use config::Variant;
+pub use biam::{Biam, Block, EncodeOptions, Encoded, Trace};
+pub use config::{ConfigError, ModelConfig, Preset, Variant};

@@ -1,15 +1,80 @@
 //! Labels as text and as vectors: label encoders, and what a label is to a bundle.
+//!
+//! [`text`] turns what was typed into labels, [`sentence`] turns labels into vectors,
+//! [`labels`] knows which labels a bundle was trained on, and [`neighbours`] which labels lie near
+//! another.
 
-use serde::{Deserialize, Serialize};
+mod bert;
+pub mod labels;
+pub mod neighbours;
+pub mod sentence;
+pub mod text;
 
-/// What a label is to a bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LabelStatus {
-    /// A training label of the ranking loss.
-    Seen,
-    /// Only its name was among the semantic teacher's classes.
-    Taught,
-    /// Neither: a zero-shot label.
-    Unseen,
+pub use labels::{LabelLists, LabelStatus};
+pub use neighbours::neighbours;
+pub use sentence::{SentenceEncoder, convert_sentence_tokenizer, convert_sentence_weights};
+pub use text::{LabelError, ParsedLabels, label_key, normalise_label, parse_labels};
+
+use std::path::{Path, PathBuf};
+
+use candle_core::Tensor;
+
+/// The bytes of a file together with its path, so that an error can name the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    pub path: &'a Path,
+    pub bytes: &'a [u8],
+}
+
+/// What can go wrong between a label's text and its vector.
+#[derive(Debug, thiserror::Error)]
+pub enum SemanticsError {
+    /// A text that cannot be a label.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// The file holds no weights of the expected network.
+    #[error(
+        "{}: not the weights of a text encoder ({reason}); import the model again",
+        path.display()
+    )]
+    Weights { path: PathBuf, reason: String },
+    /// The file holds no tokenizer that fits the weights.
+    #[error(
+        "{}: not the tokenizer of this text encoder ({reason}); import the model again",
+        path.display()
+    )]
+    Tokenizer { path: PathBuf, reason: String },
+    /// A line of a label list that cannot be understood.
+    #[error("{} line {line}: {reason}", path.display())]
+    List {
+        path: PathBuf,
+        line: usize,
+        reason: String,
+    },
+    /// The tokenizer refused a label.
+    #[error("the label “{label}” cannot be split into tokens ({reason}); type it differently")]
+    Split { label: String, reason: String },
+    /// A tensor operation failed, usually for want of memory on the device.
+    #[error("label vectors could not be computed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// Turns labels into vectors: one row of the paper's A for each label.
+pub trait LabelEncoder: Send + Sync {
+    /// Length D of a label's vector.
+    fn dimension(&self) -> usize;
+
+    /// One l2-normalised row for each label, in the order given: `[L, D]` in f32 on the encoder's
+    /// device. A label is encoded bare, as [`normalise_label`] leaves it, with no prompt around it.
+    ///
+    /// # Errors
+    /// A text that is no label, or a tensor operation that fails.
+    fn encode(&self, labels: &[&str]) -> Result<Tensor, SemanticsError>;
+
+    /// Whether the encoder knows any part of this label. All labels of which it knows nothing (an
+    /// emoji that its vocabulary lacks, say) get the same vector, which means nothing.
+    ///
+    /// # Errors
+    /// As [`LabelEncoder::encode`].
+    fn knows(&self, label: &str) -> Result<bool, SemanticsError>;
 }

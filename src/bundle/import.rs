@@ -1,0 +1,387 @@
+//! Makes a bundle's folder from parts: backbone, projection, trained heads, label encoder, lists.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use safetensors::SafeTensors;
+
+use super::BundleError;
+use super::load::{MANIFEST, sha256};
+use super::manifest::{
+    BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelEncoderKind, LabelsEntry,
+    Manifest, ModelEntry, ProjectionEntry, VariantEntry,
+};
+use crate::files::{FileError, read_bounded, write_atomically};
+use crate::model::{ModelConfig, Preset, Variant};
+use crate::semantics::sentence::SentenceEncoder;
+use crate::semantics::{
+    LabelEncoder, LabelLists, Source, convert_sentence_tokenizer, convert_sentence_weights,
+};
+
+/// Largest part that is read.
+const PART_LIMIT: u64 = 2 << 30;
+/// Side of the default backbone's input, which makes a grid of [`GRID`].
+const INPUT_SIZE: usize = 448;
+/// Rows and columns of regions at [`INPUT_SIZE`].
+const GRID: [usize; 2] = [14, 14];
+const BACKBONE: &str = "backbone.safetensors";
+const PROJECTION: &str = "projection.safetensors";
+const LABELS: &str = "labels.tsv";
+const TEACHER: &str = "teacher.tsv";
+const TEXT_ENCODER: &str = "text_encoder.safetensors";
+const TOKENIZER: &str = "tokenizer.json";
+const LABEL_VECTORS: &str = "label_vectors.safetensors";
+const CARD: &str = "CARD.md";
+/// The tensor of a head's file with its ordinary regions.
+const ORDINARY_REGIONS: &str = "ordinary_regions";
+
+/// Where the parts of a bundle lie.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// A folder with `backbone.safetensors`, `projection.safetensors` (optional), one or more of
+    /// `standard|rcb|scb|biam.safetensors`, `labels.tsv`, `teacher.tsv` (optional).
+    pub heads: PathBuf,
+    /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`.
+    pub text_encoder: PathBuf,
+    /// The bundle's name.
+    pub name: String,
+    /// Text for the bundle's card: data, licences, what the model is bad at.
+    pub notes: Option<PathBuf>,
+    /// The folder to make.
+    pub out: PathBuf,
+}
+
+/// Assembles a bundle. Nothing is left behind when it fails.
+///
+/// # Errors
+/// A missing or unreadable part, an `out` that exists, heads that disagree with each other.
+pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, BundleError> {
+    if parts.out.exists() {
+        return Err(BundleError::Weights {
+            path: parts.out.clone(),
+            reason: "exists already; remove it or name another folder with --out".to_owned(),
+        });
+    }
+    let mut files = BTreeMap::new();
+    doing("reading the heads");
+    for name in [BACKBONE, LABELS] {
+        files.insert(name.to_owned(), read(&parts.heads.join(name))?);
+    }
+    for name in [PROJECTION, TEACHER] {
+        if parts.heads.join(name).exists() {
+            files.insert(name.to_owned(), read(&parts.heads.join(name))?);
+        }
+    }
+    let variants = read_variants(&parts.heads, &mut files)?;
+    doing("converting the label encoder");
+    let source = parts.text_encoder.join("model.safetensors");
+    let converted = convert_sentence_weights(Source {
+        path: &source,
+        bytes: &read(&source)?,
+    })?;
+    files.insert(TEXT_ENCODER.to_owned(), converted);
+    let source = parts.text_encoder.join("tokenizer.json");
+    let converted = convert_sentence_tokenizer(Source {
+        path: &source,
+        bytes: &read(&source)?,
+    })?;
+    files.insert(TOKENIZER.to_owned(), converted);
+    doing("encoding the labels");
+    let (vectors, dimension) = label_vectors(parts, &files)?;
+    files.insert(LABEL_VECTORS.to_owned(), vectors);
+    let model = model_entry(parts, &files, &variants, dimension)?;
+    let mut manifest = manifest(parts, &files, variants, model);
+    let card = card(parts, &files)?;
+    files.insert(CARD.to_owned(), card.into_bytes());
+    manifest.sha256 = files
+        .iter()
+        .map(|(name, bytes)| (name.clone(), sha256(bytes)))
+        .collect();
+    doing("writing");
+    write_folder(&parts.out, &files, &manifest)?;
+    Ok(manifest)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
+    Ok(read_bounded(path, PART_LIMIT)?)
+}
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, BundleError> {
+    let mut entries = Vec::new();
+    for variant in Variant::ALL {
+        let file = format!("{variant}.safetensors");
+        let path = heads.join(&file);
+        if !path.exists() {
+            continue;
+        }
+        let bytes = read(&path)?;
+        let has_ordinary = header(&path, &bytes)?.shapes.contains_key(ORDINARY_REGIONS);
+        entries.push(VariantEntry {
+            name: variant,
+            file: file.clone(),
+            ordinary_regions: has_ordinary.then(|| ORDINARY_REGIONS.to_owned()),
+        });
+        files.insert(file, bytes);
+    }
+    if entries.is_empty() {
+        return Err(BundleError::Weights {
+            path: heads.to_owned(),
+            reason: "has none of standard, rcb, scb, biam.safetensors; name the folder of the \
+                     trained heads"
+                .to_owned(),
+        });
+    }
+    Ok(entries)
+}
+
+/// The vectors of the bundle's labels as a safetensors file, and their size.
+fn label_vectors(parts: &Parts, files: &Files) -> Result<(Vec<u8>, usize), BundleError> {
+    let path = |name| parts.out.join(name);
+    let (weights_path, tokenizer_path, labels_path) =
+        (path(TEXT_ENCODER), path(TOKENIZER), path(LABELS));
+    let source = |path, name: &str| Source {
+        path,
+        bytes: files.get(name).map_or(&[], Vec::as_slice),
+    };
+    let encoder = SentenceEncoder::load(
+        source(&weights_path, TEXT_ENCODER),
+        source(&tokenizer_path, TOKENIZER),
+        &Device::Cpu,
+    )?;
+    let lists = LabelLists::parse(source(&labels_path, LABELS), None)?;
+    let labels: Vec<&str> = lists
+        .labels()
+        .iter()
+        .map(|listed| listed.label.as_str())
+        .collect();
+    let vectors = encoder.encode(&labels)?;
+    let bytes = half_precision("vectors", &vectors).map_err(|error| BundleError::Weights {
+        path: labels_path,
+        reason: error.to_string(),
+    })?;
+    Ok((bytes, encoder.dimension()))
+}
+
+fn half_precision(name: &str, tensor: &Tensor) -> candle_core::Result<Vec<u8>> {
+    let half = tensor.to_dtype(candle_core::DType::F16)?;
+    let tensors = HashMap::from([(name, half)]);
+    safetensors::serialize(tensors, None).map_err(candle_core::Error::wrap)
+}
+
+/// What a safetensors file says of itself.
+struct Header {
+    metadata: HashMap<String, String>,
+    shapes: HashMap<String, Vec<usize>>,
+}
+
+fn header(path: &Path, bytes: &[u8]) -> Result<Header, BundleError> {
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|error| BundleError::Weights {
+            path: path.to_owned(),
+            reason: format!("not a safetensors file ({error}); choose another"),
+        })?;
+    Ok(Header {
+        shapes: metadata
+            .tensors()
+            .into_iter()
+            .map(|(name, info)| (name, info.shape.clone()))
+            .collect(),
+        metadata: metadata.metadata().clone().unwrap_or_default(),
+    })
+}
+
+/// The configuration that all heads agree on: sizes from the shapes, settings from the metadata.
+fn model_entry(
+    parts: &Parts,
+    files: &Files,
+    variants: &[VariantEntry],
+    label_dimension: usize,
+) -> Result<ModelEntry, BundleError> {
+    let mut agreed: Option<(Preset, ModelConfig)> = None;
+    for entry in variants {
+        let path = parts.heads.join(&entry.file);
+        let header = header(&path, files.get(&entry.file).map_or(&[], Vec::as_slice))?;
+        let refuse = |reason: String| BundleError::Weights {
+            path: path.clone(),
+            reason,
+        };
+        let found = head_config(&header).map_err(refuse)?;
+        if found.1.label_dimension != label_dimension {
+            return Err(refuse(format!(
+                "takes label vectors of {}, the label encoder gives {label_dimension}; choose \
+                 parts that belong together",
+                found.1.label_dimension
+            )));
+        }
+        let same = |(preset, config): &(Preset, ModelConfig)| {
+            // Heads without a scene block do not know the global feature's size.
+            let global = config.global_channels.max(found.1.global_channels);
+            let with = |config: &ModelConfig| ModelConfig {
+                global_channels: global,
+                ..config.clone()
+            };
+            *preset == found.0 && with(config) == with(&found.1)
+        };
+        match &mut agreed {
+            None => agreed = Some(found),
+            Some(first) if same(first) => {
+                first.1.global_channels = first.1.global_channels.max(found.1.global_channels);
+            }
+            Some(_) => {
+                return Err(refuse(
+                    "has other sizes or settings than the heads before it; a bundle's heads \
+                     share one configuration"
+                        .to_owned(),
+                ));
+            }
+        }
+    }
+    let (preset, mut config) = agreed.unwrap_or((
+        Preset::Authors,
+        ModelConfig::preset(Preset::Authors),
+    ));
+    config.global_channels = config.global_channels.max(1);
+    ModelEntry::new(preset, &config).map_err(|error| BundleError::Manifest {
+        path: parts.out.join(MANIFEST),
+        reason: error.to_string(),
+    })
+}
+
+/// One head's configuration. `global_channels` is 0 for a head that does not use it.
+fn head_config(header: &Header) -> Result<(Preset, ModelConfig), String> {
+    let shape = |name: &str| {
+        header
+            .shapes
+            .get(name)
+            .ok_or_else(|| format!("the tensor `{name}` is missing; choose another file"))
+    };
+    let size = |name: &str, axis: usize| {
+        shape(name)?
+            .get(axis)
+            .copied()
+            .ok_or_else(|| format!("the tensor `{name}` has too few dimensions"))
+    };
+    let setting = |name: &str| header.metadata.get(name).map(String::as_str);
+    let preset = match setting("preset") {
+        Some("paper") => Preset::Paper,
+        Some("authors") | None => Preset::Authors,
+        Some(other) => return Err(format!("unknown preset “{other}”; paper and authors exist")),
+    };
+    let base = ModelConfig::preset(preset);
+    let number = |name: &str, default: usize| match setting(name) {
+        None => Ok(default),
+        Some(text) => text
+            .parse()
+            .map_err(|_| format!("its metadata has {name} = “{text}”, which is no number")),
+    };
+    Ok((
+        preset,
+        ModelConfig {
+            region_channels: size("latent.conv.weight", 1)?,
+            global_channels: match header.shapes.contains_key("scb.global_key.weight") {
+                true => size("scb.global_key.weight", 1)?,
+                false => 0,
+            },
+            channels: size("latent.conv.weight", 0)?,
+            out_channels: size("classifier.weight", 0)?,
+            label_dimension: size("classifier.weight", 1)?,
+            heads: number("heads", base.heads)?,
+            top_k: number("top_k", base.top_k)?,
+            ..base
+        },
+    ))
+}
+
+fn manifest(
+    parts: &Parts,
+    files: &Files,
+    variants: Vec<VariantEntry>,
+    model: ModelEntry,
+) -> Manifest {
+    let present = |name: &str| files.contains_key(name).then(|| name.to_owned());
+    Manifest {
+        format: FORMAT,
+        name: parts.name.clone(),
+        backbone: BackboneEntry {
+            kind: BackboneKind::EfficientnetLite2,
+            input_size: INPUT_SIZE,
+            grid: GRID,
+            file: BACKBONE.to_owned(),
+        },
+        projection: present(PROJECTION).map(|file| ProjectionEntry { file }),
+        label_encoder: LabelEncoderEntry {
+            kind: LabelEncoderKind::AllMiniLmL6V2,
+            file: TEXT_ENCODER.to_owned(),
+            tokenizer: TOKENIZER.to_owned(),
+        },
+        labels: LabelsEntry {
+            file: LABELS.to_owned(),
+            vectors: LABEL_VECTORS.to_owned(),
+            teacher: present(TEACHER),
+        },
+        model,
+        variants,
+        sha256: BTreeMap::new(),
+        provenance: BTreeMap::new(),
+    }
+}
+
+/// The bundle's card: the notes that were given, then every file with what it says of itself.
+fn card(parts: &Parts, files: &Files) -> Result<String, BundleError> {
+    let mut card = match &parts.notes {
+        Some(path) => String::from_utf8_lossy(&read(path)?).trim_end().to_owned(),
+        None => format!("# {}", parts.name),
+    };
+    card.push_str("\n\n## Files\n\n| file | bytes | its own words |\n|---|---|---|\n");
+    for (name, bytes) in files {
+        let words = match name.ends_with(".safetensors") {
+            true => metadata_words(&header(&parts.out.join(name), bytes)?),
+            false => String::new(),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(card, "| {name} | {} | {words} |", bytes.len());
+    }
+    Ok(card)
+}
+
+fn metadata_words(header: &Header) -> String {
+    let sorted: BTreeMap<_, _> = header.metadata.iter().collect();
+    let words: Vec<String> = sorted
+        .iter()
+        .map(|(key, value)| format!("{key}: {value}").replace('|', "/"))
+        .collect();
+    crate::files::one_line(&words.join("; "))
+}
+
+/// Writes all files into a folder beside `out` and renames it, so that `out` is whole or absent.
+fn write_folder(out: &Path, files: &Files, manifest: &Manifest) -> Result<(), BundleError> {
+    let text = toml::to_string(manifest).map_err(|error| BundleError::Manifest {
+        path: out.join(MANIFEST),
+        reason: error.to_string(),
+    })?;
+    let beside = out.with_extension("unfinished");
+    let failed = |source| FileError::Write {
+        path: out.to_owned(),
+        source,
+    };
+    fs::create_dir_all(&beside).map_err(failed)?;
+    let written = files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .chain([(MANIFEST, text.as_bytes())])
+        .try_for_each(|(name, bytes)| {
+            write_atomically(&beside.join(name), |writer| writer.write_all(bytes))
+        })
+        .and_then(|()| fs::rename(&beside, out).map_err(failed));
+    if written.is_err() {
+        // The first error is the one that matters.
+        let _ = fs::remove_dir_all(&beside);
+    }
+    Ok(written?)
+}

@@ -1,0 +1,301 @@
+//! A bundle's folder read into networks on a device.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::BundleError;
+use super::manifest::{BackboneKind, FORMAT, LabelEncoderKind, Manifest, VariantEntry};
+use crate::backbone::efficientnet_lite::{self, EfficientNetLite};
+use crate::backbone::{Backbone, RegionFeatures};
+use crate::files::read_bounded;
+use crate::kernels::{Activation, Pointwise};
+use crate::model::{Biam, ModelConfig, Variant};
+use crate::semantics::sentence::SentenceEncoder;
+use crate::semantics::{LabelEncoder, LabelLists, Source};
+
+/// Name of the manifest in a bundle's folder.
+pub const MANIFEST: &str = "bundle.toml";
+/// Largest manifest, in bytes.
+const MANIFEST_LIMIT: u64 = 1 << 20;
+/// Largest file of a bundle: VGG-19 in single precision with room to spare.
+const FILE_LIMIT: u64 = 2 << 30;
+
+/// One trained network with its ordinary regions.
+pub struct TrainedVariant {
+    pub network: Biam,
+    /// e_f of random regions of training photos, `[R, out]`.
+    pub ordinary_regions: Option<Tensor>,
+}
+
+/// A model folder, loaded.
+pub struct Bundle {
+    pub folder: PathBuf,
+    pub name: String,
+    pub config: ModelConfig,
+    pub lists: LabelLists,
+    /// Vectors of the bundle's labels, `[L, D]`, in the order of `lists`.
+    pub label_vectors: Tensor,
+    pub encoder: Box<dyn LabelEncoder>,
+    pub variants: Vec<TrainedVariant>,
+    pub device: Device,
+    backbone: Box<dyn Backbone>,
+    projection: Option<Pointwise>,
+}
+
+impl Bundle {
+    /// Reads and checks a bundle's folder and builds its networks on `device`.
+    ///
+    /// # Errors
+    /// A file that is missing, unreadable, truncated or changed; a manifest of another format;
+    /// weights that do not fit the configuration. Each names the file.
+    pub fn open(folder: &Path, device: &Device) -> Result<Self, BundleError> {
+        let manifest = read_manifest(folder)?;
+        let path = folder.join(MANIFEST);
+        let config = manifest.model.config().map_err(|error| BundleError::Manifest {
+            path: path.clone(),
+            reason: crate::files::one_line(&error.message()),
+        })?;
+        config
+            .check()
+            .map_err(|source| BundleError::Config { path, source })?;
+        let parts = Parts {
+            folder,
+            manifest: &manifest,
+            config: &config,
+            device,
+        };
+        let (variants, (encoder, rest)) = rayon::join(
+            || parts.variants(),
+            || rayon::join(|| parts.encoder(), || parts.features_and_labels()),
+        );
+        let (backbone, projection, lists, label_vectors) = rest?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            name: manifest.name.clone(),
+            lists,
+            label_vectors,
+            encoder: encoder?,
+            variants: variants?,
+            device: device.clone(),
+            backbone,
+            projection,
+            config,
+        })
+    }
+
+    /// The trained networks' variants, in the manifest's order.
+    pub fn variant_names(&self) -> Vec<Variant> {
+        self.variants
+            .iter()
+            .map(|trained| trained.network.variant())
+            .collect()
+    }
+
+    /// The network of a variant, where the bundle has it.
+    pub fn variant(&self, variant: Variant) -> Option<&TrainedVariant> {
+        self.variants
+            .iter()
+            .find(|trained| trained.network.variant() == variant)
+    }
+
+    /// Side of the square input in pixels.
+    pub fn input_size(&self) -> u32 {
+        self.backbone.input_size() as u32
+    }
+
+    /// Region features x_r as the heads take them (projected where the bundle projects) and the
+    /// global feature, of `pixels` `[N, S, S, 3]` in u8.
+    pub fn features(&self, pixels: &Tensor) -> candle_core::Result<RegionFeatures> {
+        let raw = self.backbone.features(pixels)?;
+        let Some(projection) = &self.projection else {
+            return Ok(raw);
+        };
+        let channels_last = raw.regions.permute((0, 2, 3, 1))?.contiguous()?;
+        Ok(RegionFeatures {
+            regions: projection.forward(&channels_last)?.permute((0, 3, 1, 2))?,
+            ..raw
+        })
+    }
+}
+
+/// Reads a bundle's manifest and checks its format and file names.
+pub fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
+    let path = folder.join(MANIFEST);
+    let bytes = read_bounded(&path, MANIFEST_LIMIT)?;
+    let refuse = |reason: String| BundleError::Manifest {
+        path: path.clone(),
+        reason,
+    };
+    let text = String::from_utf8(bytes).map_err(|_| refuse("it is not text".to_owned()))?;
+    // The format comes first: a later one may well have other fields.
+    let table: toml::Table =
+        toml::from_str(&text).map_err(|error| refuse(crate::files::one_line(&error.message())))?;
+    match table.get("format").and_then(toml::Value::as_integer) {
+        Some(found) if found == i64::from(FORMAT) => {}
+        Some(found) => {
+            return Err(BundleError::Format {
+                path,
+                found: u32::try_from(found).unwrap_or(0),
+            });
+        }
+        None => return Err(refuse("it has no `format`".to_owned())),
+    }
+    let manifest: Manifest = table
+        .try_into()
+        .map_err(|error: toml::de::Error| refuse(crate::files::one_line(&error.message())))?;
+    // A bundle from somewhere else must not reach outside its folder.
+    for name in manifest.files() {
+        if Path::new(name).file_name() != Some(name.as_ref()) {
+            return Err(BundleError::FileName {
+                path,
+                name: name.to_owned(),
+            });
+        }
+    }
+    Ok(manifest)
+}
+
+/// The SHA-256 of a file's bytes in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// What every part of a bundle is read from.
+struct Parts<'a> {
+    folder: &'a Path,
+    manifest: &'a Manifest,
+    config: &'a ModelConfig,
+    device: &'a Device,
+}
+
+type FeaturesAndLabels = (Box<dyn Backbone>, Option<Pointwise>, LabelLists, Tensor);
+
+impl Parts<'_> {
+    /// A file of the bundle, with its content as the manifest has it.
+    fn read(&self, name: &str) -> Result<(PathBuf, Vec<u8>), BundleError> {
+        let path = self.folder.join(name);
+        let bytes = read_bounded(&path, FILE_LIMIT)?;
+        if self.manifest.sha256.get(name) != Some(&sha256(&bytes)) {
+            return Err(BundleError::Changed(path));
+        }
+        Ok((path, bytes))
+    }
+
+    /// Reads safetensors and makes something of them, in single precision.
+    fn weights<T>(
+        &self,
+        name: &str,
+        make: impl FnOnce(VarBuilder) -> candle_core::Result<T>,
+    ) -> Result<T, BundleError> {
+        let (path, bytes) = self.read(name)?;
+        VarBuilder::from_buffered_safetensors(bytes, DType::F32, self.device)
+            .and_then(make)
+            .map_err(|error| BundleError::Weights {
+                path,
+                reason: weights_reason(&error),
+            })
+    }
+
+    fn variants(&self) -> Result<Vec<TrainedVariant>, BundleError> {
+        self.manifest
+            .variants
+            .par_iter()
+            .map(|entry| self.weights(&entry.file, |vb| self.trained(entry, vb)))
+            .collect()
+    }
+
+    fn trained(&self, entry: &VariantEntry, vb: VarBuilder) -> candle_core::Result<TrainedVariant> {
+        let ordinary_regions = match &entry.ordinary_regions {
+            Some(name) => {
+                let regions = vb.get_unchecked(name)?;
+                let (_, out) = regions.dims2()?;
+                if out != self.config.out_channels {
+                    candle_core::bail!(
+                        "`{name}` has {out} channels, the network {}",
+                        self.config.out_channels
+                    )
+                }
+                Some(regions)
+            }
+            None => None,
+        };
+        Ok(TrainedVariant {
+            network: Biam::new(self.config, entry.name, vb)?,
+            ordinary_regions,
+        })
+    }
+
+    fn encoder(&self) -> Result<Box<dyn LabelEncoder>, BundleError> {
+        let entry = &self.manifest.label_encoder;
+        let LabelEncoderKind::AllMiniLmL6V2 = entry.kind;
+        let (weights_path, weights) = self.read(&entry.file)?;
+        let (tokenizer_path, tokenizer) = self.read(&entry.tokenizer)?;
+        let source = |path, bytes| Source { path, bytes };
+        let encoder = SentenceEncoder::load(
+            source(&weights_path, &weights),
+            source(&tokenizer_path, &tokenizer),
+            self.device,
+        )?;
+        Ok(Box::new(encoder))
+    }
+
+    fn features_and_labels(&self) -> Result<FeaturesAndLabels, BundleError> {
+        let entry = &self.manifest.backbone;
+        let BackboneKind::EfficientnetLite2 = entry.kind;
+        let config = efficientnet_lite::Config {
+            input_size: entry.input_size,
+            ..efficientnet_lite::Config::lite2()
+        };
+        let backbone = self.weights(&entry.file, |vb| EfficientNetLite::new(&config, vb))?;
+        let projection = match &self.manifest.projection {
+            Some(entry) => Some(self.weights(&entry.file, |vb| self.projection(vb))?),
+            None => None,
+        };
+        let lists = self.lists()?;
+        let count = lists.labels().len();
+        let vectors = self.weights(&self.manifest.labels.vectors, |vb| {
+            vb.get((count, self.config.label_dimension), "vectors")
+        })?;
+        Ok((Box::new(backbone), projection, lists, vectors))
+    }
+
+    fn projection(&self, vb: VarBuilder) -> candle_core::Result<Pointwise> {
+        let out = self.config.region_channels;
+        let weight = vb.get_unchecked("projection.weight")?;
+        let bias = vb.get(out, "projection.bias")?;
+        Pointwise::new(&weight, Some(&bias), Activation::None)
+    }
+
+    fn lists(&self) -> Result<LabelLists, BundleError> {
+        let (labels_path, labels) = self.read(&self.manifest.labels.file)?;
+        let teacher = match &self.manifest.labels.teacher {
+            Some(name) => Some(self.read(name)?),
+            None => None,
+        };
+        let teacher = teacher.as_ref().map(|(path, bytes)| Source { path, bytes });
+        let labels = Source {
+            path: &labels_path,
+            bytes: &labels,
+        };
+        Ok(LabelLists::parse(labels, teacher)?)
+    }
+}
+
+/// What candle says of weights, in one line without its backtrace.
+fn weights_reason(error: &candle_core::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or("unreadable");
+    let text: Cow<str> = match first.strip_prefix("cannot find tensor ") {
+        Some(name) => format!("the tensor `{name}` is missing").into(),
+        None => first.into(),
+    };
+    format!("{text}; fetch the bundle again or make it with biam-lens import")
+}

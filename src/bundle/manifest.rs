@@ -1,0 +1,159 @@
+//! `bundle.toml`: what a model folder says of itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ModelConfig, Preset, Variant};
+
+/// The format this program writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// The whole manifest of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    pub format: u32,
+    pub name: String,
+    pub backbone: BackboneEntry,
+    pub projection: Option<ProjectionEntry>,
+    pub label_encoder: LabelEncoderEntry,
+    pub labels: LabelsEntry,
+    pub model: ModelEntry,
+    #[serde(rename = "variant")]
+    pub variants: Vec<VariantEntry>,
+    /// SHA-256 of every other file of the folder, in hexadecimal.
+    pub sha256: BTreeMap<String, String>,
+    /// Where the weights come from: data, commit, metrics; free text by topic.
+    #[serde(default)]
+    pub provenance: BTreeMap<String, String>,
+}
+
+/// Kinds of backbone this program can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackboneKind {
+    EfficientnetLite2,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BackboneEntry {
+    pub kind: BackboneKind,
+    /// Side of the square input in pixels.
+    pub input_size: usize,
+    /// Rows and columns of regions.
+    pub grid: [usize; 2],
+    pub file: String,
+}
+
+/// A first layer of every head, stored once: x_r = weight · region feature + bias.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProjectionEntry {
+    pub file: String,
+}
+
+/// Kinds of label encoder this program can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelEncoderKind {
+    #[serde(rename = "all-MiniLM-L6-v2")]
+    AllMiniLmL6V2,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LabelEncoderEntry {
+    pub kind: LabelEncoderKind,
+    pub file: String,
+    pub tokenizer: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LabelsEntry {
+    /// The labels with seen or unseen.
+    pub file: String,
+    /// Their vectors (tensor `vectors`), so that a program that starts need not encode them all.
+    pub vectors: String,
+    /// The semantic teacher's classes.
+    pub teacher: Option<String>,
+}
+
+/// A preset with everything that differs from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelEntry {
+    pub preset: Preset,
+    #[serde(flatten)]
+    pub overrides: toml::Table,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VariantEntry {
+    pub name: Variant,
+    pub file: String,
+    /// The tensor of `file` that holds e_f of ordinary regions, `[R, out]`.
+    pub ordinary_regions: Option<String>,
+}
+
+impl ModelEntry {
+    /// `config` as its difference to `preset`.
+    pub fn new(preset: Preset, config: &ModelConfig) -> Result<Self, toml::ser::Error> {
+        let base = toml::Table::try_from(ModelConfig::preset(preset))?;
+        let mut overrides = toml::Table::try_from(config)?;
+        overrides.retain(|key, value| base.get(key) != Some(value));
+        Ok(Self { preset, overrides })
+    }
+
+    /// The preset with the overrides laid over it.
+    pub fn config(&self) -> Result<ModelConfig, toml::de::Error> {
+        let mut table = toml::Table::try_from(ModelConfig::preset(self.preset))
+            .map_err(serde::de::Error::custom)?;
+        table.extend(self.overrides.clone());
+        table.try_into()
+    }
+}
+
+impl Manifest {
+    /// Every file the manifest names besides itself.
+    pub fn files(&self) -> Vec<&str> {
+        let mut files = vec![
+            self.backbone.file.as_str(),
+            &self.label_encoder.file,
+            &self.label_encoder.tokenizer,
+            &self.labels.file,
+            &self.labels.vectors,
+        ];
+        files.extend(self.projection.as_ref().map(|entry| entry.file.as_str()));
+        files.extend(self.labels.teacher.as_deref());
+        files.extend(self.variants.iter().map(|entry| entry.file.as_str()));
+        files
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_survives_as_preset_and_overrides() {
+        let config = ModelConfig {
+            top_k: 10,
+            label_dimension: 384,
+            ..ModelConfig::preset(Preset::Authors)
+        };
+        let entry = ModelEntry::new(Preset::Authors, &config).expect("it serialises");
+        assert_eq!(entry.overrides.len(), 2);
+        assert_eq!(entry.config().expect("it reads back"), config);
+    }
+
+    #[test]
+    fn an_unknown_override_is_refused() {
+        let text = "preset = \"paper\"\ntop-q = 3";
+        let entry: ModelEntry = toml::from_str(text).expect("a table");
+        let refusal = entry.config().expect_err("no such setting").to_string();
+        assert!(refusal.contains("top-q"), "{refusal}");
+    }
+}

@@ -1,0 +1,173 @@
+//! Label vectors and what follows from them, each computed once: nearest labels, responses over
+//! ordinary regions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::EngineError;
+use super::cache::Cache;
+use super::messages::{LabelFacts, OrdinaryResponses};
+use crate::bundle::{Bundle, TrainedVariant};
+use crate::model::Variant;
+use crate::model::region_classifier::responses;
+use crate::semantics::{label_key, neighbours, normalise_label};
+
+/// Labels whose vectors are kept.
+const KEPT_LABELS: usize = 8192;
+/// Label and variant pairs whose responses over ordinary regions are kept (8 KB each).
+const KEPT_ORDINARY: usize = 4096;
+/// How many nearest seen labels are told.
+const NEAREST: usize = 3;
+
+/// Everything known of labels so far.
+pub struct KnownLabels {
+    /// By [`label_key`]: the vector `[D]`.
+    vectors: Cache<String, Tensor>,
+    facts: Cache<String, LabelFacts>,
+    ordinary: Cache<(String, Variant), Option<Arc<OrdinaryResponses>>>,
+    /// Row of each of the bundle's labels in its matrix, by [`label_key`].
+    rows: HashMap<String, usize>,
+    /// The seen labels' texts and vectors `[S, D]`.
+    seen: Vec<String>,
+    seen_vectors: Tensor,
+}
+
+impl KnownLabels {
+    /// Knows the bundle's own labels from the start.
+    pub fn new(bundle: &Bundle) -> Result<Self, EngineError> {
+        let labels = bundle.lists.labels();
+        let rows = labels
+            .iter()
+            .enumerate()
+            .map(|(row, listed)| (label_key(&listed.label), row))
+            .collect();
+        let (seen_rows, seen): (Vec<u32>, Vec<String>) = labels
+            .iter()
+            .zip(0u32..)
+            .filter(|(listed, _)| listed.seen)
+            .map(|(listed, row)| (row, listed.label.clone()))
+            .unzip();
+        let count = seen_rows.len();
+        let seen_rows = Tensor::from_vec(seen_rows, count, &bundle.device)?;
+        Ok(Self {
+            vectors: Cache::new(KEPT_LABELS),
+            facts: Cache::new(KEPT_LABELS),
+            ordinary: Cache::new(KEPT_ORDINARY),
+            rows,
+            seen,
+            seen_vectors: bundle.label_vectors.index_select(&seen_rows, 0)?,
+        })
+    }
+
+    /// Whether all vectors are at hand, so that no text need be encoded.
+    pub fn all_encoded(&mut self, labels: &[String]) -> bool {
+        labels.iter().all(|label| {
+            let key = label_key(label);
+            self.rows.contains_key(&key) || self.vectors.get(&key).is_some()
+        })
+    }
+
+    /// The label's row among the bundle's labels, if it is one of them.
+    pub fn row(&self, label: &str) -> Option<usize> {
+        self.rows.get(&label_key(label)).copied()
+    }
+
+    /// Vectors `[L, D]` of `labels`; those not yet known are encoded together.
+    pub fn vectors(&mut self, bundle: &Bundle, labels: &[String]) -> Result<Tensor, EngineError> {
+        let mut new: Vec<&str> = Vec::new();
+        for label in labels {
+            let key = label_key(label);
+            if !self.rows.contains_key(&key) && self.vectors.get(&key).is_none() {
+                new.push(label);
+            }
+        }
+        if !new.is_empty() {
+            let encoded = bundle.encoder.encode(&new)?;
+            for (row, label) in new.iter().enumerate() {
+                self.vectors.insert(label_key(label), encoded.get(row)?);
+            }
+        }
+        let mut rows = Vec::with_capacity(labels.len());
+        for label in labels {
+            let key = label_key(label);
+            let row = match self.rows.get(&key) {
+                Some(&row) => bundle.label_vectors.get(row)?,
+                None => self
+                    .vectors
+                    .get(&key)
+                    .cloned()
+                    .ok_or(EngineError::TooManyLabels(KEPT_LABELS))?,
+            };
+            rows.push(row);
+        }
+        if rows.is_empty() {
+            let dimension = bundle.config.label_dimension;
+            return Ok(bundle.label_vectors.narrow(0, 0, 0)?.reshape((0, dimension))?);
+        }
+        Ok(Tensor::stack(&rows, 0)?)
+    }
+
+    /// Status and nearest seen labels of `label`, whose vector is `[D]`.
+    pub fn facts(
+        &mut self,
+        bundle: &Bundle,
+        label: &str,
+        vector: &Tensor,
+    ) -> Result<LabelFacts, EngineError> {
+        let key = label_key(label);
+        if let Some(facts) = self.facts.get(&key) {
+            return Ok(facts.clone());
+        }
+        let nearest = neighbours(vector, &self.seen_vectors, NEAREST)?
+            .into_iter()
+            .filter_map(|(row, cosine)| Some((self.seen.get(row)?.clone(), cosine)))
+            .collect();
+        let facts = LabelFacts {
+            text: normalise_label(label)?,
+            status: bundle.lists.status(label),
+            nearest,
+        };
+        self.facts.insert(key, facts.clone());
+        Ok(facts)
+    }
+
+    /// Responses over ordinary regions of `labels` with projected vectors `[L, out]`, in order.
+    pub fn ordinary(
+        &mut self,
+        trained: &TrainedVariant,
+        labels: &[String],
+        projected: &Tensor,
+    ) -> Result<Vec<Option<Arc<OrdinaryResponses>>>, EngineError> {
+        let Some(regions) = &trained.ordinary_regions else {
+            return Ok(vec![None; labels.len()]);
+        };
+        let variant = trained.network.variant();
+        let mut found = Vec::with_capacity(labels.len());
+        let mut missing: Vec<u32> = Vec::new();
+        for (label, row) in labels.iter().zip(0u32..) {
+            let known = self.ordinary.get(&(label_key(label), variant)).cloned();
+            if known.is_none() {
+                missing.push(row);
+            }
+            found.push(known);
+        }
+        if !missing.is_empty() {
+            let count = missing.len();
+            let rows = Tensor::from_slice(&missing, count, projected.device())?;
+            let chosen = projected.index_select(&rows, 0)?;
+            let all = responses(&regions.unsqueeze(0)?, &chosen)?
+                .squeeze(0)?
+                .to_vec2::<f32>()?;
+            for (row, values) in missing.into_iter().zip(all) {
+                let ordinary = OrdinaryResponses::new(values).map(Arc::new);
+                let row = row as usize;
+                self.ordinary
+                    .insert((label_key(&labels[row]), variant), ordinary.clone());
+                found[row] = Some(ordinary);
+            }
+        }
+        Ok(found.into_iter().map(Option::flatten).collect())
+    }
+}

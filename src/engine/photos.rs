@@ -1,0 +1,127 @@
+//! Photos opened for the network and for the eye.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use image::RgbImage;
+use image::imageops::FilterType;
+
+use super::EngineError;
+use super::messages::{Photo, PhotoSource, StageTime};
+use super::samples;
+use crate::image_io::{PhotoLimits, decode_photo, open_photo, squash};
+
+/// A photo as the network takes it and as the window shows it.
+#[derive(Debug)]
+pub struct PreparedPhoto {
+    pub photo: Arc<Photo>,
+    /// The photo squashed to the network's square input, `[S, S, 3]`.
+    pub pixels: Vec<u8>,
+    /// `decode` and `resize`.
+    pub times: Vec<StageTime>,
+}
+
+/// What tells whether a photo is still the one that was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PhotoStamp {
+    source: PhotoSource,
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl PhotoStamp {
+    /// Looks at the file's length and time of change; neither opens it.
+    pub fn of(source: &PhotoSource) -> Self {
+        let metadata = source.path().and_then(|path| std::fs::metadata(path).ok());
+        Self {
+            source: source.clone(),
+            length: metadata.as_ref().map_or(0, std::fs::Metadata::len),
+            modified: metadata.and_then(|metadata| metadata.modified().ok()),
+        }
+    }
+}
+
+/// A photo's own pixels, upright.
+fn decode(source: &PhotoSource) -> Result<RgbImage, EngineError> {
+    Ok(match source {
+        PhotoSource::File(path) => open_photo(path, PhotoLimits::default())?.rgb,
+        PhotoSource::Sample(name) => {
+            let bytes =
+                samples::bytes(name).ok_or_else(|| EngineError::NoSample((*name).to_owned()))?;
+            decode_photo(bytes, name, PhotoLimits::default())?.rgb
+        }
+    })
+}
+
+/// Opens a photo and brings it to the network's input of `input_size` pixels.
+///
+/// # Errors
+/// A photo that cannot be read, in one line that names it.
+pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, EngineError> {
+    let start = Instant::now();
+    let rgb = decode(source)?;
+    let decoded = Instant::now();
+    let pixels = squash(&rgb, input_size).into_raw();
+    let resized = Instant::now();
+    let time = |stage: &str, from: Instant, to: Instant| StageTime {
+        stage: stage.to_owned(),
+        milliseconds: (to - from).as_secs_f64() * 1e3,
+        cached: false,
+    };
+    Ok(PreparedPhoto {
+        photo: Arc::new(Photo {
+            source: source.clone(),
+            size: [rgb.width() as usize, rgb.height() as usize],
+            shown: at_most(rgb, Photo::LONGEST_SHOWN),
+        }),
+        pixels,
+        times: vec![
+            time("decode", start, decoded),
+            time("resize", decoded, resized),
+        ],
+    })
+}
+
+/// A small picture of a photo, at most `side` pixels wide and high.
+pub fn thumbnail(source: &PhotoSource, side: u32) -> Result<RgbImage, EngineError> {
+    Ok(at_most(decode(source)?, side))
+}
+
+/// `rgb` scaled down so that its longer side is at most `side`; smaller ones stay as they are.
+fn at_most(rgb: RgbImage, side: u32) -> RgbImage {
+    let (width, height) = rgb.dimensions();
+    let longest = width.max(height);
+    if longest <= side {
+        return rgb;
+    }
+    let scaled = |length: u32| {
+        let exact = f64::from(length) * f64::from(side) / f64::from(longest);
+        (exact.round() as u32).max(1)
+    };
+    // `thumbnail` averages whole areas, which is quick; a filter then has little left to do.
+    if longest > 4 * side {
+        let rough = image::imageops::thumbnail(&rgb, scaled(width) * 2, scaled(height) * 2);
+        return at_most(rough, side);
+    }
+    image::imageops::resize(&rgb, scaled(width), scaled(height), FilterType::Triangle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_photos_keep_their_shape_and_are_never_enlarged() {
+        assert_eq!(at_most(RgbImage::new(3000, 10), 1000).dimensions(), (1000, 3));
+        assert_eq!(at_most(RgbImage::new(9000, 1), 100).dimensions(), (100, 1));
+        assert_eq!(at_most(RgbImage::new(40, 30), 100).dimensions(), (40, 30));
+    }
+
+    #[test]
+    fn every_sample_opens() {
+        for name in samples::names() {
+            let photo = prepare(&PhotoSource::Sample(name), 64).expect(name);
+            assert_eq!(photo.pixels.len(), 64 * 64 * 3);
+        }
+    }
+}

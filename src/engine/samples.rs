@@ -1,0 +1,25 @@
+//! Sample photos inside the program, so that it has something to show from the first second.
+
+/// A sample's name and its JPEG file.
+type Sample = (&'static str, &'static [u8]);
+
+const SAMPLES: [Sample; 0] = [];
+
+/// The samples' names; the first is the one to open with.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SAMPLES.iter().map(|(name, _)| *name)
+}
+
+/// The JPEG file of a sample.
+pub fn bytes(name: &str) -> Option<&'static [u8]> {
+    SAMPLES
+        .iter()
+        .find(|(sample, _)| *sample == name)
+        .map(|(_, bytes)| *bytes)
+}
+
+/// Labels that show on the first sample what the program does: some that are there, one that was
+/// never trained, one that is not there.
+pub fn first_labels() -> Vec<String> {
+    ["car", "person", "tree", "giraffe"].map(str::to_owned).into()
+}

@@ -1,0 +1,355 @@
+//! A loaded bundle on a device with its caches: photos and labels in, response maps out.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+
+use super::cache::Cache;
+use super::labels::KnownLabels;
+use super::messages::{
+    BundleFacts, Comparison, Grid, OrdinaryResponses, Ranking, ResponseMap, StageTime,
+};
+use super::photos::PreparedPhoto;
+use super::{DeviceChoice, EngineError};
+use crate::backbone::RegionFeatures;
+use crate::bundle::{Bundle, TrainedVariant};
+use crate::model::pooling::top_k_mean;
+use crate::model::{EncodeOptions, Encoded, Variant};
+use crate::semantics::{LabelStatus, label_key};
+
+/// Photos whose features and encodings are kept (some 2 MB each).
+const KEPT_PHOTOS: usize = 64;
+
+/// What of a comparison is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub labels: &'a [String],
+    pub variants: &'a [Variant],
+    /// Also score every label of the bundle.
+    pub ranking: bool,
+    /// Also the labels' responses over ordinary regions, which σ and ranks need.
+    pub ordinary: bool,
+}
+
+/// Owns the networks and computes on the calling thread.
+pub struct Session {
+    bundle: Bundle,
+    facts: Arc<BundleFacts>,
+    labels: KnownLabels,
+    features: Cache<PixelsKey, RegionFeatures>,
+    encoded: Cache<(PixelsKey, Variant), Encoded>,
+    /// W(A) of all the bundle's labels, `[L, out]`.
+    projected: Cache<Variant, Tensor>,
+}
+
+/// A photo's pixels by their content.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct PixelsKey([u64; 2]);
+
+impl PixelsKey {
+    fn of(pixels: &[u8]) -> Self {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let half = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            salt.hash(&mut hasher);
+            pixels.hash(&mut hasher);
+            hasher.finish()
+        };
+        Self([half(0), half(1)])
+    }
+}
+
+/// Times of one comparison.
+struct Clock<'a> {
+    device: &'a Device,
+    times: Vec<StageTime>,
+}
+
+impl Clock<'_> {
+    fn time<T, E>(&mut self, stage: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<candle_core::Error>,
+    {
+        let start = Instant::now();
+        let result = work()?;
+        // A GPU works on after the call has returned.
+        self.device.synchronize()?;
+        self.push(stage, start.elapsed().as_secs_f64() * 1e3, false);
+        Ok(result)
+    }
+
+    fn push(&mut self, stage: &str, milliseconds: f64, cached: bool) {
+        self.times.push(StageTime {
+            stage: stage.to_owned(),
+            milliseconds,
+            cached,
+        });
+    }
+}
+
+impl Session {
+    /// Loads the bundle in `folder` onto a device.
+    ///
+    /// # Errors
+    /// A device that cannot be had, a bundle that cannot be read.
+    pub fn open(folder: &Path, choice: DeviceChoice) -> Result<Self, EngineError> {
+        let device = choice.open()?;
+        let bundle = Bundle::open(folder, &device.device)?;
+        let facts = BundleFacts {
+            name: bundle.name.clone(),
+            folder: bundle.folder.clone(),
+            variants: bundle.variant_names(),
+            labels: bundle
+                .lists
+                .labels()
+                .iter()
+                .map(|listed| (listed.label.clone(), bundle.lists.status(&listed.label)))
+                .collect(),
+            trained_k: bundle.config.top_k,
+            has_ordinary_regions: bundle
+                .variants
+                .iter()
+                .all(|trained| trained.ordinary_regions.is_some()),
+            device: device.name,
+            device_note: device.note,
+        };
+        Ok(Self {
+            labels: KnownLabels::new(&bundle)?,
+            facts: Arc::new(facts),
+            features: Cache::new(KEPT_PHOTOS),
+            encoded: Cache::new(KEPT_PHOTOS * Variant::ALL.len()),
+            projected: Cache::new(Variant::ALL.len()),
+            bundle,
+        })
+    }
+
+    pub fn facts(&self) -> &Arc<BundleFacts> {
+        &self.facts
+    }
+
+    /// Side in pixels of the square that photos are brought to.
+    pub fn input_size(&self) -> u32 {
+        self.bundle.input_size()
+    }
+
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Response maps of `wanted` on a photo. `Ok(None)` when `stop` said so between two stages.
+    ///
+    /// # Errors
+    /// A variant that the bundle lacks, a label that is none, a failing device.
+    pub fn compare(
+        &mut self,
+        photo: &PreparedPhoto,
+        wanted: &Wanted,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Comparison>, EngineError> {
+        self.check_variants(wanted.variants)?;
+        let device = self.bundle.device.clone();
+        let mut clock = Clock {
+            device: &device,
+            times: photo.times.clone(),
+        };
+        let all_encoded = self.labels.all_encoded(wanted.labels);
+        let vectors = clock.time("text", || {
+            self.labels.vectors(&self.bundle, wanted.labels)
+        })?;
+        if let Some(text) = clock.times.last_mut() {
+            text.cached = all_encoded;
+        }
+        if stop() {
+            return Ok(None);
+        }
+        let key = PixelsKey::of(&photo.pixels);
+        let mut maps = Vec::with_capacity(wanted.variants.len());
+        let mut scores = Vec::new();
+        let mut place = None;
+        for &variant in wanted.variants {
+            let Some(encoded) = self.encode(key, &photo.pixels, variant, &mut clock, stop)? else {
+                return Ok(None);
+            };
+            maps.push(clock.time(&format!("respond.{variant}"), || {
+                self.respond(&encoded, variant, wanted, &vectors)
+            })?);
+            if wanted.ranking {
+                let variant_maps = maps.last().map_or(&[][..], Vec::as_slice);
+                scores.push(clock.time(&format!("rank.{variant}"), || {
+                    self.rank(&encoded, variant, wanted.labels, variant_maps)
+                })?);
+            }
+            place = Some((encoded.grid, encoded.covered));
+            if stop() {
+                return Ok(None);
+            }
+        }
+        let ((rows, columns), covered) =
+            place.unwrap_or(((1, 1), crate::backbone::Covered::WHOLE));
+        let labels = wanted.labels.iter().enumerate().map(|(row, label)| {
+            self.labels.facts(&self.bundle, label, &vectors.get(row)?)
+        });
+        Ok(Some(Comparison {
+            photo: photo.photo.clone(),
+            grid: Grid { rows, columns },
+            covered,
+            trained_k: self.bundle.config.top_k,
+            labels: labels.collect::<Result<_, EngineError>>()?,
+            variants: wanted.variants.to_vec(),
+            maps,
+            ranking: wanted.ranking.then(|| Ranking {
+                labels: self.ranked_labels(wanted.labels),
+                scores,
+            }),
+            times: clock.times,
+            device: self.facts.device.clone(),
+        }))
+    }
+
+    fn check_variants(&self, variants: &[Variant]) -> Result<(), EngineError> {
+        let has = &self.facts.variants;
+        match variants.iter().find(|variant| !has.contains(variant)) {
+            None => Ok(()),
+            Some(&missing) => {
+                let names: Vec<&str> = has.iter().map(|variant| variant.name()).collect();
+                Err(EngineError::NoVariant(missing, names.join(", ")))
+            }
+        }
+    }
+
+    fn trained(&self, variant: Variant) -> Result<&TrainedVariant, EngineError> {
+        self.bundle
+            .variant(variant)
+            .ok_or_else(|| EngineError::NoVariant(variant, String::new()))
+    }
+
+    /// The photo as a variant sees it, from the cache where it is known.
+    fn encode(
+        &mut self,
+        key: PixelsKey,
+        pixels: &[u8],
+        variant: Variant,
+        clock: &mut Clock,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Encoded>, EngineError> {
+        let stage = format!("encode.{variant}");
+        if let Some(encoded) = self.encoded.get(&(key, variant)) {
+            clock.push(&stage, 0.0, true);
+            return Ok(Some(encoded.clone()));
+        }
+        let features = match self.features.get(&key) {
+            Some(features) => features.clone(),
+            None => {
+                let features = clock.time("backbone", || self.features(pixels))?;
+                self.features.insert(key, features.clone());
+                features
+            }
+        };
+        if stop() {
+            return Ok(None);
+        }
+        let trained = self.trained(variant)?;
+        let encoded = clock.time(&stage, || {
+            trained.network.encode(&features, &EncodeOptions::default())
+        })?;
+        self.encoded.insert((key, variant), encoded.clone());
+        Ok(Some(encoded))
+    }
+
+    /// Region features of one photo's `[S, S, 3]` pixels.
+    pub fn features(&self, pixels: &[u8]) -> Result<RegionFeatures, candle_core::Error> {
+        let side = self.input_size() as usize;
+        let pixels = Tensor::from_slice(pixels, (1, side, side, 3), &self.bundle.device)?;
+        self.bundle.features(&pixels)
+    }
+
+    fn respond(
+        &mut self,
+        encoded: &Encoded,
+        variant: Variant,
+        wanted: &Wanted,
+        vectors: &Tensor,
+    ) -> Result<Vec<ResponseMap>, EngineError> {
+        if wanted.labels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let trained = self
+            .bundle
+            .variant(variant)
+            .ok_or_else(|| EngineError::NoVariant(variant, String::new()))?;
+        let projected = trained.network.project_labels(vectors)?;
+        let maps = rows(&trained.network.respond(encoded, &projected)?)?;
+        let ordinary = match wanted.ordinary {
+            true => self.labels.ordinary(trained, wanted.labels, &projected)?,
+            false => vec![None; wanted.labels.len()],
+        };
+        Ok(maps
+            .into_iter()
+            .zip(ordinary)
+            .map(|(responses, ordinary): (_, Option<Arc<OrdinaryResponses>>)| ResponseMap {
+                responses: responses.into(),
+                ordinary,
+            })
+            .collect())
+    }
+
+    /// Scores of the bundle's labels, then of those `labels` that are not among them.
+    fn rank(
+        &mut self,
+        encoded: &Encoded,
+        variant: Variant,
+        labels: &[String],
+        maps: &[ResponseMap],
+    ) -> Result<Vec<f32>, EngineError> {
+        if self.projected.get(&variant).is_none() {
+            let network = &self.trained(variant)?.network;
+            let projected = network.project_labels(&self.bundle.label_vectors)?;
+            self.projected.insert(variant, projected);
+        }
+        let k = self.bundle.config.top_k;
+        let mut scores = Vec::new();
+        if let Some(projected) = self.projected.get(&variant) {
+            let network = &self
+                .bundle
+                .variant(variant)
+                .ok_or_else(|| EngineError::NoVariant(variant, String::new()))?
+                .network;
+            let maps = rows(&network.respond(encoded, projected)?)?;
+            scores.extend(maps.iter().map(|map| top_k_mean(map, k)));
+        }
+        let typed = labels.iter().zip(maps);
+        scores.extend(
+            typed
+                .filter(|(label, _)| self.labels.row(label).is_none())
+                .map(|(_, map)| map.score(k)),
+        );
+        Ok(scores)
+    }
+
+    /// The labels that [`Session::rank`] scores, in its order.
+    fn ranked_labels(&self, labels: &[String]) -> Arc<[(String, LabelStatus)]> {
+        let own = self.facts.labels.iter().cloned();
+        let typed = labels
+            .iter()
+            .filter(|label| self.labels.row(label).is_none())
+            .map(|label| (label.clone(), self.bundle.lists.status(label)));
+        own.chain(typed).collect()
+    }
+}
+
+/// Maps `[1, L, h, w]` as one vector of responses per label.
+fn rows(maps: &Tensor) -> candle_core::Result<Vec<Vec<f32>>> {
+    maps.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()
+}
+
+/// Labels once each, in their order, compared as [`label_key`] does.
+pub fn distinct(labels: &[String]) -> Vec<String> {
+    let mut known = std::collections::HashSet::new();
+    labels
+        .iter()
+        .filter(|label| known.insert(label_key(label)))
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,230 @@
+//! Attention of every region to every region: the paper's Eq. 2 to 4.
+
+use super::Activation;
+use super::lanes::{InstructionSet, Lanes, instruction_set_entry};
+use super::matrix::{PackedMatrix, Rows, Target};
+use super::memory::{contiguous, filled, with_scratch};
+use super::parallel;
+use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
+
+/// Queries whose weights are computed together: they stay in the first-level cache.
+const QUERIES: usize = 24;
+
+/// softmax(q kᵀ / √(C / heads)) v for each head, from `[N, P, C]` each to `[N, P, C]`; head h has
+/// the channels from h · C / heads on.
+///
+/// # Errors
+/// The shapes differ, or the heads do not divide the channels.
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Result<Tensor> {
+    let (_, _, channels) = q.dims3()?;
+    if q.dims() != k.dims() || q.dims() != v.dims() {
+        bail!(
+            "attention needs queries, keys and values of one shape, not {:?}, {:?} and {:?}",
+            q.dims(),
+            k.dims(),
+            v.dims()
+        );
+    }
+    if heads == 0 || channels % heads != 0 {
+        bail!("{heads} heads do not divide {channels} channels");
+    }
+    if q.device().is_cpu() {
+        let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
+        q.apply_op3_no_bwd(&k, &v, &Operator { heads })
+    } else {
+        plain(q, k, v, heads)
+    }
+}
+
+/// The weights softmax(q kᵀ / √(C / heads)), `[N, heads, P, P]`, with candle's own operators: for
+/// looking at.
+///
+/// # Errors
+/// As [`attention`].
+pub fn attention_weights(q: &Tensor, k: &Tensor, heads: usize) -> Result<Tensor> {
+    let (_, _, channels) = q.dims3()?;
+    let scale = ((channels / heads.max(1)) as f64).powf(-0.5);
+    let q = (split_heads(q, heads)? * scale)?;
+    let k = split_heads(k, heads)?;
+    candle_nn::ops::softmax_last_dim(&q.matmul(&k.transpose(D::Minus1, D::Minus2)?.contiguous()?)?)
+}
+
+/// `[N, P, C]` to `[N, heads, P, C / heads]`.
+///
+/// # Errors
+/// The heads do not divide the channels.
+pub fn split_heads(xs: &Tensor, heads: usize) -> Result<Tensor> {
+    let (images, regions, channels) = xs.dims3()?;
+    if heads == 0 || channels % heads != 0 {
+        bail!("{heads} heads do not divide {channels} channels");
+    }
+    xs.reshape((images, regions, heads, channels / heads))?
+        .transpose(1, 2)?
+        .contiguous()
+}
+
+/// The same with candle's own operators.
+fn plain(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Result<Tensor> {
+    attention_weights(q, k, heads)?
+        .matmul(&split_heads(v, heads)?)?
+        .transpose(1, 2)?
+        .contiguous()?
+        .reshape(q.shape())
+}
+
+/// Attention as candle's operator.
+struct Operator {
+    heads: usize,
+}
+
+impl CustomOp3 for Operator {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        q_layout: &Layout,
+        k: &CpuStorage,
+        k_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let q = contiguous("attention", q, q_layout)?;
+        let k = contiguous("attention", k, k_layout)?;
+        let v = contiguous("attention", v, v_layout)?;
+        let (images, regions, channels) = q_layout.shape().dims3()?;
+        let width = channels / self.heads;
+        // SAFETY: every head of every image is written.
+        let output = unsafe {
+            filled(q.len(), |output| {
+                parallel::for_each_piece(images * self.heads, |piece| {
+                    let start =
+                        piece / self.heads * regions * channels + piece % self.heads * width;
+                    let head = Head {
+                        q: &q[start..],
+                        k: &k[start..],
+                        v: &v[start..],
+                        regions,
+                        channels,
+                        width,
+                    };
+                    head.attend(output.at(start));
+                });
+            })
+        };
+        Ok((CpuStorage::F32(output), q_layout.shape().clone()))
+    }
+}
+
+/// One head of one image: rows of `width` floats, `channels` apart.
+struct Head<'a> {
+    q: &'a [f32],
+    k: &'a [f32],
+    v: &'a [f32],
+    regions: usize,
+    channels: usize,
+    width: usize,
+}
+
+impl Head<'_> {
+    /// Writes the head's output, rows `channels` apart.
+    ///
+    /// # Safety
+    /// `output` has room for it, and nobody else uses that room.
+    unsafe fn attend(&self, output: *mut f32) {
+        let set = InstructionSet::detect();
+        let (regions, channels, width) = (self.regions, self.channels, self.width);
+        let pack = |depth, columns, entry: &dyn Fn(usize, usize) -> f32| {
+            PackedMatrix::new(set, depth, columns, entry, None, Activation::None)
+        };
+        let keys = pack(width, regions, &|i, region| self.k[region * channels + i]);
+        let values = pack(regions, width, &|region, i| self.v[region * channels + i]);
+        let stride = regions.next_multiple_of(16);
+        let scale = (width as f32).powf(-0.5);
+        with_scratch(QUERIES * stride, |weights| {
+            for first in (0..regions).step_by(QUERIES) {
+                let count = QUERIES.min(regions - first);
+                let queries = self.q[first * channels..].as_ptr();
+                let scores = Target {
+                    start: weights.as_mut_ptr(),
+                    stride,
+                    residual: std::ptr::null(),
+                };
+                // SAFETY: `weights` holds `count` rows of `stride`; the output is the caller's.
+                unsafe {
+                    let rows = Rows::plain(queries, count, width, channels);
+                    keys.multiply(0..keys.panels(), &rows, &scores);
+                    softmax_entry(set, weights, regions, stride, count, scale);
+                    let rows = Rows::plain(weights.as_ptr(), count, regions, stride);
+                    let target = Target {
+                        start: output.add(first * channels),
+                        stride: channels,
+                        residual: std::ptr::null(),
+                    };
+                    values.multiply(0..values.panels(), &rows, &target);
+                }
+            }
+        });
+    }
+}
+
+instruction_set_entry!(
+    /// The softmax of `scale` times each of `count` rows of `length`, in place.
+    softmax_entry => softmax(
+        rows: &mut [f32],
+        length: usize,
+        stride: usize,
+        count: usize,
+        scale: f32,
+    )
+);
+
+#[inline(always)]
+unsafe fn softmax<L: Lanes>(
+    rows: &mut [f32],
+    length: usize,
+    stride: usize,
+    count: usize,
+    scale: f32,
+) {
+    for row in rows.chunks_mut(stride).take(count) {
+        let row = &mut row[..length];
+        let whole = length / L::WIDTH * L::WIDTH;
+        // SAFETY: whole vectors inside the row.
+        unsafe {
+            let mut largest = L::splat(f32::NEG_INFINITY);
+            for i in (0..whole).step_by(L::WIDTH) {
+                largest = largest.max(L::load(row.as_ptr().add(i)));
+            }
+            let largest = row[whole..]
+                .iter()
+                .copied()
+                .fold(largest.largest(), f32::max);
+            let shift = L::splat(-largest * scale);
+            let mut sums = L::splat(0.0);
+            for i in (0..whole).step_by(L::WIDTH) {
+                let place = row.as_mut_ptr().add(i);
+                let value = L::load(place)
+                    .mul_add(L::splat(scale), shift)
+                    .exp_of_negative();
+                value.store(place);
+                sums = sums.add(value);
+            }
+            let mut sum = sums.sum();
+            for value in &mut row[whole..] {
+                *value = ((*value - largest) * scale).exp();
+                sum += *value;
+            }
+            let inverse = L::splat(1.0 / sum);
+            for i in (0..whole).step_by(L::WIDTH) {
+                let place = row.as_mut_ptr().add(i);
+                L::load(place).mul(inverse).store(place);
+            }
+            for value in &mut row[whole..] {
+                *value /= sum;
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! BiAM and the variants it is compared with: latent features, the blocks, fusion (Eq. 9).
+//!
+//! Narayan et al., "Discriminative Region-based Multi-Label Zero-Shot Learning", ICCV 2021,
+//! <https://arxiv.org/abs/2108.09301>.
+//!
+//! A network has two halves: [`Biam::encode`] once a photo, everything that needs no label, and
+//! [`Biam::respond`] once a label set, one matrix product.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::config::{ModelConfig, Variant};
+use super::dropout::Dropout;
+use super::layers::{ConvolutionBlock, Mix};
+use super::rcb::RegionContextualisedBlock;
+use super::region_classifier::{self, RegionClassifier};
+use super::scb::SceneContextualisedBlock;
+use crate::backbone::{Covered, RegionFeatures};
+use crate::kernels::Activation;
+
+/// A block of the full network that can be switched off to see what the other one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Block {
+    Rcb,
+    Scb,
+}
+
+/// How to encode a photo.
+#[derive(Clone, Debug, Default)]
+pub struct EncodeOptions {
+    /// Another photo's global feature `[N, G]` in place of the photo's own.
+    pub scene: Option<Tensor>,
+    /// Replace this block's half of [e_r; e_g] by its mean over ordinary regions, or by zero where
+    /// the bundle has no such mean. Only the full network has two halves.
+    pub silence: Option<Block>,
+}
+
+/// A photo as one network sees it: all that [`Biam::respond`] needs.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// e_f, `[N, P, out]`, regions row by row.
+    pub features: Tensor,
+    /// Rows and columns of the grid.
+    pub grid: (usize, usize),
+    pub covered: Covered,
+}
+
+/// What happened inside, for inspection.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// RCB's attention, `[N, H, P, P]`.
+    pub attention: Option<Tensor>,
+    /// SCB's channel gate r_g, `[N, C]`.
+    pub gate: Option<Tensor>,
+    /// e_r, `[N, P, C]`.
+    pub region_contextualised: Option<Tensor>,
+    /// e_g, `[N, P, C]`.
+    pub scene_contextualised: Option<Tensor>,
+    /// e_f, `[N, P, out]`.
+    pub fused: Tensor,
+}
+
+/// One trained network, of any [`Variant`].
+pub struct Biam {
+    config: ModelConfig,
+    variant: Variant,
+    latent: ConvolutionBlock,
+    rcb: Option<RegionContextualisedBlock>,
+    scb: Option<SceneContextualisedBlock>,
+    fuse: Mix,
+    /// Mean of [e_r; e_g] over ordinary regions, `[2C]`.
+    fuse_input_mean: Option<Tensor>,
+    classifier: RegionClassifier,
+}
+
+impl Biam {
+    /// Reads a variant's tensors, named as the paper's parts: `latent`, `rcb`, `scb`, `fuse`,
+    /// `classifier`.
+    pub fn new(config: &ModelConfig, variant: Variant, vb: VarBuilder) -> Result<Self> {
+        let c = config.channels;
+        let fused = if variant == Variant::Biam { 2 * c } else { c };
+        let activation = match config.fuse_leaky_slope {
+            Some(slope) => Activation::LeakyRelu(slope),
+            None => Activation::None,
+        };
+        let mean_name = "fuse.input_mean";
+        Ok(Self {
+            latent: ConvolutionBlock::new([config.region_channels, c], vb.pp("latent"))?,
+            rcb: variant
+                .has_rcb()
+                .then(|| RegionContextualisedBlock::new(config, vb.pp("rcb")))
+                .transpose()?,
+            scb: variant
+                .has_scb()
+                .then(|| SceneContextualisedBlock::new(config, vb.pp("scb")))
+                .transpose()?,
+            fuse: Mix::new([fused, config.out_channels], true, activation, vb.pp("fuse"))?,
+            fuse_input_mean: vb
+                .contains_tensor(mean_name)
+                .then(|| vb.get(fused, mean_name))
+                .transpose()?,
+            classifier: RegionClassifier::new(config, vb.pp("classifier"))?,
+            config: config.clone(),
+            variant,
+        })
+    }
+
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    pub fn variant(&self) -> Variant {
+        self.variant
+    }
+
+    /// The first half: everything about `N` photos that needs no label.
+    ///
+    /// `regions` is x_r `[N, region_channels, h, w]`, projected where the bundle has a projection.
+    ///
+    /// # Errors
+    /// Shapes that do not fit the configuration, a silenced block in a variant with one branch.
+    pub fn encode(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Encoded> {
+        let inner = self.blocks(photos, options)?;
+        Ok(Encoded {
+            features: self.fused(&inner, options)?,
+            grid: inner.grid,
+            covered: photos.covered,
+        })
+    }
+
+    /// W(A), `[L, out]`, of label vectors `[L, D]`: what [`Biam::respond`] multiplies e_f with.
+    pub fn project_labels(&self, labels: &Tensor) -> Result<Tensor> {
+        self.classifier.project_labels(labels)
+    }
+
+    /// The second half: response maps m `[N, L, h, w]` of `N` encoded photos to `L` labels given
+    /// by [`Biam::project_labels`]. Scores are [`region_classifier::pool`]ed from them.
+    pub fn respond(&self, photos: &Encoded, projected_labels: &Tensor) -> Result<Tensor> {
+        let flat = region_classifier::responses(&photos.features, projected_labels)?;
+        let (count, labels, _) = flat.dims3()?;
+        let (rows, columns) = photos.grid;
+        flat.reshape((count, labels, rows, columns))
+    }
+
+    /// What happens inside for `N` photos.
+    pub fn trace(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Trace> {
+        let inner = self.blocks(photos, options)?;
+        let global = options.scene.as_ref().unwrap_or(&photos.global);
+        let flat = inner.latent.flatten(1, 2)?;
+        Ok(Trace {
+            attention: self
+                .rcb
+                .as_ref()
+                .map(|rcb| rcb.attention_weights(&flat))
+                .transpose()?,
+            gate: self
+                .scb
+                .as_ref()
+                .map(|scb| scb.channel_gate(&inner.latent, global))
+                .transpose()?,
+            fused: self.fused(&inner, options)?,
+            region_contextualised: inner.region,
+            scene_contextualised: inner.scene,
+        })
+    }
+
+    /// Responses `[N, L, P]` as training sees them: batch statistics, dropout, gradients.
+    pub fn forward_train(
+        &self,
+        photos: &RegionFeatures,
+        labels: &Tensor,
+        dropout: &mut Dropout,
+    ) -> Result<Tensor> {
+        let xs = self.channels_last(photos)?;
+        let latent = self.latent.forward_train(&xs)?;
+        let flat = latent.flatten(1, 2)?;
+        let mut parts = Vec::new();
+        if let Some(rcb) = &self.rcb {
+            parts.push(rcb.forward_train(&flat, dropout)?);
+        }
+        if let Some(scb) = &self.scb {
+            let scene = scb.forward_train(&latent, &photos.global, dropout)?;
+            parts.push(scene.flatten(1, 2)?);
+        }
+        if parts.is_empty() {
+            parts.push(flat);
+        }
+        let fused = self.fuse.forward_train(&Tensor::cat(&parts, 2)?)?;
+        let projected = self.classifier.project_labels_train(labels)?;
+        region_classifier::responses(&fused, &projected)
+    }
+
+    /// The 3x3 convolution blocks, whose running statistics training updates, by tensor name.
+    pub fn convolution_blocks(&self) -> Vec<(&'static str, &ConvolutionBlock)> {
+        let mut blocks = vec![("latent", &self.latent)];
+        if let Some(scb) = &self.scb {
+            blocks.push(("scb", scb.convolution()));
+        }
+        blocks
+    }
+
+    fn blocks(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Inner> {
+        let xs = self.channels_last(photos)?;
+        let (_, rows, columns, _) = xs.dims4()?;
+        let latent = self.latent.forward(&xs)?;
+        let global = options.scene.as_ref().unwrap_or(&photos.global);
+        let region = match &self.rcb {
+            Some(rcb) => Some(rcb.forward(&latent.flatten(1, 2)?)?),
+            None => None,
+        };
+        let scene = match &self.scb {
+            Some(scb) => Some(scb.forward(&latent, global)?.flatten(1, 2)?),
+            None => None,
+        };
+        Ok(Inner {
+            latent,
+            region,
+            scene,
+            grid: (rows, columns),
+        })
+    }
+
+    /// e_f = activation(conv1x1([e_r; e_g])), `[N, P, out]`.
+    fn fused(&self, inner: &Inner, options: &EncodeOptions) -> Result<Tensor> {
+        let input = match (&inner.region, &inner.scene) {
+            (None, None) => inner.latent.flatten(1, 2)?,
+            (Some(alone), None) | (None, Some(alone)) => alone.clone(),
+            (Some(region), Some(scene)) => {
+                let region = self.silenced(region, Block::Rcb, options)?;
+                let scene = self.silenced(scene, Block::Scb, options)?;
+                Tensor::cat(&[&region, &scene], 2)?
+            }
+        };
+        if options.silence.is_some() && self.variant != Variant::Biam {
+            candle_core::bail!("only the full network has a block to silence, not {}", self.variant)
+        }
+        self.fuse.forward(&input)
+    }
+
+    /// `half` as it is, or what stands for it when its block is silenced.
+    fn silenced(&self, half: &Tensor, block: Block, options: &EncodeOptions) -> Result<Tensor> {
+        if options.silence != Some(block) {
+            return Ok(half.clone());
+        }
+        let channels = self.config.channels;
+        let start = if block == Block::Rcb { 0 } else { channels };
+        match &self.fuse_input_mean {
+            Some(mean) => mean
+                .narrow(0, start, channels)?
+                .broadcast_as(half.shape())?
+                .contiguous(),
+            None => half.zeros_like(),
+        }
+    }
+
+    /// x_r as `[N, h, w, C]`: free when the backbone wrote it so.
+    fn channels_last(&self, photos: &RegionFeatures) -> Result<Tensor> {
+        let (_, channels, _, _) = photos.regions.dims4()?;
+        if channels != self.config.region_channels {
+            candle_core::bail!(
+                "region features have {channels} channels, the network takes {}",
+                self.config.region_channels
+            )
+        }
+        photos.regions.permute((0, 2, 3, 1))?.contiguous()
+    }
+}
+
+/// What the blocks gave, before fusion.
+struct Inner {
+    /// h_r, `[N, h, w, C]`.
+    latent: Tensor,
+    /// e_r, `[N, P, C]`.
+    region: Option<Tensor>,
+    /// e_g, `[N, P, C]`.
+    scene: Option<Tensor>,
+    grid: (usize, usize),
+}

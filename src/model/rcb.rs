@@ -1,0 +1,78 @@
+//! Region-contextualised block: every region looks at every other (Eq. 2 to 5).
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::config::ModelConfig;
+use super::dropout::Dropout;
+use super::layers::Mix;
+use crate::kernels::attention::{attention, attention_weights, split_heads};
+use crate::kernels::Activation;
+
+/// Dropout on the attention and on its output while training.
+const DROPOUT: f32 = 0.1;
+
+/// e_r = u + W_2 ReLU(W_1 u) with u = h_r + W_o[α_1; …; α_H], without layer norm.
+pub struct RegionContextualisedBlock {
+    query: Mix,
+    key: Mix,
+    value: Mix,
+    output: Mix,
+    expand: Mix,
+    reduce: Mix,
+    heads: usize,
+}
+
+impl RegionContextualisedBlock {
+    /// Reads `query|key|value|output|expand|reduce`, all with bias; the inner width is 2C.
+    pub fn new(config: &ModelConfig, vb: VarBuilder) -> Result<Self> {
+        let c = config.channels;
+        let mix = |name: &str, size, activation| Mix::new(size, true, activation, vb.pp(name));
+        Ok(Self {
+            query: mix("query", [c, c], Activation::None)?,
+            key: mix("key", [c, c], Activation::None)?,
+            value: mix("value", [c, c], Activation::None)?,
+            output: mix("output", [c, c], Activation::None)?,
+            expand: mix("expand", [c, 2 * c], Activation::Relu)?,
+            reduce: mix("reduce", [2 * c, c], Activation::None)?,
+            heads: config.heads,
+        })
+    }
+
+    /// e_r `[N, P, C]` of the latent features h_r `[N, P, C]`.
+    pub fn forward(&self, latent: &Tensor) -> Result<Tensor> {
+        let attended = attention(
+            &self.query.forward(latent)?,
+            &self.key.forward(latent)?,
+            &self.value.forward(latent)?,
+            self.heads,
+        )?;
+        let contextualised = self.output.forward_add(&attended, latent)?;
+        let widened = self.expand.forward(&contextualised)?;
+        self.reduce.forward_add(&widened, &contextualised)
+    }
+
+    /// The same in differentiable operators, with dropout.
+    pub fn forward_train(&self, latent: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
+        let value = split_heads(&self.value.forward_train(latent)?, self.heads)?;
+        let weights = dropout.apply(&self.attention_weights(latent)?, DROPOUT)?;
+        let attended = weights
+            .matmul(&value)?
+            .transpose(1, 2)?
+            .contiguous()?
+            .reshape(latent.shape())?;
+        let output = dropout.apply(&self.output.forward_train(&attended)?, DROPOUT)?;
+        let contextualised = (latent + output)?;
+        let widened = self.expand.forward_train(&contextualised)?;
+        contextualised + self.reduce.forward_train(&widened)?
+    }
+
+    /// The attention r_h = softmax(q kᵀ / √(C/H)), `[N, H, P, P]`: row i is where region i looks.
+    pub fn attention_weights(&self, latent: &Tensor) -> Result<Tensor> {
+        attention_weights(
+            &self.query.forward_train(latent)?,
+            &self.key.forward_train(latent)?,
+            self.heads,
+        )
+    }
+}

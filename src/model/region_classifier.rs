@@ -1,0 +1,52 @@
+//! Region classifier: one response per region and label (Eq. 1).
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::config::ModelConfig;
+use super::layers::Mix;
+use crate::kernels::Activation;
+
+/// m = e_f · W(A)ᵀ: every region's features times every label's projected vector.
+pub struct RegionClassifier {
+    label_projection: Mix,
+}
+
+impl RegionClassifier {
+    /// Reads `weight` `[out, D]` and, where the configuration has it, `bias`.
+    pub fn new(config: &ModelConfig, vb: VarBuilder) -> Result<Self> {
+        let size = [config.label_dimension, config.out_channels];
+        Ok(Self {
+            label_projection: Mix::new(size, config.classifier_bias, Activation::None, vb)?,
+        })
+    }
+
+    /// W(A): label vectors `[L, D]` brought to the regions' space, `[L, out]`.
+    pub fn project_labels(&self, labels: &Tensor) -> Result<Tensor> {
+        self.label_projection.forward(labels)
+    }
+
+    /// [`RegionClassifier::project_labels`] in differentiable operators.
+    pub fn project_labels_train(&self, labels: &Tensor) -> Result<Tensor> {
+        self.label_projection.forward_train(labels)
+    }
+}
+
+/// Responses `[N, L, P]` of e_f `[N, P, out]` to projected labels `[L, out]`.
+pub fn responses(features: &Tensor, projected_labels: &Tensor) -> Result<Tensor> {
+    projected_labels.broadcast_matmul(&features.t()?)
+}
+
+/// Scores `[N, L]`: the mean of the `k` largest of `[N, L, P]` responses, differentiable.
+pub fn pool(responses: &Tensor, k: usize) -> Result<Tensor> {
+    let regions = responses.dim(2)?;
+    let k = k.clamp(1, regions);
+    if k == regions {
+        return responses.mean(2);
+    }
+    let largest = responses
+        .arg_sort_last_dim(false)?
+        .narrow(2, 0, k)?
+        .contiguous()?;
+    responses.contiguous()?.gather(&largest, 2)?.mean(2)
+}

@@ -1,0 +1,233 @@
+//! The network against PyTorch: both presets, all variants, evaluation and training.
+//! The numbers are made by `tests/reference/network.py`.
+
+use std::collections::HashMap;
+
+use biam_lens::backbone::{Covered, RegionFeatures};
+use biam_lens::model::config::{SceneResidual, SceneValue};
+use biam_lens::model::dropout::Dropout;
+use biam_lens::model::region_classifier::pool;
+use biam_lens::model::{Biam, Block, EncodeOptions, ModelConfig, Preset, Variant};
+use candle_core::{D, DType, Device, Result, Tensor};
+use candle_nn::VarBuilder;
+
+const K: usize = 4;
+/// The reference is computed in 64 bits; single precision differs by some 1e-6.
+const TOLERANCE: f32 = 1e-5;
+
+struct Fixture(HashMap<String, Tensor>);
+
+impl Fixture {
+    fn load() -> Self {
+        let path = "tests/reference/network.safetensors";
+        Self(candle_core::safetensors::load(path, &Device::Cpu).expect("the fixture"))
+    }
+
+    fn get(&self, name: &str) -> &Tensor {
+        self.0.get(name).unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    fn photos(&self) -> RegionFeatures {
+        RegionFeatures {
+            regions: self.get("regions").clone(),
+            global: self.get("global").clone(),
+            covered: Covered::WHOLE,
+        }
+    }
+
+    fn network(&self, preset: Preset, variant: Variant, config: &ModelConfig) -> Biam {
+        let prefix = format!("{}.{variant}.", name(preset));
+        let tensors = self.0.iter().filter_map(|(key, tensor)| {
+            Some((key.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
+        });
+        let vb = VarBuilder::from_tensors(tensors.collect(), DType::F32, &Device::Cpu);
+        Biam::new(config, variant, vb).expect("a network")
+    }
+}
+
+fn name(preset: Preset) -> &'static str {
+    match preset {
+        Preset::Paper => "paper",
+        Preset::Authors => "authors",
+    }
+}
+
+fn config(preset: Preset) -> ModelConfig {
+    ModelConfig {
+        region_channels: 12,
+        global_channels: 24,
+        channels: 16,
+        out_channels: 20,
+        label_dimension: 10,
+        heads: 4,
+        top_k: K,
+        ..ModelConfig::preset(preset)
+    }
+}
+
+/// The largest difference over the largest value.
+fn assert_close(found: &Tensor, expected: &Tensor, what: &str) {
+    assert_eq!(found.dims(), expected.dims(), "{what}");
+    let largest = |tensor: &Tensor| {
+        let flat = tensor.abs().and_then(|t| t.flatten_all()).expect(what);
+        flat.max(D::Minus1)
+            .and_then(|t| t.to_scalar::<f32>())
+            .expect(what)
+    };
+    let difference = (found - expected).expect(what);
+    let relative = largest(&difference) / largest(expected);
+    assert!(relative <= TOLERANCE, "{what}: off by {relative:e}");
+}
+
+/// `[N, P, C]` as the reference stores it, `[N, C, h, w]`.
+fn channels_first(regions: &Tensor, like: &Tensor) -> Result<Tensor> {
+    regions.transpose(1, 2)?.reshape(like.shape())
+}
+
+fn check_maps(fixture: &Fixture, network: &Biam, options: &EncodeOptions, key: &str) {
+    let encoded = network.encode(&fixture.photos(), options).expect(key);
+    let projected = network.project_labels(fixture.get("labels")).expect(key);
+    let maps = network.respond(&encoded, &projected).expect(key);
+    assert_close(&maps, fixture.get(&format!("{key}.maps")), &format!("{key}.maps"));
+    let scores = pool(&maps.flatten_from(2).expect(key), K).expect(key);
+    assert_close(&scores, fixture.get(&format!("{key}.scores")), &format!("{key}.scores"));
+}
+
+fn every(check: impl Fn(&Fixture, Preset, Variant)) {
+    let fixture = Fixture::load();
+    for preset in [Preset::Paper, Preset::Authors] {
+        for variant in Variant::ALL {
+            check(&fixture, preset, variant);
+        }
+    }
+}
+
+#[test]
+fn maps_and_scores_equal_the_reference() {
+    every(|fixture, preset, variant| {
+        let network = fixture.network(preset, variant, &config(preset));
+        let key = format!("eval.{}.{variant}", name(preset));
+        check_maps(fixture, &network, &EncodeOptions::default(), &key);
+    });
+}
+
+#[test]
+fn traces_equal_the_reference() {
+    every(|fixture, preset, variant| {
+        let network = fixture.network(preset, variant, &config(preset));
+        let key = format!("eval.{}.{variant}", name(preset));
+        let trace = network
+            .trace(&fixture.photos(), &EncodeOptions::default())
+            .expect(&key);
+        let regions = [
+            ("e_f", Some(trace.fused)),
+            ("e_r", trace.region_contextualised),
+            ("e_g", trace.scene_contextualised),
+        ];
+        for (part, found) in regions {
+            let key = format!("{key}.{part}");
+            assert_eq!(found.is_some(), fixture.0.contains_key(&key), "{key}");
+            if let Some(found) = found {
+                let expected = fixture.get(&key);
+                assert_close(&channels_first(&found, expected).expect(&key), expected, &key);
+            }
+        }
+        for (part, found) in [("attention", trace.attention), ("gate", trace.gate)] {
+            let key = format!("{key}.{part}");
+            assert_eq!(found.is_some(), fixture.0.contains_key(&key), "{key}");
+            if let Some(found) = found {
+                assert_close(&found, fixture.get(&key), &key);
+            }
+        }
+    });
+}
+
+#[test]
+fn training_uses_batch_statistics_and_updates_the_running_ones() {
+    every(|fixture, preset, variant| {
+        let network = fixture.network(preset, variant, &config(preset));
+        let key = format!("train.{}.{variant}", name(preset));
+        let flat = network
+            .forward_train(&fixture.photos(), fixture.get("labels"), &mut Dropout::off())
+            .expect(&key);
+        let expected = fixture.get(&format!("{key}.maps"));
+        assert_close(&flat.reshape(expected.shape()).expect(&key), expected, &key);
+        let scores = pool(&flat, K).expect(&key);
+        assert_close(&scores, fixture.get(&format!("{key}.scores")), &key);
+        for (block, convolution) in network.convolution_blocks() {
+            let (mean, variance) = convolution.running_statistics();
+            for (part, found) in [("running_mean", mean), ("running_var", variance)] {
+                let key = format!("{key}.{block}.norm.{part}");
+                assert_close(found, fixture.get(&key), &key);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_silenced_block_is_its_mean_over_ordinary_regions_or_zero() {
+    let fixture = Fixture::load();
+    for preset in [Preset::Paper, Preset::Authors] {
+        let network = fixture.network(preset, Variant::Biam, &config(preset));
+        for (block, branch) in [(Block::Rcb, "region"), (Block::Scb, "scene")] {
+            let options = EncodeOptions {
+                silence: Some(block),
+                ..EncodeOptions::default()
+            };
+            let key = format!("silenced.{}.{branch}", name(preset));
+            check_maps(&fixture, &network, &options, &format!("{key}.mean"));
+        }
+    }
+    let mut without_mean = Fixture::load();
+    without_mean.0.retain(|key, _| !key.ends_with("fuse.input_mean"));
+    let network = without_mean.network(Preset::Paper, Variant::Biam, &config(Preset::Paper));
+    for (block, branch) in [(Block::Rcb, "region"), (Block::Scb, "scene")] {
+        let options = EncodeOptions {
+            silence: Some(block),
+            ..EncodeOptions::default()
+        };
+        check_maps(&without_mean, &network, &options, &format!("silenced.paper.{branch}.zero"));
+    }
+}
+
+#[test]
+fn only_the_full_network_has_a_block_to_silence() {
+    let fixture = Fixture::load();
+    let network = fixture.network(Preset::Paper, Variant::Rcb, &config(Preset::Paper));
+    let options = EncodeOptions {
+        silence: Some(Block::Rcb),
+        ..EncodeOptions::default()
+    };
+    let refusal = network.encode(&fixture.photos(), &options).expect_err("one branch");
+    assert!(refusal.to_string().contains("silence"), "{refusal}");
+}
+
+#[test]
+fn every_setting_can_be_overridden_alone() {
+    let fixture = Fixture::load();
+    let authors = config(Preset::Authors);
+    let overrides = [
+        ("scb_value", ModelConfig { scene_value: SceneValue::Latent, ..authors.clone() }),
+        ("scb_residual", ModelConfig { scene_residual: SceneResidual::Latent, ..authors.clone() }),
+        ("fuse_activation", ModelConfig { fuse_leaky_slope: None, ..authors.clone() }),
+        ("classifier_bias", ModelConfig { classifier_bias: false, ..authors.clone() }),
+    ];
+    for (setting, config) in overrides {
+        let network = fixture.network(Preset::Authors, Variant::Biam, &config);
+        check_maps(&fixture, &network, &EncodeOptions::default(), &format!("override.{setting}"));
+    }
+}
+
+#[test]
+fn region_features_of_the_wrong_width_are_refused() {
+    let fixture = Fixture::load();
+    let wide = ModelConfig {
+        region_channels: 12,
+        ..config(Preset::Paper)
+    };
+    let network = fixture.network(Preset::Paper, Variant::Standard, &wide);
+    let mut photos = fixture.photos();
+    photos.regions = photos.regions.narrow(1, 0, 8).expect("narrower");
+    let refusal = network.encode(&photos, &EncodeOptions::default()).expect_err("8 channels");
+    assert!(refusal.to_string().contains("8 channels"), "{refusal}");
+}
