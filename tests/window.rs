@@ -74,6 +74,13 @@ fn type_into(window: &mut Window<'_>, field: &str, text: &str) {
     window.run();
 }
 
+/// The text of the widget whose text holds `part`.
+fn text_with(window: &Window<'_>, part: &str) -> String {
+    let found = window.get_by_label_contains(part);
+    let node = found.accesskit_node();
+    node.label().or(node.value()).expect("a text")
+}
+
 fn labels(window: &Window<'_>) -> Vec<String> {
     window.state().app.state().labels.labels().to_vec()
 }
@@ -191,11 +198,7 @@ fn the_ranking_lists_labels_and_adds_them() {
     window.get_by_label("Unseen").click();
     window.run();
     assert!(window.query_by_label_contains("Rank 5: ").is_none());
-    let first = window
-        .get_by_label_contains("Rank 1: ")
-        .accesskit_node()
-        .label()
-        .expect("a name");
+    let first = text_with(&window, "Rank 1: ");
     window.get_by_label(&first).click();
     window.run();
     assert_eq!(labels(&window)[1], first["Rank 1: ".len()..]);
@@ -217,11 +220,7 @@ fn the_value_under_the_pointer_is_read_in_every_panel() {
     let map = &comparison.expect("maps").maps[1][0];
     let raw = map.responses[2 * GRID.columns + 11];
     let sigma = map.ordinary.as_ref().expect("known").sigma(raw);
-    let read_out = window
-        .get_by_label_contains("Row 3, column 12")
-        .accesskit_node()
-        .label()
-        .expect("a text");
+    let read_out = text_with(&window, "Row 3, column 12");
     let expected = format!("{:.1} σ", sigma.abs());
     assert!(read_out.contains("dog in RCB: raw"), "{read_out}");
     assert!(read_out.contains(&expected), "{read_out} lacks {expected}");

@@ -38,6 +38,8 @@ pub enum Command {
     ToggleContours,
     ToggleMarks,
     Theme(Theme),
+    LargerPanels,
+    SmallerPanels,
     LargerText,
     SmallerText,
     NormalText,
@@ -205,6 +207,17 @@ fn view_menu() -> Vec<Entry> {
     }
     rows.extend([
         Row::Line,
+        row(
+            C::LargerPanels,
+            "Larger panels",
+            key(CTRL, Key::CloseBracket),
+        ),
+        row(
+            C::SmallerPanels,
+            "Smaller panels",
+            key(CTRL, Key::OpenBracket),
+        ),
+        Row::Line,
         row(C::Theme(Theme::Light), "Light theme", None),
         row(C::Theme(Theme::Dark), "Dark theme", None),
         row(C::Theme(Theme::System), "Theme of the desktop", None),
@@ -302,6 +315,8 @@ pub fn available(command: Command, state: &AppState) -> Result<(), &'static str>
         ),
         Command::SavePicture => when(state.comparison().is_some(), "There is no map yet"),
         Command::Cancel => when(state.answers.owed(), "Nothing is being computed"),
+        Command::LargerPanels => when(state.panel_size < 1.0, "The panels fill the window"),
+        Command::SmallerPanels => when(state.panel_size > 0.25, "The panels are very small"),
         Command::DismissMessages => when(!state.messages.is_empty(), "There is no message"),
         Command::ToggleVariant(variant) => when(
             state.variants().contains(&variant),
@@ -385,6 +400,8 @@ fn change_view(command: Command, state: &mut AppState) {
         Command::ToggleContours => style.contours = !style.contours,
         Command::ToggleMarks => style.marks = !style.marks,
         Command::Theme(theme) => state.theme = theme,
+        Command::LargerPanels => state.panel_size = (state.panel_size + 0.125).min(1.0),
+        Command::SmallerPanels => state.panel_size = (state.panel_size - 0.125).max(0.25),
         Command::LargerText => state.zoom = (state.zoom + 0.1).min(2.0),
         Command::SmallerText => state.zoom = (state.zoom - 0.1).max(0.6),
         Command::NormalText => state.zoom = 1.0,

@@ -38,7 +38,8 @@ impl Columns {
         let count = variants.len().max(1) as f32;
         let widest = (width - GAP * (count - 1.0)) / count;
         let highest = (height - TITLE_HEIGHT - CAPTION_HEIGHT).max(80.0);
-        let panel_width = widest.min(highest * aspect).max(40.0).floor();
+        let fitting = widest.min(highest * aspect);
+        let panel_width = (fitting * state.panel_size).max(60.0).floor();
         Self {
             variants,
             panel: vec2(panel_width, (panel_width / aspect).max(1.0).round()),

@@ -97,8 +97,11 @@ fn threshold(ui: &mut Ui, display: &mut Display) {
 }
 
 fn named_slider(ui: &mut Ui, name: &str, slider: egui::Slider<'_>) -> egui::Response {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().slider_width = 64.0;
+    // A known size, so that the whole of it moves to the next line where it does not fit.
+    let size = vec2(184.0, ui.spacing().interact_size.y);
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    ui.allocate_ui_with_layout(size, layout, |ui| {
+        ui.spacing_mut().slider_width = 60.0;
         let label = ui.label(name);
         ui.add(slider).labelled_by(label.id)
     })
@@ -111,8 +114,9 @@ fn scale_choice(ui: &mut Ui, state: &mut AppState) {
     let label = ui.label("Scale");
     let response = egui::ComboBox::from_id_salt("scale")
         .selected_text(now.title())
-        .width(150.0)
+        .width(170.0)
         .height(320.0)
+        .truncate()
         .show_ui(ui, |ui| {
             for mode in ScaleMode::ALL {
                 let reason = missing.filter(|_| mode.needs_ordinary_regions());

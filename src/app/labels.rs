@@ -202,11 +202,19 @@ fn list_row(ui: &mut Ui, state: &mut AppState, label: &str, status: LabelStatus)
     let chosen = state.labels.contains(label);
     let size = vec2(ui.available_width(), LIST_ROW);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let text_colour = ui.visuals().text_color();
     let name = format!("Bundle label {label}");
     response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, chosen, &name));
-    let visuals = ui.style().interact_selectable(&response, chosen);
-    if chosen || response.hovered() || response.has_focus() {
+    let visuals = ui.style().interact(&response);
+    if response.hovered() || response.has_focus() {
         ui.painter().rect_filled(rect, 3.0, visuals.weak_bg_fill);
+    }
+    if chosen {
+        tick(
+            ui.painter(),
+            pos2(rect.left() + 8.0, rect.center().y),
+            text_colour,
+        );
     }
     let small = egui::TextStyle::Small.resolve(ui.style());
     let body = egui::TextStyle::Body.resolve(ui.style());
@@ -215,9 +223,9 @@ fn list_row(ui: &mut Ui, state: &mut AppState, label: &str, status: LabelStatus)
     let right = rect.right_center() - vec2(6.0, 0.0);
     ui.painter()
         .text(right, egui::Align2::RIGHT_CENTER, word, small, colour);
-    let text = one_line(ui, label, body, visuals.text_color(), rect.width() - 60.0);
-    let at = pos2(rect.left() + 6.0, rect.center().y - text.size().y / 2.0);
-    ui.painter().galley(at, text, visuals.text_color());
+    let text = one_line(ui, label, body, text_colour, rect.width() - 72.0);
+    let at = pos2(rect.left() + 18.0, rect.center().y - text.size().y / 2.0);
+    ui.painter().galley(at, text, text_colour);
     if response.clicked() {
         if chosen {
             state.labels.remove(label);
@@ -225,4 +233,11 @@ fn list_row(ui: &mut Ui, state: &mut AppState, label: &str, status: LabelStatus)
             state.labels.add(label);
         }
     }
+}
+
+/// The default fonts have no tick.
+fn tick(painter: &egui::Painter, centre: egui::Pos2, colour: egui::Color32) {
+    let corners = [vec2(-4.0, 0.0), vec2(-1.0, 3.0), vec2(4.0, -4.0)];
+    let points = corners.map(|corner| centre + corner).to_vec();
+    painter.line(points, Stroke::new(1.5, colour));
 }

@@ -12,7 +12,9 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
             ui.menu_button(menu.title(), |ui| {
                 ui.set_min_width(230.0);
                 // Long menus scroll rather than run out of a small window.
-                egui::ScrollArea::vertical().show(ui, |ui| {
+                let most = ui.ctx().content_rect().height() - 60.0;
+                let scroll = egui::ScrollArea::vertical().max_height(most);
+                scroll.min_scrolled_height(most).show(ui, |ui| {
                     for entry in commands::entries().iter().filter(|e| e.menu == menu) {
                         if entry.starts_group {
                             ui.separator();

@@ -269,7 +269,11 @@ fn centre(ui: &mut egui::Ui, state: &mut AppState, textures: &mut textures::Text
     egui::Panel::bottom("colour bar")
         .frame(egui::Frame::new())
         .show_separator_line(false)
-        .show(ui, |ui| display::colour_bar(ui, state));
+        .show(ui, |ui| {
+            if !state.labels.labels().is_empty() {
+                display::colour_bar(ui, state);
+            }
+        });
     egui::CentralPanel::no_frame().show(ui, |ui| comparison::show(ui, state, textures));
 }
 

@@ -120,7 +120,9 @@ pub fn help(ctx: &egui::Context, state: &mut AppState) {
     let mut open = state.open.help;
     egui::Window::new("Commands and keys")
         .open(&mut open)
-        .default_size(vec2(440.0, 480.0))
+        .default_size(vec2(460.0, 480.0))
+        .pivot(egui::Align2::CENTER_CENTER)
+        .default_pos(ctx.content_rect().center())
         .collapsible(false)
         .show(ctx, |ui| {
             ui.label(
@@ -141,7 +143,9 @@ pub fn help(ctx: &egui::Context, state: &mut AppState) {
 }
 
 fn help_table(ui: &mut Ui, menu: commands::Menu) {
-    let grid = egui::Grid::new(menu.title()).num_columns(2).striped(true);
+    let grid = egui::Grid::new(menu.title())
+        .num_columns(2)
+        .min_col_width(220.0);
     grid.show(ui, |ui| {
         for entry in commands::entries().iter().filter(|e| e.menu == menu) {
             ui.label(&entry.name);

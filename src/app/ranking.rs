@@ -42,6 +42,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
     };
     let Some(ranking) = &comparison.ranking else {
         ui.weak("No scores yet");
+        ui.take_available_space();
         return;
     };
     let mut clicked = None;

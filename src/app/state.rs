@@ -147,6 +147,8 @@ pub struct AppState {
     pub theme: Theme,
     /// Size of everything on screen, 1 is normal.
     pub zoom: f32,
+    /// Width of a panel as a part of what would fill the window.
+    pub panel_size: f32,
     pub device: DeviceChoice,
     pub fields: Fields,
     pub open: Open,
@@ -172,6 +174,7 @@ impl AppState {
             ranked_by: Variant::Biam,
             theme: Theme::default(),
             zoom: 1.0,
+            panel_size: 1.0,
             device: DeviceChoice::Auto,
             fields: Fields::default(),
             open: Open::default(),

@@ -58,6 +58,7 @@ fn dark() -> Visuals {
     visuals.widgets.noninteractive.fg_stroke.color = Color32::from_gray(205);
     visuals.widgets.inactive.fg_stroke.color = Color32::from_gray(215);
     visuals.widgets.noninteractive.bg_stroke = Stroke::new(1.0, Color32::from_gray(46));
+    visuals.widgets.inactive.bg_stroke = Stroke::new(1.0, Color32::from_gray(58));
     visuals.weak_text_color = Some(Color32::from_gray(150));
     visuals.selection.bg_fill = Color32::from_rgb(36, 86, 128);
     visuals.selection.stroke = Stroke::new(1.0, Color32::from_rgb(222, 238, 255));
@@ -76,6 +77,7 @@ fn light() -> Visuals {
     visuals.widgets.noninteractive.fg_stroke.color = Color32::from_gray(45);
     visuals.widgets.inactive.fg_stroke.color = Color32::from_gray(40);
     visuals.widgets.noninteractive.bg_stroke = Stroke::new(1.0, Color32::from_gray(214));
+    visuals.widgets.inactive.bg_stroke = Stroke::new(1.0, Color32::from_gray(205));
     visuals.weak_text_color = Some(Color32::from_gray(98));
     visuals.selection.bg_fill = Color32::from_rgb(196, 222, 246);
     visuals.selection.stroke = Stroke::new(1.0, Color32::from_rgb(8, 48, 88));
@@ -153,15 +155,15 @@ pub fn variant_colour(visuals: &Visuals, variant: Variant) -> Color32 {
 /// A badge: the status word in its colour, framed. Returns its response for hover texts.
 pub fn badge(ui: &mut egui::Ui, status: LabelStatus) -> egui::Response {
     let colour = status_colour(ui.visuals(), status);
-    let text = egui::RichText::new(status_word(status))
-        .small()
-        .color(colour);
-    let frame = egui::Frame::new()
-        .inner_margin(egui::Margin::symmetric(4, 0))
-        .corner_radius(3)
-        .stroke(Stroke::new(1.0, colour.gamma_multiply(0.6)));
-    frame
-        .show(ui, |ui| ui.add(egui::Label::new(text).selectable(false)))
-        .inner
-        .on_hover_text(status_sentence(status))
+    let font = TextStyle::Small.resolve(ui.style());
+    let word = status_word(status);
+    let text = ui.painter().layout_no_wrap(word.to_owned(), font, colour);
+    let size = text.size() + egui::vec2(10.0, 3.0);
+    let (rect, response) = ui.allocate_exact_size(size, egui::Sense::hover());
+    let stroke = Stroke::new(1.0, colour.gamma_multiply(0.6));
+    let painter = ui.painter();
+    painter.rect_stroke(rect, rect.height() / 2.0, stroke, egui::StrokeKind::Inside);
+    painter.galley(rect.center() - text.size() / 2.0, text, colour);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, word));
+    response.on_hover_text(status_sentence(status))
 }
