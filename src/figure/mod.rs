@@ -8,9 +8,17 @@
 pub mod caption;
 pub mod colour_map;
 pub mod contour;
+pub mod display_list;
+pub mod figure_style;
+pub mod font;
 pub mod interpolation;
+pub mod layout;
+mod legend;
 pub mod overlay;
+mod panel;
+pub mod png;
 pub mod scale;
+pub mod svg;
 
 #[cfg(test)]
 pub(crate) mod tests {

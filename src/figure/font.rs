@@ -1,0 +1,92 @@
+//! The bundled font and its measures, so that text looks and fits the same everywhere.
+
+use std::sync::LazyLock;
+
+use ttf_parser::Face;
+
+/// The bundled family; its letters are as wide as Arial's and Helvetica's.
+pub const FAMILY: &str = "Arimo";
+
+/// What the family's files hold: regular, italic, bold.
+pub(super) const FILES: [&[u8]; 3] = [
+    include_bytes!("../../assets/fonts/Arimo-Regular.ttf"),
+    include_bytes!("../../assets/fonts/Arimo-Italic.ttf"),
+    include_bytes!("../../assets/fonts/Arimo-Bold.ttf"),
+];
+
+static FACES: LazyLock<[Option<Face<'static>>; 3]> =
+    LazyLock::new(|| FILES.map(|file| Face::parse(file, 0).ok()));
+
+/// A cut of the family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cut {
+    #[default]
+    Regular,
+    Italic,
+    Bold,
+}
+
+/// Width of one line of text in points, by the letters' advances (kerning left out, so that it is
+/// never less than what is drawn but by a hair).
+pub fn text_width(text: &str, size: f32, cut: Cut) -> f32 {
+    let Some(face) = &FACES[cut as usize] else {
+        return 0.6 * size * text.chars().count() as f32;
+    };
+    let advance = |letter: char| {
+        let glyph = face.glyph_index(letter).unwrap_or_default();
+        f32::from(face.glyph_hor_advance(glyph).unwrap_or(0))
+    };
+    text.chars().map(advance).sum::<f32>() * size / f32::from(face.units_per_em())
+}
+
+/// The text, cut off with an ellipsis where it is wider than `width` points. At least one letter
+/// stays.
+pub fn fitted(text: &str, size: f32, cut: Cut, width: f32) -> String {
+    if text_width(text, size, cut) <= width {
+        return text.to_owned();
+    }
+    let room = width - text_width("…", size, cut);
+    let mut kept = String::new();
+    let mut used = 0.0;
+    for letter in text.chars() {
+        used += text_width(letter.encode_utf8(&mut [0; 4]), size, cut);
+        if used > room && !kept.is_empty() {
+            break;
+        }
+        kept.push(letter);
+    }
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_are_those_of_arial() {
+        // Arial's digits are 1139 of 2048 wide, its i 455.
+        assert!((text_width("0", 2048.0, Cut::Regular) - 1139.0).abs() < 0.5);
+        assert!((text_width("i", 2048.0, Cut::Regular) - 455.0).abs() < 0.5);
+        assert!(text_width("dog", 7.0, Cut::Bold) > text_width("dog", 7.0, Cut::Regular));
+    }
+
+    #[test]
+    fn the_family_has_what_captions_need() {
+        for face in FACES.iter() {
+            let face = face.as_ref().expect("the file is a font");
+            for letter in "σ·…–−≤≥%éßЖ".chars() {
+                assert!(face.glyph_index(letter).is_some(), "{letter}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_text_ends_in_an_ellipsis_and_fits() {
+        let text = "a very long label that nobody would type";
+        let short = fitted(text, 7.0, Cut::Italic, 50.0);
+        assert!(short.ends_with('…') && short.starts_with("a very"));
+        assert!(text_width(&short, 7.0, Cut::Italic) <= 50.0);
+        assert_eq!(fitted("dog", 7.0, Cut::Italic, 50.0), "dog");
+        assert_eq!(fitted("dog", 7.0, Cut::Italic, 0.0), "d…");
+    }
+}

@@ -1,0 +1,134 @@
+//! One panel of a figure: the photo under a map's colours, its lines and its caption.
+
+use std::sync::Arc;
+
+use image::RgbImage;
+use rayon::prelude::*;
+
+use super::caption::{Caption, caption};
+use super::contour::{contour_lines, region_outlines};
+use super::display_list::{Area, Item};
+use super::interpolation::Field;
+use super::overlay::{OverlayStyle, overlay, panel_photo};
+use super::scale::{Scale, ScaleMode, panel_scale, panel_values};
+use crate::engine::Comparison;
+
+/// Longest side in pixels of a panel's picture: the photo is not kept any larger.
+const LONGEST_PICTURE: f32 = 4096.0;
+
+/// Dark line under a light one, so that lines are seen on any photo: millimetres and colours.
+const HALO: (f32, [u8; 4]) = (0.42, [0, 0, 0, 130]);
+const LINE: (f32, [u8; 4]) = (0.18, [255, 255, 255, 235]);
+
+/// How much of a region lies between its edge and its mark.
+const MARK_INSET: f32 = 0.12;
+
+/// Paints the panels of one comparison, all at one size.
+pub(super) struct Panels<'a> {
+    pub comparison: &'a Comparison,
+    pub style: &'a OverlayStyle,
+    pub mode: ScaleMode,
+    pub fixed_range: [f32; 2],
+}
+
+impl Panels<'_> {
+    /// The bare photo and `[variant][label]` pictures, `size` millimetres large at `dpi`.
+    pub fn pictures(&self, size: [f32; 2], dpi: f32) -> (Arc<RgbImage>, Vec<Vec<Arc<RgbImage>>>) {
+        let [width, height] = size.map(|side| (side / 25.4 * dpi).round().max(1.0));
+        let shrink = (LONGEST_PICTURE / width.max(height)).min(1.0);
+        let photo = panel_photo(
+            &self.comparison.photo,
+            (width * shrink) as u32,
+            (height * shrink) as u32,
+        );
+        let labels = self.comparison.labels.len();
+        let pictures = (0..self.comparison.variants.len())
+            .into_par_iter()
+            .map(|variant| {
+                (0..labels)
+                    .into_par_iter()
+                    .map(|label| Arc::new(self.picture(&photo, variant, label)))
+                    .collect()
+            })
+            .collect();
+        (Arc::new(photo), pictures)
+    }
+
+    fn picture(&self, photo: &RgbImage, variant: usize, label: usize) -> RgbImage {
+        overlay(
+            photo,
+            self.comparison.grid,
+            self.comparison.covered,
+            &self.values(variant, label),
+            &self.scale(variant, label),
+            self.style,
+        )
+    }
+
+    /// Contour lines and marks of one panel that lies at `area`.
+    pub fn lines(&self, variant: usize, label: usize, area: Area) -> Vec<Item> {
+        let mut lines = Vec::new();
+        if self.style.contours {
+            lines.extend(self.contours(variant, label));
+        }
+        if self.style.marks {
+            lines.extend(self.marks(variant, label));
+        }
+        let on_page = |[x, y]: [f32; 2]| [area.x + x * area.width, area.y + y * area.height];
+        let drawn = |(width, colour): (f32, [u8; 4])| {
+            lines.iter().map(move |(points, closed)| Item::Line {
+                points: points.iter().copied().map(on_page).collect(),
+                closed: *closed,
+                width,
+                colour,
+            })
+        };
+        drawn(HALO).chain(drawn(LINE)).collect()
+    }
+
+    fn contours(&self, variant: usize, label: usize) -> Vec<(Vec<[f32; 2]>, bool)> {
+        let values = self.values(variant, label);
+        let field = Field {
+            grid: self.comparison.grid,
+            covered: self.comparison.covered,
+            values: &values,
+            interpolation: self.style.interpolation,
+        };
+        let levels = self.scale(variant, label).contour_levels();
+        let lines = levels
+            .into_iter()
+            .flat_map(|level| contour_lines(&field, level));
+        lines.map(|line| (line.points, line.closed)).collect()
+    }
+
+    fn marks(&self, variant: usize, label: usize) -> Vec<(Vec<[f32; 2]>, bool)> {
+        let Comparison {
+            grid,
+            covered,
+            trained_k,
+            ..
+        } = self.comparison;
+        let regions = self.comparison.maps[variant][label].pooled_regions(*trained_k);
+        region_outlines(*grid, *covered, &regions)
+            .into_iter()
+            .map(|[x0, y0, x1, y1]| {
+                let (dx, dy) = (MARK_INSET * (x1 - x0), MARK_INSET * (y1 - y0));
+                let (x0, y0, x1, y1) = (x0 + dx, y0 + dy, x1 - dx, y1 - dy);
+                (vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]], true)
+            })
+            .collect()
+    }
+
+    pub fn caption(&self, variant: usize, label: usize) -> Caption {
+        let scale = self.scale(variant, label);
+        caption(&self.comparison.maps[variant][label], &scale)
+    }
+
+    fn scale(&self, variant: usize, label: usize) -> Scale {
+        panel_scale(self.comparison, variant, label, self.mode, self.fixed_range)
+    }
+
+    fn values(&self, variant: usize, label: usize) -> Vec<f32> {
+        panel_values(&self.comparison.maps[variant][label], self.mode).unwrap_or_default()
+    }
+}
