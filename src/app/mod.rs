@@ -1,1 +1,302 @@
-//! The window.
+//! The window: shows the engine's replies and sends it requests; holds no tensor.
+//!
+//! [`state`] is everything the window knows, as plain data; [`commands`] lists every action once;
+//! each panel has a file of its own that paints the state and changes it.
+
+pub mod answers;
+pub mod commands;
+mod comparison;
+pub mod display;
+mod files;
+pub mod label_set;
+mod labels;
+mod menu;
+mod messages;
+mod palette;
+pub mod photo_list;
+mod photos;
+mod ranking;
+mod read_out;
+pub mod state;
+mod status;
+mod textures;
+mod theme;
+mod thumbnails;
+
+use std::path::PathBuf;
+
+use commands::{Command, Effect};
+use files::{Finder, Found};
+use state::{AppState, MessageKind};
+
+use crate::engine::{PhotoSource, Reply, Worker};
+
+/// Called by the engine when a reply is ready, from its own thread.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// What the window starts with.
+pub struct WindowOptions {
+    /// Starts the engine; it calls the given function after each reply.
+    pub worker_factory: Box<dyn FnOnce(Wake) -> Worker>,
+    /// Photos and folders to open; the first photo is shown.
+    pub photos: Vec<PathBuf>,
+    /// Names of the samples inside the program.
+    pub samples: Vec<&'static str>,
+    /// Labels to begin with.
+    pub labels: Vec<String>,
+}
+
+/// Why there is no window.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(
+        "no window can be opened ({0}): start it on a desktop, or use `biam-lens predict` or `biam-lens render`, which need none"
+    )]
+    NoDisplay(String),
+}
+
+/// Opens the window and returns when it is closed.
+///
+/// # Errors
+/// Where there is no display, or none that can be drawn on.
+pub fn run(options: WindowOptions) -> Result<(), AppError> {
+    let no_display = |error: eframe::Error| {
+        let text = error.to_string();
+        AppError::NoDisplay(text.lines().next().unwrap_or("no display").to_owned())
+    };
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("BiAM Lens")
+        .with_app_id("biam-lens")
+        .with_inner_size([1280.0, 800.0])
+        .with_min_inner_size([900.0, 560.0]);
+    let native = eframe::NativeOptions {
+        viewport,
+        ..Default::default()
+    };
+    let create: eframe::AppCreator<'_> = Box::new(move |creation| {
+        let ctx = creation.egui_ctx.clone();
+        theme::set_up(&ctx);
+        let wake_ctx = ctx.clone();
+        let worker = (options.worker_factory)(Box::new(move || wake_ctx.request_repaint()));
+        let state = AppState::new(Vec::new(), &options.samples, &options.labels);
+        let mut app = LensApp::new(&ctx, state, worker);
+        app.open_first(options.photos);
+        Ok(Box::new(app))
+    });
+    eframe::run_native("BiAM Lens", native, create).map_err(no_display)
+}
+
+/// The window's contents: its state, its end of the engine, and pictures made for painting.
+pub struct LensApp {
+    state: AppState,
+    worker: Worker,
+    finder: Finder,
+    textures: textures::Textures,
+    thumbnails: thumbnails::Thumbnails,
+}
+
+impl LensApp {
+    /// Contents for the window of `ctx`; nothing is asked of the engine before the first frame.
+    pub fn new(ctx: &egui::Context, state: AppState, worker: Worker) -> Self {
+        Self {
+            state,
+            worker,
+            finder: Finder::new(ctx.clone()),
+            textures: textures::Textures::default(),
+            thumbnails: thumbnails::Thumbnails::default(),
+        }
+    }
+
+    /// Sets fonts, colours and spacing of a context; [`run`] does this itself.
+    pub fn set_up(ctx: &egui::Context) {
+        theme::set_up(ctx);
+    }
+
+    /// Opens photos and folders instead of the first sample.
+    pub fn open_first(&mut self, paths: Vec<PathBuf>) {
+        if !paths.is_empty() {
+            self.state.opening = true;
+            self.finder.open(paths);
+        }
+    }
+
+    /// What the window knows.
+    pub fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// Gives a command, as a menu or a key would.
+    pub fn give(&mut self, command: Command) {
+        self.state.give(command);
+    }
+
+    /// How many panel pictures were made so far; none are while nothing about them changes.
+    pub fn pictures_made(&self) -> usize {
+        self.textures.made
+    }
+
+    /// Takes in what has come, paints one frame, sends what is to be asked.
+    pub fn ui(&mut self, ui: &mut egui::Ui) {
+        let ctx = ui.ctx().clone();
+        theme::apply(&ctx, self.state.theme, self.state.zoom);
+        self.take_replies(&ctx);
+        self.take_found();
+        self.take_input(&ctx);
+        self.carry_out_commands(&ctx);
+        self.send();
+        self.paint(ui);
+        self.send();
+        if !self.state.commands.is_empty() {
+            ctx.request_repaint();
+        }
+    }
+
+    fn take_replies(&mut self, ctx: &egui::Context) {
+        let replies: Vec<Reply> = self.worker.replies().collect();
+        for reply in replies {
+            match reply {
+                Reply::Thumbnail { photo, picture } => {
+                    self.thumbnails.receive(ctx, photo, &picture);
+                }
+                other => self.state.receive(other),
+            }
+        }
+    }
+
+    fn take_found(&mut self) {
+        for found in self.finder.found() {
+            match found {
+                Found::Photos { photos, problems } => {
+                    for photo in &photos {
+                        self.thumbnails.retry(&PhotoSource::File(photo.clone()));
+                    }
+                    self.state.opening = false;
+                    self.state.photos.open(photos);
+                    for problem in problems {
+                        self.state.tell(MessageKind::Error, problem);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Dropped files, pasted paths, keys.
+    fn take_input(&mut self, ctx: &egui::Context) {
+        let dropped: Vec<PathBuf> = ctx.input(|input| {
+            let files = input.raw.dropped_files.iter();
+            files.map(|file| file.path().to_owned()).collect()
+        });
+        if !dropped.is_empty() {
+            self.finder.open(dropped);
+        }
+        if !ctx.text_edit_focused() {
+            let pasted = ctx.input(|input| {
+                input.events.iter().find_map(|event| match event {
+                    egui::Event::Paste(text) => Some(text.clone()),
+                    _ => None,
+                })
+            });
+            if let Some(path) = pasted.as_deref().and_then(files::typed_path) {
+                self.finder.open(vec![path]);
+            }
+        }
+        for command in commands::pressed(ctx, &self.state) {
+            self.state.give(command);
+        }
+    }
+
+    fn carry_out_commands(&mut self, ctx: &egui::Context) {
+        while let Some(command) = self.state.commands.pop_front() {
+            match commands::carry_out(command, &mut self.state) {
+                Some(Effect::OpenPhotosDialog) => self.finder.choose_photos(),
+                Some(Effect::OpenFolderDialog) => self.finder.choose_folder(),
+                Some(Effect::Ask(request)) => {
+                    if !self.worker.ask(request) {
+                        self.state.engine_ended();
+                    }
+                }
+                Some(Effect::Quit) => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+                None => {}
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        if let Some(request) = self.state.next_request()
+            && !self.worker.ask(request)
+        {
+            self.state.engine_ended();
+        }
+    }
+
+    fn paint(&mut self, ui: &mut egui::Ui) {
+        let Self {
+            state,
+            worker,
+            finder,
+            textures,
+            thumbnails,
+        } = self;
+        egui::Panel::top("menu").show(ui, |ui| menu::show(ui, state));
+        egui::Panel::bottom("status").show(ui, |ui| status::show(ui, state));
+        egui::Panel::left("photos")
+            .default_size(190.0)
+            .size_range(140.0..=360.0)
+            .show(ui, |ui| photos::show(ui, state, thumbnails, worker, finder));
+        egui::Panel::right("labels and ranking")
+            .default_size(280.0)
+            .size_range(220.0..=460.0)
+            .show(ui, |ui| {
+                egui::Panel::bottom("ranking")
+                    .resizable(true)
+                    .default_size(318.0)
+                    .min_size(120.0)
+                    .frame(egui::Frame::new())
+                    .show(ui, |ui| ranking::show(ui, state));
+                egui::CentralPanel::no_frame().show(ui, |ui| labels::show(ui, state));
+            });
+        egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures));
+        palette::show(ui.ctx(), state);
+        palette::help(ui.ctx(), state);
+        drop_hint(ui.ctx());
+    }
+}
+
+fn centre(ui: &mut egui::Ui, state: &mut AppState, textures: &mut textures::Textures) {
+    messages::show(ui, state);
+    display::show(ui, state);
+    ui.separator();
+    egui::Panel::bottom("colour bar")
+        .frame(egui::Frame::new())
+        .show_separator_line(false)
+        .show(ui, |ui| {
+            if !state.labels.labels().is_empty() {
+                display::colour_bar(ui, state);
+            }
+        });
+    egui::CentralPanel::no_frame().show(ui, |ui| comparison::show(ui, state, textures));
+}
+
+/// While files are held over the window: what dropping them does.
+fn drop_hint(ctx: &egui::Context) {
+    if ctx.input(|input| input.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop hint"));
+    let painter = ctx.layer_painter(layer);
+    let screen = ctx.content_rect();
+    painter.rect_filled(screen, 0.0, egui::Color32::from_black_alpha(160));
+    painter.text(
+        screen.center(),
+        egui::Align2::CENTER_CENTER,
+        "Drop to open these photos or folders",
+        egui::FontId::proportional(20.0),
+        egui::Color32::WHITE,
+    );
+}
+
+impl eframe::App for LensApp {
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        Self::ui(self, ui);
+    }
+}

@@ -1,0 +1,306 @@
+//! What the engine has said so far, what it still owes, and what it is asked next.
+
+use std::sync::Arc;
+
+use super::state::{AppState, Message, MessageKind};
+use crate::engine::{
+    BundleFacts, Comparison, Failure, LabelFacts, Photo, PhotoSource, Progress, Reply, Request,
+    ResponseMap,
+};
+use crate::model::Variant;
+use crate::semantics::LabelStatus;
+
+/// What a comparison is asked for.
+#[derive(Clone, Debug, PartialEq)]
+struct Asked {
+    photo: PhotoSource,
+    labels: Vec<String>,
+    variants: Vec<Variant>,
+}
+
+/// What the engine has said so far, and what it still owes.
+#[derive(Debug, Default)]
+pub struct Answers {
+    pub bundle: Option<Arc<BundleFacts>>,
+    pub photo: Option<Arc<Photo>>,
+    pub comparison: Option<Arc<Comparison>>,
+    pub progress: Option<Progress>,
+    /// Nothing can be computed any more, and why.
+    pub fatal: Option<String>,
+    asked: Option<Asked>,
+    owed: bool,
+}
+
+impl Answers {
+    /// Before the engine has said anything: the bundle is awaited.
+    pub fn awaiting_the_bundle() -> Self {
+        Self {
+            owed: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether an answer is still to come.
+    pub fn owed(&self) -> bool {
+        self.owed || self.progress.is_some()
+    }
+}
+
+impl AppState {
+    /// The decoded photo, once it is the chosen one.
+    pub fn photo(&self) -> Option<&Arc<Photo>> {
+        let chosen = self.photos.chosen()?;
+        let photo = self.answers.photo.as_ref()?;
+        (photo.source == *chosen).then_some(photo)
+    }
+
+    /// The last comparison, if it is of the chosen photo.
+    pub fn comparison(&self) -> Option<&Arc<Comparison>> {
+        let chosen = self.photos.chosen()?;
+        let comparison = self.answers.comparison.as_ref()?;
+        (comparison.photo.source == *chosen).then_some(comparison)
+    }
+
+    /// The map of a label in a variant on the chosen photo, once it is there.
+    pub fn map(&self, label: &str, variant: Variant) -> Option<&ResponseMap> {
+        let comparison = self.comparison()?;
+        let variant = comparison.variants.iter().position(|&v| v == variant)?;
+        let label = comparison.labels.iter().position(|l| l.text == label)?;
+        comparison.maps.get(variant)?.get(label)
+    }
+
+    /// What the last comparison says of a label; labels do not depend on the photo.
+    pub fn label_facts(&self, label: &str) -> Option<&LabelFacts> {
+        let comparison = self.answers.comparison.as_ref()?;
+        comparison.labels.iter().find(|facts| facts.text == label)
+    }
+
+    /// What a label is to the bundle, as far as it is known yet.
+    pub fn label_status(&self, label: &str) -> Option<LabelStatus> {
+        if let Some(facts) = self.label_facts(label) {
+            return Some(facts.status);
+        }
+        let bundle = self.answers.bundle.as_ref()?;
+        let wanted = label.to_lowercase();
+        bundle
+            .labels
+            .iter()
+            .find(|(known, _)| known.to_lowercase() == wanted)
+            .map(|&(_, status)| status)
+    }
+
+    /// Why the scales that need ordinary regions cannot be had; `None` when they can.
+    pub fn no_ordinary_regions(&self) -> Option<&'static str> {
+        let bundle = self.answers.bundle.as_ref()?;
+        (!bundle.has_ordinary_regions)
+            .then_some("This bundle has no ordinary regions to compare with")
+    }
+
+    /// The request that brings the answers in line with the choices, if they are not yet.
+    pub fn next_request(&mut self) -> Option<Request> {
+        let ready = self.answers.bundle.is_some() && self.answers.fatal.is_none();
+        if !ready || self.opening {
+            return None;
+        }
+        let wanted = Asked {
+            photo: self.photos.chosen()?.clone(),
+            labels: self.labels.labels().to_vec(),
+            variants: self.variants(),
+        };
+        if self.answers.asked.as_ref() == Some(&wanted) {
+            return None;
+        }
+        self.answers.asked = Some(wanted.clone());
+        self.answers.owed = true;
+        Some(Request::Compare {
+            photo: wanted.photo,
+            labels: wanted.labels,
+            variants: wanted.variants,
+            ranking: true,
+        })
+    }
+
+    /// Forgets what was asked, so that it is asked again.
+    pub fn ask_again(&mut self) {
+        self.answers.asked = None;
+    }
+
+    /// The last comparison is computed once more, on another device.
+    pub fn wait_again(&mut self) {
+        self.answers.owed = self.answers.asked.is_some();
+    }
+
+    /// No answer is waited for any longer.
+    pub fn stop_waiting(&mut self) {
+        self.answers.owed = false;
+        self.answers.progress = None;
+    }
+
+    /// Takes in one reply of the engine. Thumbnails are pictures and go elsewhere.
+    pub fn receive(&mut self, reply: Reply) {
+        match reply {
+            Reply::Bundle(bundle) => self.receive_bundle(bundle),
+            Reply::Photo(photo) => self.receive_photo(photo),
+            Reply::Comparison(comparison) => self.receive_comparison(comparison),
+            Reply::Progress(progress) => self.answers.progress = progress,
+            Reply::Failure(failure) => self.receive_failure(failure),
+            Reply::Thumbnail { .. } => {}
+        }
+    }
+
+    fn receive_bundle(&mut self, bundle: Arc<BundleFacts>) {
+        if let Some(note) = &bundle.device_note {
+            self.tell(MessageKind::Note, note.clone());
+        }
+        if !bundle.variants.contains(&self.ranked_by)
+            && let Some(&last) = bundle.variants.last()
+        {
+            self.ranked_by = last;
+        }
+        if !bundle.has_ordinary_regions {
+            self.display.leave_ordinary_regions();
+        }
+        self.answers.bundle = Some(bundle);
+    }
+
+    fn receive_photo(&mut self, photo: Arc<Photo>) {
+        self.photos.unreadable.remove(&photo.source);
+        self.messages
+            .retain(|message| message.photo.as_ref() != Some(&photo.source));
+        self.answers.photo = Some(photo);
+    }
+
+    fn receive_comparison(&mut self, comparison: Arc<Comparison>) {
+        let answered = self.answers.asked.as_ref().is_some_and(|asked| {
+            asked.photo == comparison.photo.source
+                && asked.labels.len() == comparison.labels.len()
+                && std::iter::zip(&asked.labels, &comparison.labels).all(|(a, b)| *a == b.text)
+        });
+        if answered {
+            self.answers.owed = false;
+        }
+        self.receive_photo(Arc::clone(&comparison.photo));
+        self.answers.comparison = Some(comparison);
+    }
+
+    fn receive_failure(&mut self, failure: Failure) {
+        let chosen = self.photos.chosen();
+        let about_another = failure.photo.is_some() && failure.photo.as_ref() != chosen;
+        // A failure after the photo was opened is not the photo's fault.
+        let opened = self.answers.photo.as_ref().map(|photo| &photo.source);
+        if let Some(photo) = failure
+            .photo
+            .as_ref()
+            .filter(|&photo| opened != Some(photo))
+        {
+            self.photos
+                .unreadable
+                .insert(photo.clone(), failure.message.clone());
+        }
+        if failure.fatal {
+            self.answers.fatal = Some(failure.message.clone());
+        }
+        // A photo in the list that nobody looks at says so in its row.
+        if about_another && !failure.fatal {
+            return;
+        }
+        self.stop_waiting();
+        self.push(Message {
+            text: failure.message,
+            kind: MessageKind::Error,
+            photo: failure.photo,
+        });
+    }
+
+    /// The engine's thread is gone.
+    pub fn engine_ended(&mut self) {
+        if self.answers.fatal.is_none() {
+            let text = "The engine has stopped; restart the program".to_owned();
+            self.answers.fatal = Some(text.clone());
+            self.stop_waiting();
+            self.tell(MessageKind::Error, text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> AppState {
+        let labels = ["dog".to_owned()];
+        let mut state = AppState::new(Vec::new(), &["meadow", "harbour"], &labels);
+        assert!(state.next_request().is_none(), "the bundle comes first");
+        state.receive(Reply::Bundle(Arc::new(BundleFacts {
+            name: "made up".to_owned(),
+            folder: "weights".into(),
+            variants: vec![Variant::Standard, Variant::Scb],
+            labels: Vec::new().into(),
+            trained_k: 10,
+            has_ordinary_regions: false,
+            device: "CPU".to_owned(),
+            device_note: None,
+        })));
+        state
+    }
+
+    #[test]
+    fn choices_that_the_bundle_does_not_allow_are_changed() {
+        let state = state();
+        assert_eq!(state.shown_variants(), [Variant::Standard, Variant::Scb]);
+        assert_eq!(state.ranked_by, Variant::Scb);
+        assert!(!state.display.scale.needs_ordinary_regions());
+    }
+
+    #[test]
+    fn a_request_is_sent_once_for_each_change() {
+        let mut state = state();
+        assert!(matches!(
+            state.next_request(),
+            Some(Request::Compare { .. })
+        ));
+        assert!(state.next_request().is_none());
+        assert!(state.answers.owed());
+        state.labels.add("cat");
+        assert!(state.next_request().is_some());
+        state.stop_waiting();
+        assert!(
+            state.next_request().is_none(),
+            "cancelled is not asked again"
+        );
+        state.ask_again();
+        assert!(state.next_request().is_some());
+    }
+
+    #[test]
+    fn a_failure_with_another_photo_stays_in_its_row() {
+        let mut state = state();
+        _ = state.next_request();
+        let failure = |name| {
+            Reply::Failure(Failure {
+                message: format!("{name} is broken"),
+                photo: Some(PhotoSource::Sample(name)),
+                fatal: false,
+            })
+        };
+        state.receive(failure("harbour"));
+        assert!(state.messages.is_empty() && state.answers.owed());
+        assert_eq!(state.photos.unreadable.len(), 1);
+        state.receive(failure("meadow"));
+        state.receive(failure("meadow"));
+        assert_eq!(state.messages.len(), 1);
+        assert!(!state.answers.owed());
+    }
+
+    #[test]
+    fn nothing_is_asked_of_an_engine_that_cannot_compute() {
+        let mut state = state();
+        state.receive(Reply::Failure(Failure {
+            message: "no bundle".to_owned(),
+            photo: None,
+            fatal: true,
+        }));
+        assert!(state.next_request().is_none());
+        assert_eq!(state.answers.fatal.as_deref(), Some("no bundle"));
+    }
+}

@@ -1,0 +1,479 @@
+//! Every action of the window once: its name, its menu, its shortcut, and what it does.
+//!
+//! The menu bar, the keyboard, the palette and the help window all read [`entries`].
+
+use std::sync::LazyLock;
+
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+use super::state::{AppState, Focus, Theme};
+use crate::engine::{DeviceChoice, Request};
+use crate::figure::colour_map::ColourMap;
+use crate::figure::interpolation::Interpolation;
+use crate::figure::scale::ScaleMode;
+use crate::model::Variant;
+
+/// Something the user can have done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Command {
+    OpenPhotos,
+    OpenFolder,
+    TypePath,
+    PreviousPhoto,
+    NextPhoto,
+    SavePicture,
+    Quit,
+    Undo,
+    Redo,
+    TypeLabels,
+    SearchLabels,
+    ClearLabels,
+    ToggleInput,
+    ToggleVariant(Variant),
+    Scale(ScaleMode),
+    Colours(ColourMap),
+    Smoothing(Interpolation),
+    MoreOpaque,
+    LessOpaque,
+    ToggleContours,
+    ToggleMarks,
+    Theme(Theme),
+    LargerPanels,
+    SmallerPanels,
+    LargerText,
+    SmallerText,
+    NormalText,
+    ComputeAgain,
+    Cancel,
+    Device(DeviceChoice),
+    DismissMessages,
+    Palette,
+    Help,
+}
+
+/// The menus of the menu bar, left to right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Menu {
+    File,
+    Labels,
+    View,
+    Display,
+    Compute,
+    Help,
+}
+
+impl Menu {
+    /// All menus, left to right.
+    pub const ALL: [Self; 6] = [
+        Self::File,
+        Self::Labels,
+        Self::View,
+        Self::Display,
+        Self::Compute,
+        Self::Help,
+    ];
+
+    /// The name on the menu bar.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::File => "File",
+            Self::Labels => "Labels",
+            Self::View => "View",
+            Self::Display => "Display",
+            Self::Compute => "Compute",
+            Self::Help => "Help",
+        }
+    }
+}
+
+/// One action as menus, keyboard, palette and help see it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub command: Command,
+    pub name: String,
+    pub menu: Menu,
+    /// A line is drawn above it in its menu.
+    pub starts_group: bool,
+    pub shortcut: Option<KeyboardShortcut>,
+}
+
+/// All actions, in menu order.
+pub fn entries() -> &'static [Entry] {
+    static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(list);
+    &ENTRIES
+}
+
+/// The entry of one command.
+pub fn entry(command: Command) -> Option<&'static Entry> {
+    entries().iter().find(|entry| entry.command == command)
+}
+
+fn list() -> Vec<Entry> {
+    let mut list = file_menu();
+    list.extend(label_menu());
+    list.extend(view_menu());
+    list.extend(display_menu());
+    list.extend(compute_menu());
+    list.extend(help_menu());
+    list
+}
+
+const CTRL: Modifiers = Modifiers::COMMAND;
+const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
+const PLAIN: Modifiers = Modifiers::NONE;
+
+fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(modifiers, key))
+}
+
+/// Entries of one menu from rows of command, name and shortcut; `---` is a row of its own.
+fn menu(menu: Menu, rows: Vec<Row>) -> Vec<Entry> {
+    let mut starts_group = false;
+    let mut entries = Vec::new();
+    for row in rows {
+        match row {
+            Row::Line => starts_group = true,
+            Row::Action(command, name, shortcut) => entries.push(Entry {
+                command,
+                name,
+                menu,
+                starts_group: std::mem::take(&mut starts_group),
+                shortcut,
+            }),
+        }
+    }
+    entries
+}
+
+enum Row {
+    Action(Command, String, Option<KeyboardShortcut>),
+    Line,
+}
+
+fn row(command: Command, name: impl Into<String>, shortcut: Option<KeyboardShortcut>) -> Row {
+    Row::Action(command, name.into(), shortcut)
+}
+
+fn file_menu() -> Vec<Entry> {
+    use Command as C;
+    menu(
+        Menu::File,
+        vec![
+            row(C::OpenPhotos, "Open photos…", key(CTRL, Key::O)),
+            row(C::OpenFolder, "Open folder…", key(CTRL_SHIFT, Key::O)),
+            row(C::TypePath, "Type a path", key(CTRL, Key::G)),
+            Row::Line,
+            row(C::PreviousPhoto, "Previous photo", key(PLAIN, Key::PageUp)),
+            row(C::NextPhoto, "Next photo", key(PLAIN, Key::PageDown)),
+            Row::Line,
+            row(C::SavePicture, "Save picture…", key(CTRL, Key::S)),
+            Row::Line,
+            row(C::Quit, "Quit", key(CTRL, Key::Q)),
+        ],
+    )
+}
+
+fn label_menu() -> Vec<Entry> {
+    use Command as C;
+    menu(
+        Menu::Labels,
+        vec![
+            row(C::Undo, "Undo label change", key(CTRL, Key::Z)),
+            row(C::Redo, "Redo label change", key(CTRL_SHIFT, Key::Z)),
+            Row::Line,
+            row(C::TypeLabels, "Type labels", key(CTRL, Key::L)),
+            row(
+                C::SearchLabels,
+                "Search the bundle's labels",
+                key(CTRL, Key::F),
+            ),
+            Row::Line,
+            row(C::ClearLabels, "Remove all labels", None),
+        ],
+    )
+}
+
+fn view_menu() -> Vec<Entry> {
+    use Command as C;
+    let digits = [Key::Num1, Key::Num2, Key::Num3, Key::Num4];
+    let mut rows = vec![row(
+        C::ToggleInput,
+        "Show the input photo",
+        key(CTRL, Key::I),
+    )];
+    for (variant, digit) in std::iter::zip(Variant::ALL, digits) {
+        let name = format!("Show {}", variant.title());
+        rows.push(row(C::ToggleVariant(variant), name, key(CTRL, digit)));
+    }
+    rows.extend([
+        Row::Line,
+        row(
+            C::LargerPanels,
+            "Larger panels",
+            key(CTRL, Key::CloseBracket),
+        ),
+        row(
+            C::SmallerPanels,
+            "Smaller panels",
+            key(CTRL, Key::OpenBracket),
+        ),
+        Row::Line,
+        row(C::Theme(Theme::Light), "Light theme", None),
+        row(C::Theme(Theme::Dark), "Dark theme", None),
+        row(C::Theme(Theme::System), "Theme of the desktop", None),
+        Row::Line,
+        row(C::LargerText, "Larger text", key(CTRL, Key::Plus)),
+        row(C::SmallerText, "Smaller text", key(CTRL, Key::Minus)),
+        row(C::NormalText, "Normal text", key(CTRL, Key::Num0)),
+    ]);
+    menu(Menu::View, rows)
+}
+
+fn display_menu() -> Vec<Entry> {
+    use Command as C;
+    let mut rows = Vec::new();
+    for mode in ScaleMode::ALL {
+        rows.push(row(
+            C::Scale(mode),
+            format!("Scale: {}", mode.title()),
+            None,
+        ));
+    }
+    rows.push(Row::Line);
+    for map in ColourMap::ALL {
+        rows.push(row(
+            C::Colours(map),
+            format!("Colours: {}", map.name()),
+            None,
+        ));
+    }
+    rows.push(Row::Line);
+    for mode in Interpolation::ALL {
+        rows.push(row(
+            C::Smoothing(mode),
+            format!("Smoothing: {}", mode.name()),
+            None,
+        ));
+    }
+    rows.extend([
+        Row::Line,
+        row(C::MoreOpaque, "Stronger overlay", key(CTRL, Key::ArrowUp)),
+        row(C::LessOpaque, "Fainter overlay", key(CTRL, Key::ArrowDown)),
+        row(C::ToggleContours, "Contour lines", key(CTRL, Key::K)),
+        row(C::ToggleMarks, "Mark the pooled regions", key(CTRL, Key::R)),
+    ]);
+    menu(Menu::Display, rows)
+}
+
+fn compute_menu() -> Vec<Entry> {
+    use Command as C;
+    menu(
+        Menu::Compute,
+        vec![
+            row(C::ComputeAgain, "Compute again", key(PLAIN, Key::F5)),
+            row(C::Cancel, "Cancel", key(CTRL, Key::Period)),
+            Row::Line,
+            row(C::Device(DeviceChoice::Auto), "Device: automatic", None),
+            row(C::Device(DeviceChoice::Cpu), "Device: CPU", None),
+            row(C::Device(DeviceChoice::Cuda(0)), "Device: CUDA GPU", None),
+        ],
+    )
+}
+
+fn help_menu() -> Vec<Entry> {
+    use Command as C;
+    menu(
+        Menu::Help,
+        vec![
+            row(C::Palette, "Find a command", key(CTRL, Key::P)),
+            row(C::Help, "Commands and keys", key(PLAIN, Key::F1)),
+            row(C::DismissMessages, "Dismiss messages", key(CTRL, Key::M)),
+        ],
+    )
+}
+
+/// What a command needs from outside the state.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    OpenPhotosDialog,
+    OpenFolderDialog,
+    Ask(Request),
+    Quit,
+}
+
+/// Whether a command can be given now; the reason when it cannot.
+pub fn available(command: Command, state: &AppState) -> Result<(), &'static str> {
+    let when = |condition: bool, reason| if condition { Ok(()) } else { Err(reason) };
+    match command {
+        Command::Undo => when(state.labels.can_undo(), "No label change to take back"),
+        Command::Redo => when(state.labels.can_redo(), "No label change to make again"),
+        Command::ClearLabels => when(!state.labels.labels().is_empty(), "There is no label"),
+        Command::PreviousPhoto => when(state.photos.selected > 0, "This is the first photo"),
+        Command::NextPhoto => when(
+            state.photos.selected + 1 < state.photos.entries.len(),
+            "This is the last photo",
+        ),
+        Command::SavePicture => when(state.comparison().is_some(), "There is no map yet"),
+        Command::Cancel => when(state.answers.owed(), "Nothing is being computed"),
+        Command::LargerPanels => when(state.panel_size < 1.0, "The panels fill the window"),
+        Command::SmallerPanels => when(state.panel_size > 0.25, "The panels are very small"),
+        Command::DismissMessages => when(!state.messages.is_empty(), "There is no message"),
+        Command::ToggleVariant(variant) => when(
+            state.variants().contains(&variant),
+            "The bundle has no such network",
+        ),
+        Command::Scale(mode) if mode.needs_ordinary_regions() => {
+            state.no_ordinary_regions().map_or(Ok(()), Err)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a command stands for something that is now so, for a mark in its menu.
+pub fn is_on(command: Command, state: &AppState) -> bool {
+    match command {
+        Command::ToggleInput => state.show_input,
+        Command::ToggleVariant(variant) => state.shown_variants().contains(&variant),
+        Command::Scale(mode) => state.display.scale == mode,
+        Command::Colours(map) => state.display.style.colour_map == map,
+        Command::Smoothing(mode) => state.display.style.interpolation == mode,
+        Command::ToggleContours => state.display.style.contours,
+        Command::ToggleMarks => state.display.style.marks,
+        Command::Theme(theme) => state.theme == theme,
+        Command::Device(device) => state.device == device,
+        _ => false,
+    }
+}
+
+/// Carries out a command on the state; what it needs beyond that is returned.
+pub fn carry_out(command: Command, state: &mut AppState) -> Option<Effect> {
+    if available(command, state).is_err() {
+        return None;
+    }
+    match command {
+        Command::OpenPhotos => return Some(Effect::OpenPhotosDialog),
+        Command::OpenFolder => return Some(Effect::OpenFolderDialog),
+        Command::Quit => return Some(Effect::Quit),
+        Command::Cancel => {
+            state.stop_waiting();
+            return Some(Effect::Ask(Request::Cancel));
+        }
+        Command::Device(device) => {
+            state.device = device;
+            state.wait_again();
+            return Some(Effect::Ask(Request::Device(device)));
+        }
+        Command::TypePath => state.open.focus = Some(Focus::Path),
+        Command::TypeLabels => state.open.focus = Some(Focus::Labels),
+        Command::SearchLabels => state.open.focus = Some(Focus::Search),
+        Command::PreviousPhoto => state.photos.step(-1),
+        Command::NextPhoto => state.photos.step(1),
+        Command::SavePicture => state.open.save = true,
+        Command::ComputeAgain => state.ask_again(),
+        Command::DismissMessages => state.messages.clear(),
+        Command::Palette => state.toggle_palette(),
+        Command::Help => state.open.help = !state.open.help,
+        Command::Undo | Command::Redo | Command::ClearLabels => change_labels(command, state),
+        _ => change_view(command, state),
+    }
+    None
+}
+
+fn change_labels(command: Command, state: &mut AppState) {
+    match command {
+        Command::Undo => _ = state.labels.undo(),
+        Command::Redo => _ = state.labels.redo(),
+        _ => state.labels.clear(),
+    }
+}
+
+fn change_view(command: Command, state: &mut AppState) {
+    let style = &mut state.display.style;
+    match command {
+        Command::ToggleInput => state.show_input = !state.show_input,
+        Command::ToggleVariant(variant) => state.toggle_variant(variant),
+        Command::Scale(mode) => state.display.scale = mode,
+        Command::Colours(map) => style.colour_map = map,
+        Command::Smoothing(mode) => style.interpolation = mode,
+        Command::MoreOpaque => style.opacity = (style.opacity + 0.1).min(1.0),
+        Command::LessOpaque => style.opacity = (style.opacity - 0.1).max(0.0),
+        Command::ToggleContours => style.contours = !style.contours,
+        Command::ToggleMarks => style.marks = !style.marks,
+        Command::Theme(theme) => state.theme = theme,
+        Command::LargerPanels => state.panel_size = (state.panel_size + 0.125).min(1.0),
+        Command::SmallerPanels => state.panel_size = (state.panel_size - 0.125).max(0.25),
+        Command::LargerText => state.zoom = (state.zoom + 0.1).min(2.0),
+        Command::SmallerText => state.zoom = (state.zoom - 0.1).max(0.6),
+        Command::NormalText => state.zoom = 1.0,
+        _ => {}
+    }
+}
+
+/// The commands whose keys were pressed since the last frame, with those keys taken away.
+pub fn pressed(ctx: &egui::Context, state: &AppState) -> Vec<Command> {
+    let typing = ctx.text_edit_focused();
+    let text_in_fields = state.fields.any_text();
+    let mut with_keys: Vec<(KeyboardShortcut, Command)> = entries()
+        .iter()
+        .filter_map(|entry| Some((entry.shortcut?, entry.command)))
+        // While a field holds text, undo belongs to that text.
+        .filter(|(_, command)| {
+            !(typing && text_in_fields && matches!(command, Command::Undo | Command::Redo))
+        })
+        .filter(|(shortcut, _)| !typing || !moves_the_cursor(shortcut))
+        .collect();
+    // egui matches Ctrl+O also when Ctrl+Shift+O was pressed: ask for the longer ones first.
+    with_keys.sort_by_key(|(shortcut, _)| !shortcut.modifiers.shift);
+    ctx.input_mut(|input| {
+        with_keys
+            .into_iter()
+            .filter(|(shortcut, _)| input.consume_shortcut(shortcut))
+            .map(|(_, command)| command)
+            .collect()
+    })
+}
+
+fn moves_the_cursor(shortcut: &KeyboardShortcut) -> bool {
+    matches!(shortcut.logical_key, Key::ArrowUp | Key::ArrowDown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_one_name_and_one_key() {
+        let mut names = std::collections::HashSet::new();
+        let mut keys: Vec<KeyboardShortcut> = Vec::new();
+        for entry in entries() {
+            assert!(names.insert(entry.name.clone()), "{} twice", entry.name);
+            if let Some(shortcut) = entry.shortcut {
+                assert!(!keys.contains(&shortcut), "{shortcut:?} twice");
+                keys.push(shortcut);
+            }
+        }
+        for menu in Menu::ALL {
+            assert!(entries().iter().any(|entry| entry.menu == menu));
+        }
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_given_changes_nothing() {
+        let mut state = AppState::new(Vec::new(), &["a", "b"], &[]);
+        assert!(available(Command::PreviousPhoto, &state).is_err());
+        carry_out(Command::PreviousPhoto, &mut state);
+        assert_eq!(state.photos.selected, 0);
+        carry_out(Command::NextPhoto, &mut state);
+        assert_eq!(state.photos.selected, 1);
+        assert!(available(Command::NextPhoto, &state).is_err());
+    }
+
+    #[test]
+    fn the_last_column_cannot_be_hidden() {
+        let mut state = AppState::new(Vec::new(), &["a"], &[]);
+        for variant in Variant::ALL {
+            carry_out(Command::ToggleVariant(variant), &mut state);
+        }
+        assert_eq!(state.shown_variants(), [Variant::Biam]);
+    }
+}

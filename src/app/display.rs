@@ -1,0 +1,323 @@
+//! Display settings: the scale, the colours, the overlay; and the colour bar that names the scale.
+
+use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+
+use super::commands::Command;
+use super::state::AppState;
+use crate::figure::colour_map::ColourMap;
+use crate::figure::interpolation::Interpolation;
+use crate::figure::overlay::{self, OverlayStyle};
+use crate::figure::scale::{Scale, ScaleMode, panel_scale};
+
+/// How response maps are painted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Display {
+    pub scale: ScaleMode,
+    /// The two ends of [`ScaleMode::Fixed`], raw responses.
+    pub fixed: [f32; 2],
+    /// Everything but the threshold, which is kept in [`Display::threshold`].
+    pub style: OverlayStyle,
+    /// Position on the scale, 0 to 1, below which nothing is painted.
+    pub threshold: f32,
+}
+
+impl Default for Display {
+    fn default() -> Self {
+        Self {
+            scale: ScaleMode::default(),
+            fixed: [0.0, 1.0],
+            style: OverlayStyle::default(),
+            threshold: 0.0,
+        }
+    }
+}
+
+impl Display {
+    /// Changes to a scale that can be had without ordinary regions.
+    pub fn leave_ordinary_regions(&mut self) {
+        if self.scale.needs_ordinary_regions() {
+            self.scale = ScaleMode::RawPanel;
+        }
+    }
+
+    /// The style of a panel with this scale: the threshold in the scale's own unit.
+    pub fn style_on(&self, scale: &Scale) -> OverlayStyle {
+        let threshold = scale.low + self.threshold * (scale.high - scale.low);
+        OverlayStyle {
+            threshold: (self.threshold > 0.0).then_some(threshold),
+            ..self.style
+        }
+    }
+}
+
+/// The row of settings above the comparison.
+pub fn show(ui: &mut Ui, state: &mut AppState) {
+    ui.horizontal_wrapped(|ui| {
+        scale_choice(ui, state);
+        if state.display.scale == ScaleMode::Fixed {
+            fixed_range(ui, &mut state.display.fixed);
+        }
+        colour_choice(ui, state);
+        smoothing_choice(ui, state);
+        opacity(ui, &mut state.display.style.opacity);
+        threshold(ui, &mut state.display);
+        let style = &mut state.display.style;
+        ui.checkbox(&mut style.contours, "Contours")
+            .on_hover_text("Lines of equal value: 2, 3 and 4 σ on the default scale");
+        ui.checkbox(&mut style.marks, "Marks")
+            .on_hover_text("Outline the regions that the score is made of");
+    });
+}
+
+fn opacity(ui: &mut Ui, value: &mut f32) {
+    let mut percent = *value * 100.0;
+    let slider = egui::Slider::new(&mut percent, 0.0..=100.0)
+        .fixed_decimals(0)
+        .suffix(" %");
+    if named_slider(ui, "Opacity", slider).changed() {
+        *value = percent / 100.0;
+    }
+}
+
+fn threshold(ui: &mut Ui, display: &mut Display) {
+    // On the default scale the number is in σ, elsewhere the part of the scale that is cut off.
+    let (full, unit, decimals) = match display.scale {
+        ScaleMode::Sigma => (Scale::SIGMA.high, " σ", 1),
+        _ => (100.0, " %", 0),
+    };
+    let mut shown = display.threshold * full;
+    let slider = egui::Slider::new(&mut shown, 0.0..=full)
+        .fixed_decimals(decimals)
+        .suffix(unit);
+    let response = named_slider(ui, "Threshold", slider)
+        .on_hover_text("Regions below this part of the scale show the photo alone");
+    if response.changed() {
+        display.threshold = shown / full;
+    }
+}
+
+fn named_slider(ui: &mut Ui, name: &str, slider: egui::Slider<'_>) -> egui::Response {
+    // A known size, so that the whole of it moves to the next line where it does not fit.
+    let size = vec2(184.0, ui.spacing().interact_size.y);
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    ui.allocate_ui_with_layout(size, layout, |ui| {
+        ui.spacing_mut().slider_width = 60.0;
+        let label = ui.label(name);
+        ui.add(slider).labelled_by(label.id)
+    })
+    .inner
+}
+
+fn scale_choice(ui: &mut Ui, state: &mut AppState) {
+    let now = state.display.scale;
+    let missing = state.no_ordinary_regions();
+    let label = ui.label("Scale");
+    let response = egui::ComboBox::from_id_salt("scale")
+        .selected_text(now.title())
+        .width(170.0)
+        .height(320.0)
+        .truncate()
+        .show_ui(ui, |ui| {
+            for mode in ScaleMode::ALL {
+                let reason = missing.filter(|_| mode.needs_ordinary_regions());
+                let choice = egui::Button::selectable(mode == now, mode.title());
+                let response = ui.add_enabled(reason.is_none(), choice);
+                if response.clicked() {
+                    state.commands.push_back(Command::Scale(mode));
+                }
+                match reason {
+                    Some(reason) => response.on_disabled_hover_text(reason),
+                    None => response.on_hover_text(scale_sentence(mode)),
+                };
+            }
+        })
+        .response;
+    response
+        .labelled_by(label.id)
+        .on_hover_text(scale_sentence(now));
+}
+
+/// What a scale shows, in a sentence.
+fn scale_sentence(mode: ScaleMode) -> &'static str {
+    match mode {
+        ScaleMode::Sigma => {
+            "(response - mean) / standard deviation over ordinary regions of training photos: \
+             comparable between labels and networks"
+        }
+        ScaleMode::RawPanel => {
+            "Each panel from its own lowest to its own highest response: shows where, not how much"
+        }
+        ScaleMode::RawLabel => {
+            "One range for all networks of a label; raw responses of two networks are not comparable"
+        }
+        ScaleMode::RawVariant => "One range for all labels of a network",
+        ScaleMode::Fixed => "Raw responses between the two values you give",
+        ScaleMode::Rank => "The share of ordinary regions that respond less",
+    }
+}
+
+fn fixed_range(ui: &mut Ui, fixed: &mut [f32; 2]) {
+    let [low, high] = fixed;
+    for (value, name) in [(low, "Lowest value"), (high, "Highest value")] {
+        ui.name_inputs(name, |ui| {
+            ui.add(egui::DragValue::new(value).speed(0.02).max_decimals(3))
+                .on_hover_text(name);
+        });
+    }
+}
+
+fn colour_choice(ui: &mut Ui, state: &mut AppState) {
+    let now = state.display.style.colour_map;
+    let label = ui.label("Colours");
+    let combo = egui::ComboBox::from_id_salt("colours")
+        .selected_text(now.name())
+        .width(84.0)
+        .height(320.0)
+        .show_ui(ui, |ui| {
+            for map in ColourMap::ALL {
+                if swatch_row(ui, map, map == now).clicked() {
+                    state.commands.push_back(Command::Colours(map));
+                    ui.close();
+                }
+            }
+        });
+    combo.response.labelled_by(label.id);
+}
+
+/// A colour map's name beside its colours.
+fn swatch_row(ui: &mut Ui, map: ColourMap, selected: bool) -> egui::Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(170.0, 22.0), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, map.name()));
+    let visuals = ui.style().interact_selectable(&response, selected);
+    if selected || response.hovered() || response.has_focus() {
+        ui.painter().rect_filled(rect, 3.0, visuals.weak_bg_fill);
+    }
+    ui.painter().text(
+        rect.left_center() + vec2(6.0, 0.0),
+        egui::Align2::LEFT_CENTER,
+        map.name(),
+        egui::TextStyle::Button.resolve(ui.style()),
+        visuals.text_color(),
+    );
+    let swatch = Rect::from_min_max(
+        pos2(rect.left() + 80.0, rect.top() + 5.0),
+        pos2(rect.right() - 6.0, rect.bottom() - 5.0),
+    );
+    paint_colours(ui.painter(), swatch, map);
+    response
+}
+
+fn smoothing_choice(ui: &mut Ui, state: &mut AppState) {
+    let now = state.display.style.interpolation;
+    let label = ui.label("Smoothing");
+    let combo = egui::ComboBox::from_id_salt("smoothing")
+        .selected_text(now.name())
+        .width(76.0)
+        .show_ui(ui, |ui| {
+            for mode in Interpolation::ALL {
+                if ui.selectable_label(mode == now, mode.name()).clicked() {
+                    state.commands.push_back(Command::Smoothing(mode));
+                }
+            }
+        });
+    combo.response.labelled_by(label.id);
+}
+
+/// Paints a colour map from left (low) to right (high).
+fn paint_colours(painter: &egui::Painter, rect: Rect, map: ColourMap) {
+    paint_gradient(painter, rect, 48, |t| map.colour(t));
+}
+
+fn paint_gradient(painter: &egui::Painter, rect: Rect, steps: u32, at: impl Fn(f32) -> [u8; 3]) {
+    let mut mesh = egui::Mesh::default();
+    for step in 0..=steps {
+        let t = step as f32 / steps as f32;
+        let [red, green, blue] = at(t);
+        let colour = Color32::from_rgb(red, green, blue);
+        let x = egui::lerp(rect.x_range(), t);
+        mesh.colored_vertex(pos2(x, rect.top()), colour);
+        mesh.colored_vertex(pos2(x, rect.bottom()), colour);
+        if step > 0 {
+            let first = 2 * (step - 1);
+            mesh.add_triangle(first, first + 1, first + 2);
+            mesh.add_triangle(first + 1, first + 2, first + 3);
+        }
+    }
+    painter.add(mesh);
+}
+
+/// Height of the colour bar with its texts, in points.
+pub const BAR_HEIGHT: f32 = 34.0;
+
+/// The colour bar: which colour is which value, and of what.
+pub fn colour_bar(ui: &mut Ui, state: &AppState) {
+    let scale = shown_scale(state);
+    let name = match scale {
+        Some(scale) => scale.label().to_owned(),
+        None => format!("{} (low to high)", state.display.scale.title()),
+    };
+    let size = vec2(ui.available_width().min(460.0), BAR_HEIGHT);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Colour bar: {name}")));
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let text_colour = ui.visuals().text_color();
+    let painter = ui.painter();
+    let title = painter.layout_no_wrap(name, font.clone(), text_colour);
+    let bar = Rect::from_min_max(
+        rect.min + vec2(4.0, 4.0),
+        pos2(rect.right() - title.size().x - 18.0, rect.top() + 16.0),
+    );
+    paint_bar(painter, bar, &state.display, scale);
+    let at = pos2(bar.right() + 12.0, bar.center().y - title.size().y / 2.0);
+    painter.galley(at, title, text_colour);
+    let outline = egui::Stroke::new(1.0, text_colour);
+    for (value, text) in scale.map(|scale| scale.ticks()).unwrap_or_default() {
+        let position = scale.map_or(0.0, |scale| scale.position(value));
+        let x = egui::lerp(bar.x_range(), position);
+        painter.vline(x, bar.bottom()..=bar.bottom() + 3.0, outline);
+        let align = match position {
+            p if p < 0.02 => egui::Align2::LEFT_TOP,
+            p if p > 0.98 => egui::Align2::RIGHT_TOP,
+            _ => egui::Align2::CENTER_TOP,
+        };
+        painter.text(
+            pos2(x, bar.bottom() + 3.0),
+            align,
+            text,
+            font.clone(),
+            text_colour,
+        );
+    }
+    response.on_hover_text(scale_sentence(state.display.scale));
+}
+
+/// The colours as they lie over a photo: fading where the map lets it through.
+fn paint_bar(painter: &egui::Painter, rect: Rect, display: &Display, scale: Option<Scale>) {
+    let scale = scale.unwrap_or(Scale {
+        mode: display.scale,
+        low: 0.0,
+        high: 1.0,
+        difference: false,
+    });
+    const STEPS: u32 = 128;
+    // The paper's grey: a colour bar over the window's background would change with the theme.
+    let below = [128; 3];
+    let style = display.style_on(&scale);
+    let colours = overlay::colour_bar(STEPS + 1, 1, &scale, &style, below);
+    paint_gradient(painter, rect, STEPS, |t| {
+        let x = ((t * STEPS as f32) as u32).min(STEPS);
+        colours.get_pixel(x, 0).0
+    });
+}
+
+/// The scale of all panels, where they share one.
+fn shown_scale(state: &AppState) -> Option<Scale> {
+    let Display { scale, fixed, .. } = state.display;
+    if !scale.is_shared() {
+        return None;
+    }
+    match state.comparison() {
+        Some(comparison) => Some(panel_scale(comparison, 0, 0, scale, fixed)),
+        None => (scale == ScaleMode::Sigma).then_some(Scale::SIGMA),
+    }
+}

@@ -1,0 +1,227 @@
+//! Paths from outside the window: typed, dropped, or chosen in a dialog. All waiting is done on
+//! threads of their own, so a slow disk or an open dialog never stops a frame.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// Endings of files that are taken from a folder.
+const PHOTO_ENDINGS: [&str; 13] = [
+    "bmp", "gif", "jpeg", "jpg", "jfif", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp",
+];
+
+/// The most photos that one folder gives.
+const MOST_FROM_A_FOLDER: usize = 20_000;
+
+/// What a thread has found out.
+#[derive(Debug)]
+pub enum Found {
+    /// Photos to open, and what was wrong with the other paths.
+    Photos {
+        photos: Vec<PathBuf>,
+        problems: Vec<String>,
+    },
+}
+
+/// Starts threads and collects what they find.
+pub struct Finder {
+    sender: Sender<Found>,
+    found: Receiver<Found>,
+    wake: egui::Context,
+}
+
+impl Finder {
+    /// `wake` is asked for a frame whenever something was found.
+    pub fn new(wake: egui::Context) -> Self {
+        let (sender, found) = channel();
+        Self {
+            sender,
+            found,
+            wake,
+        }
+    }
+
+    /// What was found since the last call.
+    pub fn found(&self) -> Vec<Found> {
+        self.found.try_iter().collect()
+    }
+
+    /// Looks up paths: files are taken as they are, folders give their photos.
+    pub fn open(&self, paths: Vec<PathBuf>) {
+        self.spawn("paths", move || Some(collect(&paths)));
+    }
+
+    /// Lets the user choose photos. Where the desktop offers no dialog, nothing happens.
+    pub fn choose_photos(&self) {
+        self.spawn("open dialog", || {
+            let dialog = rfd::FileDialog::new()
+                .set_title("Open photos")
+                .add_filter("Photos", &PHOTO_ENDINGS);
+            dialog.pick_files().map(|paths| collect(&paths))
+        });
+    }
+
+    /// Lets the user choose a folder of photos.
+    pub fn choose_folder(&self) {
+        self.spawn("folder dialog", || {
+            let dialog = rfd::FileDialog::new().set_title("Open a folder of photos");
+            dialog.pick_folder().map(|folder| collect(&[folder]))
+        });
+    }
+
+    /// Does `work` on a thread of its own and hands over what it finds.
+    pub fn spawn(&self, name: &str, work: impl FnOnce() -> Option<Found> + Send + 'static) {
+        let sender = self.sender.clone();
+        let wake = self.wake.clone();
+        let body = move || {
+            // The window may be gone by the time something is found; then nobody minds.
+            if let Some(found) = work()
+                && sender.send(found).is_ok()
+            {
+                wake.request_repaint();
+            }
+        };
+        if let Err(error) = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(body)
+        {
+            let problem = format!("No thread for this could be started ({error}); try again");
+            let found = Found::Photos {
+                photos: Vec::new(),
+                problems: vec![problem],
+            };
+            // Sending to our own receiver cannot fail while `self` lives.
+            _ = self.sender.send(found);
+        }
+    }
+}
+
+/// A typed or pasted path: outer spaces and quotation marks taken off, `~` and `file://` resolved.
+pub fn typed_path(text: &str) -> Option<PathBuf> {
+    let text = text.trim();
+    let bare = ['"', '\'']
+        .into_iter()
+        .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or(text)
+        .trim();
+    if bare.is_empty() {
+        return None;
+    }
+    if let Some(address) = bare.strip_prefix("file://") {
+        return Some(PathBuf::from(percent_decoded(address)));
+    }
+    let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
+    match (bare.strip_prefix('~'), home) {
+        (Some(""), Some(home)) => Some(home),
+        (Some(rest), Some(home)) if rest.starts_with(['/', '\\']) => {
+            Some(home.join(rest.trim_start_matches(['/', '\\'])))
+        }
+        _ => Some(PathBuf::from(bare)),
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let decoded = (byte == b'%')
+            .then(|| tail.get(..2))
+            .flatten()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(decoded.unwrap_or(byte));
+        rest = if decoded.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn collect(paths: &[PathBuf]) -> Found {
+    let mut photos = Vec::new();
+    let mut problems = Vec::new();
+    for path in paths {
+        match look_up(path) {
+            Ok(found) => photos.extend(found),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Found::Photos { photos, problems }
+}
+
+fn look_up(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let shown = path.display();
+    let facts = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            format!("There is no file or folder {shown}: check the path")
+        }
+        _ => format!("{shown} cannot be opened: {error}"),
+    })?;
+    if !facts.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries =
+        std::fs::read_dir(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let mut photos: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| is_photo_name(path))
+        .take(MOST_FROM_A_FOLDER)
+        .collect();
+    if photos.is_empty() {
+        return Err(format!(
+            "There is no photo in the folder {shown}; folders inside it are not searched"
+        ));
+    }
+    photos.sort();
+    Ok(photos)
+}
+
+fn is_photo_name(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let ending = path
+        .extension()
+        .map(|ending| ending.to_string_lossy().to_lowercase());
+    !hidden && ending.is_some_and(|ending| PHOTO_ENDINGS.contains(&ending.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typed_paths_lose_their_quotes_and_find_home() {
+        assert_eq!(typed_path("  "), None);
+        assert_eq!(typed_path("''"), None);
+        assert_eq!(typed_path(" \"a b.jpg\" "), Some(PathBuf::from("a b.jpg")));
+        assert_eq!(typed_path("'/x/y'"), Some(PathBuf::from("/x/y")));
+        assert_eq!(typed_path("~file"), Some(PathBuf::from("~file")));
+        assert_eq!(
+            typed_path("file:///x/a%20b%2.png"),
+            Some(PathBuf::from("/x/a b%2.png"))
+        );
+        if let Some(dirs) = directories::BaseDirs::new() {
+            assert_eq!(typed_path("~"), Some(dirs.home_dir().to_owned()));
+            assert_eq!(typed_path("~/p.png"), Some(dirs.home_dir().join("p.png")));
+        }
+    }
+
+    #[test]
+    fn folders_give_their_photos_and_other_paths_a_reason() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["b.JPG", "a.png", ".hidden.png", "notes.txt"] {
+            std::fs::write(folder.path().join(name), b"").expect("written");
+        }
+        let missing = folder.path().join("missing.png");
+        let empty = folder.path().join("empty");
+        std::fs::create_dir(&empty).expect("made");
+        let paths = [folder.path().to_owned(), missing.clone(), empty.clone()];
+        let Found::Photos { photos, problems } = collect(&paths) else {
+            panic!("photos were looked up");
+        };
+        assert_eq!(
+            photos,
+            [folder.path().join("a.png"), folder.path().join("b.JPG")]
+        );
+        assert_eq!(problems.len(), 2);
+        assert!(problems[0].contains("missing.png") && problems[1].contains("no photo"));
+    }
+}

@@ -1,0 +1,45 @@
+//! The menu bar, made of the list of commands.
+
+use egui::Ui;
+
+use super::commands::{self, Entry, Menu};
+use super::state::AppState;
+
+/// The whole menu bar.
+pub fn show(ui: &mut Ui, state: &mut AppState) {
+    egui::MenuBar::new().ui(ui, |ui| {
+        for menu in Menu::ALL {
+            ui.menu_button(menu.title(), |ui| {
+                ui.set_min_width(230.0);
+                // Long menus scroll rather than run out of a small window.
+                let most = ui.ctx().content_rect().height() - 60.0;
+                let scroll = egui::ScrollArea::vertical().max_height(most);
+                scroll.min_scrolled_height(most).show(ui, |ui| {
+                    for entry in commands::entries().iter().filter(|e| e.menu == menu) {
+                        if entry.starts_group {
+                            ui.separator();
+                        }
+                        item(ui, state, entry);
+                    }
+                });
+            });
+        }
+    });
+}
+
+fn item(ui: &mut Ui, state: &mut AppState, entry: &Entry) {
+    let available = commands::available(entry.command, state);
+    let is_on = commands::is_on(entry.command, state);
+    let mut button = egui::Button::selectable(is_on, entry.name.as_str());
+    if let Some(shortcut) = &entry.shortcut {
+        button = button.shortcut_text(ui.ctx().format_shortcut(shortcut));
+    }
+    let response = ui.add_enabled(available.is_ok(), button);
+    if response.clicked() {
+        state.give(entry.command);
+        ui.close();
+    }
+    if let Err(reason) = available {
+        response.on_disabled_hover_text(reason);
+    }
+}

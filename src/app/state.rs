@@ -1,0 +1,239 @@
+//! Everything the window knows, as plain data: what was chosen, what was asked, what was answered.
+//!
+//! No painting happens here, so every behaviour of the window can be tested without one.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use super::answers::Answers;
+use super::commands::Command;
+use super::display::Display;
+use super::label_set::LabelSet;
+use super::photo_list::PhotoList;
+use crate::engine::{DeviceChoice, PhotoSource};
+use crate::model::Variant;
+
+/// Which labels the ranking lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RankingFilter {
+    /// Seen and unseen labels together.
+    #[default]
+    Gzsl,
+    /// Labels without a training example only.
+    Zsl,
+    /// Only the labels under comparison.
+    Typed,
+}
+
+impl RankingFilter {
+    /// All filters in the order they are offered.
+    pub const ALL: [Self; 3] = [Self::Gzsl, Self::Zsl, Self::Typed];
+
+    /// The name on screen.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Gzsl => "All",
+            Self::Zsl => "Unseen",
+            Self::Typed => "Typed",
+        }
+    }
+
+    /// What it lists, in a sentence.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Gzsl => "Seen and unseen labels together (GZSL)",
+            Self::Zsl => "Only labels without a training photo (ZSL)",
+            Self::Typed => "Only the labels under comparison",
+        }
+    }
+}
+
+/// Light or dark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// As the desktop says.
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+/// A line that stays until it is dismissed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub text: String,
+    pub kind: MessageKind,
+    /// The photo it is about, so that a later success takes it away.
+    pub photo: Option<PhotoSource>,
+}
+
+/// How a message is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    Error,
+    /// Something that worked or is worth knowing.
+    Note,
+}
+
+/// Texts in fields that are being typed.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    pub path: String,
+    pub labels: String,
+    pub search: String,
+    pub palette: String,
+    /// The highlighted row of the palette.
+    pub palette_row: usize,
+    pub save_path: String,
+}
+
+impl Fields {
+    /// Whether any field holds text.
+    pub fn any_text(&self) -> bool {
+        [
+            &self.path,
+            &self.labels,
+            &self.search,
+            &self.palette,
+            &self.save_path,
+        ]
+        .iter()
+        .any(|text| !text.is_empty())
+    }
+}
+
+/// Which windows lie over the main one, and which field wants the keyboard.
+#[derive(Clone, Debug, Default)]
+pub struct Open {
+    pub palette: bool,
+    pub help: bool,
+    pub save: bool,
+    pub focus: Option<Focus>,
+}
+
+/// A field to put the keyboard into at the next frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    Path,
+    Labels,
+    Search,
+}
+
+/// The region under the pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pointed {
+    /// Row and column in the grid, from 0.
+    pub row: usize,
+    pub column: usize,
+    /// Index of the label whose panel the pointer is in.
+    pub label: usize,
+    /// The variant of that panel; `None` over the input photo.
+    pub variant: Option<Variant>,
+}
+
+/// The whole state of the window.
+#[derive(Debug)]
+pub struct AppState {
+    pub photos: PhotoList,
+    pub labels: LabelSet,
+    /// Whether the photo itself stands as the first column.
+    pub show_input: bool,
+    /// Variants that were switched off.
+    pub hidden: Vec<Variant>,
+    pub display: Display,
+    pub ranking_filter: RankingFilter,
+    /// The variant whose scores order the ranking.
+    pub ranked_by: Variant,
+    pub theme: Theme,
+    /// Size of everything on screen, 1 is normal.
+    pub zoom: f32,
+    /// Width of a panel as a part of what would fill the window.
+    pub panel_size: f32,
+    pub device: DeviceChoice,
+    pub fields: Fields,
+    pub open: Open,
+    pub messages: Vec<Message>,
+    pub answers: Answers,
+    pub pointed: Option<Pointed>,
+    /// The photos the window was started with are still being looked up; nothing is asked before.
+    pub opening: bool,
+    /// Commands given in this frame, carried out before the next.
+    pub commands: VecDeque<Command>,
+}
+
+impl AppState {
+    /// The window's first state: `photos` before `samples`, the first of them chosen.
+    pub fn new(photos: Vec<PathBuf>, samples: &[&'static str], labels: &[String]) -> Self {
+        Self {
+            photos: PhotoList::new(photos, samples),
+            labels: LabelSet::new(labels),
+            show_input: false,
+            hidden: Vec::new(),
+            display: Display::default(),
+            ranking_filter: RankingFilter::default(),
+            ranked_by: Variant::Biam,
+            theme: Theme::default(),
+            zoom: 1.0,
+            panel_size: 1.0,
+            device: DeviceChoice::Auto,
+            fields: Fields::default(),
+            open: Open::default(),
+            messages: Vec::new(),
+            answers: Answers::awaiting_the_bundle(),
+            pointed: None,
+            opening: false,
+            commands: VecDeque::new(),
+        }
+    }
+
+    /// Gives a command; it is carried out before the next frame.
+    pub fn give(&mut self, command: Command) {
+        self.commands.push_back(command);
+    }
+
+    /// Opens the palette empty, or closes it.
+    pub fn toggle_palette(&mut self) {
+        self.open.palette = !self.open.palette;
+        self.fields.palette.clear();
+        self.fields.palette_row = 0;
+    }
+
+    /// The variants that the bundle has.
+    pub fn variants(&self) -> Vec<Variant> {
+        match &self.answers.bundle {
+            Some(bundle) => bundle.variants.clone(),
+            None => Variant::ALL.to_vec(),
+        }
+    }
+
+    /// The variants on screen, in the paper's order.
+    pub fn shown_variants(&self) -> Vec<Variant> {
+        let mut variants = self.variants();
+        variants.retain(|variant| !self.hidden.contains(variant));
+        variants
+    }
+
+    /// Shows a hidden variant, hides a shown one; the last column stays.
+    pub fn toggle_variant(&mut self, variant: Variant) {
+        if let Some(position) = self.hidden.iter().position(|&hidden| hidden == variant) {
+            self.hidden.remove(position);
+        } else if self.shown_variants().len() > 1 || self.show_input {
+            self.hidden.push(variant);
+        }
+    }
+
+    /// Adds a message, unless the same one is there already.
+    pub fn tell(&mut self, kind: MessageKind, text: String) {
+        self.push(Message {
+            text,
+            kind,
+            photo: None,
+        });
+    }
+
+    pub(super) fn push(&mut self, message: Message) {
+        if !self.messages.iter().any(|m| m.text == message.text) {
+            self.messages.push(message);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! An engine that answers at once and always the same: made-up photos, maps that are one hot spot.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use biam_lens::backbone::Covered;
+use biam_lens::engine::{
+    BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
+    Progress, Ranking, Reply, Request, ResponseMap, StageTime, Worker,
+};
+use biam_lens::model::Variant;
+use biam_lens::semantics::LabelStatus;
+
+pub const GRID: Grid = Grid {
+    rows: 14,
+    columns: 14,
+};
+
+const SEEN: [&str; 12] = [
+    "dog", "cat", "grass", "ball", "man", "woman", "street", "water", "tree", "bicycle", "shirt",
+    "beach",
+];
+const UNSEEN: [&str; 4] = ["frisbee", "surfboard", "zebra", "umbrella"];
+const TAUGHT: [&str; 2] = ["toaster", "accordion"];
+
+/// The engine's end of the two channels.
+pub struct FakeEngine {
+    requests: Receiver<Request>,
+    replies: Sender<Reply>,
+    /// While true, comparisons are begun and not finished.
+    pub slow: bool,
+    pub ordinary_regions: bool,
+    /// Every request but thumbnails, in order.
+    pub asked: Vec<Request>,
+    pub thumbnails: usize,
+}
+
+impl FakeEngine {
+    /// The engine and the window's end of it. The facts of the bundle are already under way.
+    pub fn start(ordinary_regions: bool) -> (Self, Worker) {
+        let (request_sender, requests) = channel();
+        let (replies, reply_receiver) = channel();
+        let engine = Self {
+            requests,
+            replies,
+            slow: false,
+            ordinary_regions,
+            asked: Vec::new(),
+            thumbnails: 0,
+        };
+        engine.reply(Reply::Bundle(Arc::new(engine.bundle())));
+        (
+            engine,
+            Worker::from_channels(request_sender, reply_receiver),
+        )
+    }
+
+    /// Answers what was asked since the last call; true when there was anything.
+    pub fn answer(&mut self) -> bool {
+        let requests: Vec<Request> = self.requests.try_iter().collect();
+        let any = !requests.is_empty();
+        for request in requests {
+            self.answer_one(request);
+        }
+        any
+    }
+
+    /// Sends a reply that nobody asked for.
+    pub fn reply(&self, reply: Reply) {
+        self.replies.send(reply).expect("the window is there");
+    }
+
+    fn answer_one(&mut self, request: Request) {
+        match &request {
+            Request::Thumbnail { photo, side } => {
+                self.thumbnails += 1;
+                let picture = picture(photo, *side, *side * 3 / 4);
+                self.reply(Reply::Thumbnail {
+                    photo: photo.clone(),
+                    picture: Arc::new(picture),
+                });
+                return;
+            }
+            Request::Compare {
+                photo,
+                labels,
+                variants,
+                ..
+            } => self.compare(photo, labels, variants),
+            Request::Cancel => self.reply(Reply::Progress(None)),
+            Request::Device(_) => {}
+        }
+        self.asked.push(request);
+    }
+
+    fn compare(&self, source: &PhotoSource, labels: &[String], variants: &[Variant]) {
+        if source.name().contains("broken") {
+            self.reply(Reply::Failure(Failure {
+                message: format!(
+                    "{} is not a photo that can be read: save it as PNG or JPEG",
+                    source.name()
+                ),
+                photo: Some(source.clone()),
+                fatal: false,
+            }));
+            return;
+        }
+        let photo = Arc::new(Photo {
+            source: source.clone(),
+            size: [1024, 768],
+            shown: picture(source, 640, 480),
+        });
+        self.reply(Reply::Photo(Arc::clone(&photo)));
+        if self.slow {
+            self.reply(Reply::Progress(Some(Progress {
+                doing: "Encoding with RCB".to_owned(),
+                fraction: Some(0.4),
+            })));
+            return;
+        }
+        let maps = |&variant: &Variant| {
+            let of = |label: &String| self.map(source, label, variant);
+            labels.iter().map(of).collect()
+        };
+        self.reply(Reply::Comparison(Arc::new(Comparison {
+            grid: GRID,
+            covered: Covered::WHOLE,
+            trained_k: 10,
+            labels: labels.iter().map(|label| facts(label)).collect(),
+            variants: variants.to_vec(),
+            maps: variants.iter().map(maps).collect(),
+            ranking: Some(self.ranking(source, labels, variants)),
+            times: times(variants),
+            device: "CPU, 2 threads".to_owned(),
+            photo,
+        })));
+    }
+
+    fn map(&self, source: &PhotoSource, label: &str, variant: Variant) -> ResponseMap {
+        let seed = number(&source.name()) ^ number(label);
+        let (row, column) = ((seed % 10 + 2) as f32, (seed / 10 % 10 + 2) as f32);
+        // Each network has a scale of its own; "nothing" is a label that is nowhere.
+        let unit = 0.1 * (1 + variant as usize) as f32;
+        let height = if label == "nothing" { 1.2 } else { 6.0 };
+        let width = 3.0 + variant as usize as f32;
+        let responses: Vec<f32> = (0..GRID.regions())
+            .map(|region| {
+                let down = (region / GRID.columns) as f32 - row;
+                let right = (region % GRID.columns) as f32 - column;
+                let spot = height * (-(down * down + right * right) / width).exp();
+                unit * (spot - 0.5)
+            })
+            .collect();
+        let ordinary = (0..1000).map(|i| unit * ((i as f32 * 0.618).fract() - 0.5) * 12f32.sqrt());
+        ResponseMap {
+            responses: responses.into(),
+            ordinary: self
+                .ordinary_regions
+                .then(|| OrdinaryResponses::new(ordinary.collect()).map(Arc::new))
+                .flatten(),
+        }
+    }
+
+    fn ranking(&self, source: &PhotoSource, typed: &[String], variants: &[Variant]) -> Ranking {
+        let mut labels = bundle_labels();
+        for label in typed {
+            if labels.iter().all(|(known, _)| known != label) {
+                labels.push((label.clone(), status(label)));
+            }
+        }
+        let score = |variant: Variant, label: &str| {
+            let own = number(&format!("{} {label} {variant}", source.name()));
+            (number(label) % 60 + own % 40) as f32 * 0.01 * (1 + variant as usize) as f32
+        };
+        let scores = variants
+            .iter()
+            .map(|&variant| labels.iter().map(|(l, _)| score(variant, l)).collect())
+            .collect();
+        Ranking {
+            labels: labels.into(),
+            scores,
+        }
+    }
+
+    fn bundle(&self) -> BundleFacts {
+        BundleFacts {
+            name: "made up".to_owned(),
+            folder: PathBuf::from("weights/made-up"),
+            variants: Variant::ALL.to_vec(),
+            labels: bundle_labels().into(),
+            trained_k: 10,
+            has_ordinary_regions: self.ordinary_regions,
+            device: "CPU, 2 threads".to_owned(),
+            device_note: None,
+        }
+    }
+}
+
+fn bundle_labels() -> Vec<(String, LabelStatus)> {
+    let seen = SEEN.iter().map(|&label| (label, LabelStatus::Seen));
+    let unseen = UNSEEN.iter().map(|&label| (label, LabelStatus::Unseen));
+    seen.chain(unseen)
+        .map(|(label, status)| (label.to_owned(), status))
+        .collect()
+}
+
+fn status(label: &str) -> LabelStatus {
+    if SEEN.contains(&label) {
+        LabelStatus::Seen
+    } else if TAUGHT.contains(&label) {
+        LabelStatus::Taught
+    } else {
+        LabelStatus::Unseen
+    }
+}
+
+fn facts(label: &str) -> LabelFacts {
+    LabelFacts {
+        text: label.to_owned(),
+        status: status(label),
+        nearest: vec![("dog".to_owned(), 0.71), ("ball".to_owned(), 0.48)],
+    }
+}
+
+fn times(variants: &[Variant]) -> Vec<StageTime> {
+    let time = |stage: String, milliseconds: f64| StageTime {
+        stage,
+        milliseconds,
+        cached: false,
+    };
+    let mut times = vec![time("decode".into(), 9.0), time("backbone".into(), 180.0)];
+    times.extend(variants.iter().map(|v| time(format!("encode.{v}"), 20.0)));
+    times
+}
+
+/// A number that depends on the text alone (FNV-1a).
+fn number(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    }) >> 20
+}
+
+/// Sky over a meadow with a ball, in a tint of its own for every photo.
+fn picture(source: &PhotoSource, width: u32, height: u32) -> image::RgbImage {
+    let tint = (number(&source.name()) % 80) as f32;
+    image::RgbImage::from_fn(width, height, |x, y| {
+        let (x, y) = (x as f32 / width as f32, y as f32 / height as f32);
+        let ball = (x - 0.62).powi(2) * 1.8 + (y - 0.66).powi(2) < 0.012;
+        let colour = if ball {
+            [190.0, 70.0 + tint, 60.0]
+        } else if y < 0.45 {
+            [120.0 + 80.0 * y, 150.0 + tint, 215.0 - 60.0 * y]
+        } else {
+            [70.0 + 60.0 * x, 140.0 - 40.0 * y, 60.0 + tint]
+        };
+        image::Rgb(colour.map(|c| c as u8))
+    })
+}
