@@ -34,7 +34,10 @@ fn assert_quarters(name: &str, expected: [[u8; 3]; 4]) {
     for ((x, y), colour) in centres.into_iter().zip(expected) {
         let found = photo.rgb.get_pixel(x, y).0;
         let off = found.iter().zip(colour).map(|(a, b)| a.abs_diff(b)).max();
-        assert!(off <= Some(6), "{name} at {x}, {y}: {found:?} for {colour:?}");
+        assert!(
+            off <= Some(6),
+            "{name} at {x}, {y}: {found:?} for {colour:?}"
+        );
     }
 }
 
@@ -98,7 +101,10 @@ fn sixteen_bits_are_scaled_to_eight() {
     for (index, pixel) in photo.rgb.pixels().enumerate() {
         let stored = index * 65_535 / (24 * 16 - 1);
         let expected = (stored as f64 / 257.0).round();
-        assert!((f64::from(pixel.0[0]) - expected).abs() <= 1.0, "pixel {index}");
+        assert!(
+            (f64::from(pixel.0[0]) - expected).abs() <= 1.0,
+            "pixel {index}"
+        );
     }
 }
 
@@ -138,7 +144,12 @@ fn truncated_photos_are_refused() {
 /// Whatever a byte of a photo is changed to, the answer is a photo or an error.
 #[test]
 fn damage_anywhere_neither_panics_nor_hangs() {
-    for name in ["cmyk.jpg", "grey16.png", "two_frames.gif", "two_frames.webp"] {
+    for name in [
+        "cmyk.jpg",
+        "grey16.png",
+        "two_frames.gif",
+        "two_frames.webp",
+    ] {
         let whole = fs::read(fixture(name)).unwrap();
         for position in 0..whole.len() {
             let mut damaged = whole.clone();
@@ -156,7 +167,10 @@ fn a_flipped_bit_in_a_png_is_told() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
     let error = decode(&bytes).unwrap_err();
-    assert!(matches!(error, PhotoError::Damaged { kind: "PNG", .. }), "{error}");
+    assert!(
+        matches!(error, PhotoError::Damaged { kind: "PNG", .. }),
+        "{error}"
+    );
 }
 
 /// A PNG header that claims `width` x `height` pixels, with checksums that hold and hardly any
@@ -207,7 +221,10 @@ fn enormous_claims_are_refused_before_anything_is_allocated() {
     assert!(matches!(error, PhotoError::TooManyPixels { .. }), "{error}");
     // A claim within the limits is found out by its missing pixels.
     let error = decode(&claiming_png(60, 60)).unwrap_err();
-    assert!(!matches!(error, PhotoError::TooManyPixels { .. }), "{error}");
+    assert!(
+        !matches!(error, PhotoError::TooManyPixels { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -224,7 +241,10 @@ fn limits_are_the_callers() {
         ..PhotoLimits::default()
     };
     let error = open_photo(&fixture("palette.png"), limits).unwrap_err();
-    assert!(matches!(error, PhotoError::File(FileError::TooLarge { .. })));
+    assert!(matches!(
+        error,
+        PhotoError::File(FileError::TooLarge { .. })
+    ));
 }
 
 #[test]

@@ -72,7 +72,9 @@ impl Labels {
             complain(error);
         }
         for duplicate in &duplicates {
-            complain(&format!("the label “{duplicate}” is there twice; kept once"));
+            complain(&format!(
+                "the label “{duplicate}” is there twice; kept once"
+            ));
         }
         if labels.is_empty() {
             bail!("no labels given; name some, such as --labels \"dog, traffic light\"");
@@ -92,7 +94,6 @@ pub fn photos(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool)> {
     }
     Ok((photos, errors.is_empty()))
 }
-
 
 /// One line on standard error.
 pub fn complain(message: &impl ToString) {
@@ -116,7 +117,10 @@ pub fn variants(asked: &[Variant], session: &Session, all: bool) -> Result<Vec<V
     }
     if let Some(missing) = wanted.iter().find(|variant| !has.contains(variant)) {
         let names: Vec<&str> = has.iter().map(|variant| variant.name()).collect();
-        bail!("this bundle has no network “{missing}”; it has {}", names.join(", "));
+        bail!(
+            "this bundle has no network “{missing}”; it has {}",
+            names.join(", ")
+        );
     }
     Ok(wanted)
 }
