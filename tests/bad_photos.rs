@@ -34,7 +34,10 @@ fn assert_quarters(name: &str, expected: [[u8; 3]; 4]) {
     for ((x, y), colour) in centres.into_iter().zip(expected) {
         let found = photo.rgb.get_pixel(x, y).0;
         let off = found.iter().zip(colour).map(|(a, b)| a.abs_diff(b)).max();
-        assert!(off <= Some(6), "{name} at {x}, {y}: {found:?} for {colour:?}");
+        assert!(
+            off <= Some(6),
+            "{name} at {x}, {y}: {found:?} for {colour:?}"
+        );
     }
 }
 
@@ -98,7 +101,10 @@ fn sixteen_bits_are_scaled_to_eight() {
     for (index, pixel) in photo.rgb.pixels().enumerate() {
         let stored = index * 65_535 / (24 * 16 - 1);
         let expected = (stored as f64 / 257.0).round();
-        assert!((f64::from(pixel.0[0]) - expected).abs() <= 1.0, "pixel {index}");
+        assert!(
+            (f64::from(pixel.0[0]) - expected).abs() <= 1.0,
+            "pixel {index}"
+        );
     }
 }
 
@@ -135,10 +141,27 @@ fn truncated_photos_are_refused() {
     }
 }
 
+/// A camera's JPEG holds a thumbnail, whose own end must not be taken for the photo's.
+#[test]
+fn a_truncated_photo_with_a_thumbnail_is_refused() {
+    let whole = fs::read(fixture("orientation1.jpg")).unwrap();
+    let mut with_thumbnail = whole[..2].to_vec();
+    with_thumbnail.extend([0xff, 0xe2, 0, 6, 0xff, 0xd8, 0xff, 0xd9]);
+    with_thumbnail.extend(&whole[2..]);
+    assert!(decode(&with_thumbnail).is_ok());
+    let error = decode(&with_thumbnail[..with_thumbnail.len() - 30]).unwrap_err();
+    assert!(matches!(error, PhotoError::Truncated { .. }), "{error}");
+}
+
 /// Whatever a byte of a photo is changed to, the answer is a photo or an error.
 #[test]
 fn damage_anywhere_neither_panics_nor_hangs() {
-    for name in ["cmyk.jpg", "grey16.png", "two_frames.gif", "two_frames.webp"] {
+    for name in [
+        "cmyk.jpg",
+        "grey16.png",
+        "two_frames.gif",
+        "two_frames.webp",
+    ] {
         let whole = fs::read(fixture(name)).unwrap();
         for position in 0..whole.len() {
             let mut damaged = whole.clone();
@@ -156,7 +179,10 @@ fn a_flipped_bit_in_a_png_is_told() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
     let error = decode(&bytes).unwrap_err();
-    assert!(matches!(error, PhotoError::Damaged { kind: "PNG", .. }), "{error}");
+    assert!(
+        matches!(error, PhotoError::Damaged { kind: "PNG", .. }),
+        "{error}"
+    );
 }
 
 /// A PNG header that claims `width` x `height` pixels, with checksums that hold and hardly any
@@ -207,7 +233,10 @@ fn enormous_claims_are_refused_before_anything_is_allocated() {
     assert!(matches!(error, PhotoError::TooManyPixels { .. }), "{error}");
     // A claim within the limits is found out by its missing pixels.
     let error = decode(&claiming_png(60, 60)).unwrap_err();
-    assert!(!matches!(error, PhotoError::TooManyPixels { .. }), "{error}");
+    assert!(
+        !matches!(error, PhotoError::TooManyPixels { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -224,7 +253,10 @@ fn limits_are_the_callers() {
         ..PhotoLimits::default()
     };
     let error = open_photo(&fixture("palette.png"), limits).unwrap_err();
-    assert!(matches!(error, PhotoError::File(FileError::TooLarge { .. })));
+    assert!(matches!(
+        error,
+        PhotoError::File(FileError::TooLarge { .. })
+    ));
 }
 
 #[test]
@@ -265,7 +297,7 @@ fn an_unreadable_file_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret.jpg");
     fs::copy(fixture("cmyk.jpg"), &path).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     // The superuser reads everything, so there is nothing to see then.
     if fs::File::open(&path).is_err() {
         assert!(refusal(&path).contains("permission denied"));
