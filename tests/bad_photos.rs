@@ -141,6 +141,18 @@ fn truncated_photos_are_refused() {
     }
 }
 
+/// A camera's JPEG holds a thumbnail, whose own end must not be taken for the photo's.
+#[test]
+fn a_truncated_photo_with_a_thumbnail_is_refused() {
+    let whole = fs::read(fixture("orientation1.jpg")).unwrap();
+    let mut with_thumbnail = whole[..2].to_vec();
+    with_thumbnail.extend([0xff, 0xe2, 0, 6, 0xff, 0xd8, 0xff, 0xd9]);
+    with_thumbnail.extend(&whole[2..]);
+    assert!(decode(&with_thumbnail).is_ok());
+    let error = decode(&with_thumbnail[..with_thumbnail.len() - 30]).unwrap_err();
+    assert!(matches!(error, PhotoError::Truncated { .. }), "{error}");
+}
+
 /// Whatever a byte of a photo is changed to, the answer is a photo or an error.
 #[test]
 fn damage_anywhere_neither_panics_nor_hangs() {
@@ -285,7 +297,7 @@ fn an_unreadable_file_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret.jpg");
     fs::copy(fixture("cmyk.jpg"), &path).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     // The superuser reads everything, so there is nothing to see then.
     if fs::File::open(&path).is_err() {
         assert!(refusal(&path).contains("permission denied"));

@@ -9,6 +9,9 @@
 use image::RgbImage;
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::__m256i;
+use std::array;
 
 const CHANNELS: usize = 3;
 /// Fraction bits of a weight: 32 less 8 for the pixel and 2 for the filter's overshoot.
@@ -19,10 +22,18 @@ const HALF: i32 = 1 << (FRACTION_BITS - 1);
 const SUPPORT: f64 = 2.0;
 /// Bytes filtered at a time along a row: whole pixels and whole vectors both.
 const BLOCK: usize = 24;
+/// Rows filtered together: what fits the registers of a vector unit.
+const STRIP: usize = 4;
+
+/// The bytes or the sums of eight neighbouring pixels.
+type Block<T> = [T; BLOCK];
 
 /// The photo squashed to `size` x `size` pixels whatever its aspect: `[size, size, 3]`.
-pub fn squash(photo: &RgbImage, size: u32) -> RgbImage {
-    resize_bicubic(photo, size, size)
+///
+/// `size` is a network's input side; sides beyond what an image can have are cut to that.
+pub fn squash(photo: &RgbImage, size: usize) -> RgbImage {
+    let side = u32::try_from(size).unwrap_or(u32::MAX);
+    resize_bicubic(photo, side, side)
 }
 
 /// The photo at `width` x `height` pixels, as Pillow's bicubic resize gives it.
@@ -140,28 +151,25 @@ fn to_byte(sum: i32) -> u8 {
 fn filter_columns(pixels: &[u8], source_bytes: usize, columns: &Filter, narrowed: &mut [u8]) {
     let target_bytes = columns.starts.len() * CHANNELS;
     let taps = InterleavedTaps::new(columns);
-    let arch = Arch::new();
     narrowed
-        .par_chunks_exact_mut(target_bytes)
+        .par_chunks_mut(STRIP * target_bytes)
         .enumerate()
-        .with_min_len(16)
-        .for_each_init(Vec::new, |padded, (row, target)| {
-            let from_row = &pixels[row * source_bytes..];
-            // The last block of a row reads on, with weights of zero, into the next row; below
-            // the last row there is none.
-            let source = if from_row.len() >= taps.end {
-                from_row
+        .with_min_len(4)
+        .for_each_init(Vec::new, |padded, (strip, target)| {
+            let from_strip = &pixels[strip * STRIP * source_bytes..];
+            // The last block of a row reads on, with weights of zero, into the next row; the last
+            // strip, which has none below it or fewer rows than a strip, is padded.
+            let needed = (STRIP - 1) * source_bytes + taps.end;
+            let source = if from_strip.len() >= needed {
+                from_strip
             } else {
                 padded.clear();
-                padded.extend_from_slice(&from_row[..source_bytes]);
-                padded.resize(taps.end.max(source_bytes), 0);
+                padded.extend_from_slice(from_strip);
+                padded.resize(needed, 0);
                 padded.as_slice()
             };
-            arch.dispatch(FilterRow {
-                source,
-                taps: &taps,
-                target,
-            });
+            let rows = array::from_fn(|row| &source[row * source_bytes..]);
+            filter_strip(rows, &taps, target);
         });
 }
 
@@ -171,7 +179,7 @@ struct InterleavedTaps {
     /// Byte at which each output's first block starts in a row.
     starts: Vec<usize>,
     /// `[outputs, blocks]`.
-    weights: Vec<[i32; BLOCK]>,
+    weights: Vec<Block<i32>>,
     blocks: usize,
     /// Byte behind the last one that is read in a row.
     end: usize,
@@ -199,38 +207,95 @@ impl InterleavedTaps {
     }
 }
 
-/// One row of the column pass.
-struct FilterRow<'a> {
-    source: &'a [u8],
+/// Filters along [`STRIP`] rows at once, so that each weight that is read serves all of them.
+/// `target` may have fewer rows.
+fn filter_strip(rows: [&[u8]; STRIP], taps: &InterleavedTaps, target: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx2) = pulp::x86::V3::try_new() {
+        avx2.vectorize(Avx2Strip {
+            avx2,
+            rows,
+            taps,
+            target,
+        });
+        return;
+    }
+    filter_strip_with(rows, taps, target, portable_sums);
+}
+
+/// [`filter_strip`] with the sums of one output pixel, `[STRIP, BLOCK]` lanes whose channel is
+/// their index modulo three, from `sums`.
+#[inline(always)]
+fn filter_strip_with(
+    rows: [&[u8]; STRIP],
+    taps: &InterleavedTaps,
+    target: &mut [u8],
+    sums: impl Fn([&[Block<u8>]; STRIP], &[Block<i32>]) -> [Block<i32>; STRIP],
+) {
+    let outputs = taps.starts.len();
+    let weights = taps.weights.chunks_exact(taps.blocks);
+    for (output, (weights, &start)) in weights.zip(&taps.starts).enumerate() {
+        let end = start + taps.blocks * BLOCK;
+        let blocks = rows.map(|row| row[start..end].as_chunks::<BLOCK>().0);
+        let sums = sums(blocks, weights);
+        for (row, lanes) in target.chunks_exact_mut(outputs * CHANNELS).zip(&sums) {
+            for channel in 0..CHANNELS {
+                let mut sum = HALF;
+                for lane in (channel..BLOCK).step_by(CHANNELS) {
+                    sum += lanes[lane];
+                }
+                row[output * CHANNELS + channel] = to_byte(sum);
+            }
+        }
+    }
+}
+
+fn portable_sums(rows: [&[Block<u8>]; STRIP], weights: &[Block<i32>]) -> [Block<i32>; STRIP] {
+    rows.map(|blocks| {
+        let mut sums = [0; BLOCK];
+        for (bytes, weights) in blocks.iter().zip(weights) {
+            for lane in 0..BLOCK {
+                sums[lane] += i32::from(bytes[lane]) * weights[lane];
+            }
+        }
+        sums
+    })
+}
+
+/// [`filter_strip`] with the instructions that every x86 processor since 2015 has. Compilers do
+/// not find them: left alone they unroll the lanes into single numbers.
+#[cfg(target_arch = "x86_64")]
+struct Avx2Strip<'a> {
+    avx2: pulp::x86::V3,
+    rows: [&'a [u8]; STRIP],
     taps: &'a InterleavedTaps,
     target: &'a mut [u8],
 }
 
-impl NullaryFnOnce for FilterRow<'_> {
+#[cfg(target_arch = "x86_64")]
+impl NullaryFnOnce for Avx2Strip<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let taps = self.taps;
-        let outputs = self.target.chunks_exact_mut(CHANNELS);
-        let weights = taps.weights.chunks_exact(taps.blocks);
-        for ((pixel, weights), &start) in outputs.zip(weights).zip(&taps.starts) {
-            let source = &self.source[start..start + taps.blocks * BLOCK];
-            let (blocks, _) = source.as_chunks::<BLOCK>();
-            let mut sums = [0i32; BLOCK];
-            for (bytes, weights) in blocks.iter().zip(weights) {
-                for lane in 0..BLOCK {
-                    sums[lane] += i32::from(bytes[lane]) * weights[lane];
+        let simd = self.avx2;
+        let sums = |rows: [&[Block<u8>]; STRIP], weights: &[Block<i32>]| {
+            let mut sums = [[simd.avx._mm256_setzero_si256(); 3]; STRIP];
+            for (index, weights) in weights.iter().enumerate() {
+                let weights: [__m256i; 3] = pulp::cast(*weights);
+                for (sums, blocks) in sums.iter_mut().zip(rows) {
+                    let eights: [u64; 3] = pulp::cast(blocks[index]);
+                    for part in 0..3 {
+                        let bytes = pulp::cast([eights[part], 0]);
+                        let values = simd.avx2._mm256_cvtepu8_epi32(bytes);
+                        let products = simd.avx2._mm256_mullo_epi32(values, weights[part]);
+                        sums[part] = simd.avx2._mm256_add_epi32(sums[part], products);
+                    }
                 }
             }
-            for channel in 0..CHANNELS {
-                let mut sum = HALF;
-                for lane in (channel..BLOCK).step_by(CHANNELS) {
-                    sum += sums[lane];
-                }
-                pixel[channel] = to_byte(sum);
-            }
-        }
+            pulp::cast(sums)
+        };
+        filter_strip_with(self.rows, self.taps, self.target, sums);
     }
 }
 
@@ -276,5 +341,47 @@ impl NullaryFnOnce for FilterAcross<'_> {
         for (value, &sum) in self.target.iter_mut().zip(self.sums.iter()) {
             *value = to_byte(sum);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_of_every_output_sum_to_one() {
+        for (source, outputs) in [(6000, 448), (5, 448), (448, 448), (1, 9), (9, 1)] {
+            let filter = Filter::new(source, outputs);
+            for output in 0..outputs {
+                let total: i32 = filter.taps(output).iter().sum();
+                let off = (total - (1 << FRACTION_BITS)).unsigned_abs() as usize;
+                assert!(off <= filter.stride, "{source} to {outputs}: {total}");
+            }
+        }
+    }
+
+    #[test]
+    fn processors_without_vector_units_get_the_same_bytes() {
+        let (width, outputs) = (203, 57);
+        let bytes: Vec<u8> = (0..STRIP * width * CHANNELS + BLOCK * 8)
+            .map(|i| (i * i % 251) as u8)
+            .collect();
+        let taps = InterleavedTaps::new(&Filter::new(width, outputs));
+        let rows = array::from_fn(|row| &bytes[row * width * CHANNELS..]);
+        let mut portable = vec![0; STRIP * outputs * CHANNELS];
+        filter_strip_with(rows, &taps, &mut portable, portable_sums);
+        let mut fastest = vec![0; STRIP * outputs * CHANNELS];
+        filter_strip(rows, &taps, &mut fastest);
+        assert_eq!(portable, fastest);
+    }
+
+    #[test]
+    fn nothing_gives_nothing_without_a_panic() {
+        assert!(
+            resize_bicubic(&RgbImage::new(0, 5), 3, 3)
+                .iter()
+                .all(|&b| b == 0)
+        );
+        assert!(resize_bicubic(&RgbImage::new(5, 5), 0, 3).is_empty());
     }
 }
