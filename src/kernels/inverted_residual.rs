@@ -333,52 +333,35 @@ mod tests {
     use super::super::{Activation, Padding};
     use super::*;
 
-    struct Case {
-        shape: [usize; 4],
-        expand: usize,
-        outputs: usize,
-        kernel: usize,
-        stride: usize,
-        padding: Padding,
-    }
+    /// Input shape, expansion, channels out, kernel, stride, padding.
+    type Case = ([usize; 4], usize, usize, usize, usize, Padding);
 
-    fn block(case: &Case) -> Result<InvertedResidual> {
-        let inputs = case.shape[3];
-        let wide = inputs * case.expand;
+    fn block(case: Case) -> Result<InvertedResidual> {
+        let (shape, expand, outputs, kernel, stride, padding) = case;
+        let inputs = shape[3];
+        let wide = inputs * expand;
         let pointwise = |from: usize, to: usize, activation| {
-            Pointwise::new(
-                &random(1.0, &[to, from]),
-                Some(&random(2.0, &[to])),
-                activation,
-            )
+            let bias = random(2.0, &[to]);
+            Pointwise::new(&random(1.0, &[to, from]), Some(&bias), activation)
         };
-        let expand = (case.expand > 1).then(|| pointwise(inputs, wide, Activation::Relu6));
+        let expand = (expand > 1).then(|| pointwise(inputs, wide, Activation::Relu6));
         let depthwise = Depthwise::new(
-            &random(3.0, &[wide, 1, case.kernel, case.kernel]),
+            &random(3.0, &[wide, 1, kernel, kernel]),
             Some(&random(4.0, &[wide])),
-            case.stride,
-            case.padding,
+            stride,
+            padding,
             Activation::Relu6,
         )?;
-        let project = pointwise(wide, case.outputs, Activation::None)?;
-        let skip = case.stride == 1 && inputs == case.outputs;
+        let project = pointwise(wide, outputs, Activation::None)?;
+        let skip = stride == 1 && inputs == outputs;
         InvertedResidual::new(expand.transpose()?, depthwise, project, skip)
     }
 
-    /// One after the other: `shape`, expansion, channels out, kernel, stride, padding.
-    fn check(cases: &[([usize; 4], usize, usize, usize, usize, Padding)]) -> Result<()> {
+    fn check(cases: &[Case]) -> Result<()> {
         on_every_instruction_set(|| {
-            for &(shape, expand, outputs, kernel, stride, padding) in cases {
-                let case = Case {
-                    shape,
-                    expand,
-                    outputs,
-                    kernel,
-                    stride,
-                    padding,
-                };
-                let block = block(&case)?;
-                let xs = random(5.0, &shape);
+            for &case in cases {
+                let block = block(case)?;
+                let xs = random(5.0, &case.0);
                 assert_close(&block.forward(&xs)?, &block.plain(&xs)?, 1e-5)?;
             }
             Ok(())

@@ -115,13 +115,14 @@ impl PackedMatrix {
         bias: Option<&[f32]>,
         activation: Activation,
     ) -> Self {
+        let set = set.for_columns(columns);
         let width = set.width();
-        let padded = columns.div_ceil(width) * width;
+        let padded = columns.next_multiple_of(width);
         let mut panels = Vec::new();
         let mut weights = Aligned::zeros(padded * depth);
         let values = weights.as_mut_slice();
         let mut column = 0;
-        for vectors in panel_vectors(padded / width) {
+        for vectors in panel_vectors(padded / width, set.widest_panel()) {
             let offset = column * depth;
             panels.push(Panel {
                 column,
@@ -151,7 +152,7 @@ impl PackedMatrix {
     /// Applies `scale · x + shift` to each column after the activation.
     pub(crate) fn with_affine(mut self, scale: &[f32], shift: &[f32]) -> Self {
         let width = self.set.width();
-        let padded = self.columns.div_ceil(width) * width;
+        let padded = self.columns.next_multiple_of(width);
         self.affine = Some((
             Aligned::padded(scale, padded),
             Aligned::padded(shift, padded),
@@ -194,17 +195,14 @@ impl PackedMatrix {
     }
 }
 
-/// Cuts `vectors` vectors of columns into panels of three, and the rest into panels of two or one.
-fn panel_vectors(vectors: usize) -> Vec<usize> {
-    let mut panels = vec![3; vectors / 3];
-    match vectors % 3 {
-        0 => {}
+/// Cuts `vectors` vectors of columns into panels of `widest`, and the rest into narrower ones.
+fn panel_vectors(vectors: usize, widest: usize) -> Vec<usize> {
+    let mut panels = vec![widest; vectors / widest];
+    match (vectors % widest, panels.pop()) {
+        (0, last) => panels.extend(last),
         // Two panels of two are faster than one of three and a narrow one.
-        1 if !panels.is_empty() => {
-            panels.pop();
-            panels.extend([2, 2]);
-        }
-        rest => panels.push(rest),
+        (1, Some(3)) => panels.extend([2, 2]),
+        (rest, last) => panels.extend(last.into_iter().chain([rest])),
     }
     panels
 }
@@ -406,6 +404,24 @@ unsafe fn finish_rows<L: Lanes>(
                     value = value.add(L::load_up_to(target.residual.add(place), lanes));
                 }
                 value.store_up_to(target.start.add(place), lanes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_hold_every_vector_once() {
+        for widest in [2, 3] {
+            for vectors in 1..40 {
+                let panels = panel_vectors(vectors, widest);
+                assert_eq!(panels.iter().sum::<usize>(), vectors);
+                assert!(panels.iter().all(|&panel| (1..=widest).contains(&panel)));
+                let narrow = panels.iter().filter(|&&panel| panel == 1).count();
+                assert!(narrow == 0 || widest == 2 || vectors == 1);
             }
         }
     }
