@@ -45,5 +45,7 @@ pub fn bytes(name: &str) -> Option<&'static [u8]> {
 /// Labels that show on the first sample what the program does: one that was taught by name, one
 /// that was never trained, one that was seen, one that is not there.
 pub fn first_labels() -> Vec<String> {
-    ["drum", "bottle", "window", "giraffe"].map(str::to_owned).into()
+    ["drum", "bottle", "window", "giraffe"]
+        .map(str::to_owned)
+        .into()
 }
