@@ -27,12 +27,10 @@ pub enum EngineError {
     TooManyLabels(usize),
     #[error("the network failed: {}", first_line(.0))]
     Network(#[from] candle_core::Error),
-    #[error(
-        "an internal error: this photo could not be answered; try another, and please report it"
-    )]
-    Internal,
-    #[error("the engine has ended after an internal error; start the program again")]
-    Ended,
+    #[error("an internal error ({0}): this photo could not be answered; please report it")]
+    Internal(String),
+    #[error("the engine has ended after an internal error ({0}); start the program again")]
+    Ended(String),
 }
 
 fn first_line(error: &candle_core::Error) -> String {
