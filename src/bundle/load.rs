@@ -1,6 +1,5 @@
 //! A bundle's folder read into networks on a device.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
@@ -12,7 +11,7 @@ use super::BundleError;
 use super::manifest::{BackboneKind, FORMAT, LabelEncoderKind, Manifest, VariantEntry};
 use crate::backbone::efficientnet_lite::{self, EfficientNetLite};
 use crate::backbone::{Backbone, RegionFeatures};
-use crate::files::read_bounded;
+use crate::files::{first_line, read_bounded};
 use crate::kernels::{Activation, Pointwise};
 use crate::model::{Biam, ModelConfig, Variant};
 use crate::semantics::sentence::SentenceEncoder;
@@ -294,11 +293,10 @@ impl Parts<'_> {
 
 /// What candle says of weights, in one line without its backtrace.
 fn weights_reason(error: &candle_core::Error) -> String {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or("unreadable");
-    let text: Cow<str> = match first.strip_prefix("cannot find tensor ") {
-        Some(name) => format!("the tensor `{name}` is missing").into(),
-        None => first.into(),
+    let first = first_line(error);
+    let text = match first.strip_prefix("cannot find tensor ") {
+        Some(name) => format!("the tensor `{name}` is missing"),
+        None => first,
     };
     format!("{text}; fetch the bundle again or make it with biam-lens import")
 }

@@ -4,6 +4,8 @@ use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "cuda")]
+use crate::files::first_line;
+#[cfg(feature = "cuda")]
 use crate::panics::quietly_caught;
 
 /// The device that was asked for.
@@ -104,11 +106,11 @@ fn open_cuda(_index: usize) -> Result<OpenDevice, String> {
 fn open_cuda(index: usize) -> Result<OpenDevice, String> {
     // cudarc panics where a library that it loads at run time is missing or lacks a function.
     let attempt = quietly_caught(|| {
-        let device = Device::new_cuda(index).map_err(|error| one_line(&error))?;
+        let device = Device::new_cuda(index).map_err(|error| first_line(&error))?;
         let ones = candle_core::Tensor::ones((8, 8), candle_core::DType::F32, &device);
         ones.and_then(|ones| ones.matmul(&ones))
             .and_then(|product| product.sum_all()?.to_scalar::<f32>())
-            .map_err(|error| one_line(&error))?;
+            .map_err(|error| first_line(&error))?;
         Ok(device)
     });
     match attempt {
@@ -120,16 +122,6 @@ fn open_cuda(index: usize) -> Result<OpenDevice, String> {
         Ok(Err(reason)) => Err(reason),
         Err(reason) => Err(format!("a CUDA library is missing or too old ({reason})")),
     }
-}
-
-#[cfg(feature = "cuda")]
-fn one_line(error: &candle_core::Error) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or("unknown error")
-        .to_owned()
 }
 
 #[cfg(test)]

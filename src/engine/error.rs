@@ -2,6 +2,7 @@
 
 use super::DeviceError;
 use crate::bundle::BundleError;
+use crate::files::first_line;
 use crate::image_io::PhotoError;
 use crate::model::Variant;
 use crate::semantics::{LabelError, SemanticsError};
@@ -31,13 +32,4 @@ pub enum EngineError {
     Internal(String),
     #[error("the engine has ended after an internal error ({0}); start the program again")]
     Ended(String),
-}
-
-fn first_line(error: &candle_core::Error) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or("unknown error")
-        .to_owned()
 }
