@@ -16,6 +16,6 @@ pub use messages::{
     BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
     Progress, Ranking, Reply, Request, ResponseMap, StageTime,
 };
-pub use photos::{PreparedPhoto, prepare};
+pub use photos::{PreparedPhoto, prepare, prepare_unshown};
 pub use session::{Session, Wanted};
 pub use worker::{Worker, WorkerOptions};

@@ -58,10 +58,33 @@ fn decode(source: &PhotoSource) -> Result<RgbImage, EngineError> {
 /// # Errors
 /// A photo that cannot be read, in one line that names it.
 pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, EngineError> {
+    prepare_with(source, input_size, |rgb, _| {
+        at_most(rgb, Photo::LONGEST_SHOWN)
+    })
+}
+
+/// As [`prepare`], for answers without a picture: what would be shown is the network's own square
+/// input, since scaling a large photo down for the eye takes as long as looking at it.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_unshown(
+    source: &PhotoSource,
+    input_size: u32,
+) -> Result<PreparedPhoto, EngineError> {
+    prepare_with(source, input_size, |_, squashed| squashed.clone())
+}
+
+/// `shown` makes the picture for the eye of the whole photo and the network's input.
+fn prepare_with(
+    source: &PhotoSource,
+    input_size: u32,
+    shown: impl FnOnce(RgbImage, &RgbImage) -> RgbImage,
+) -> Result<PreparedPhoto, EngineError> {
     let start = Instant::now();
     let rgb = decode(source)?;
     let decoded = Instant::now();
-    let pixels = squash(&rgb, input_size as usize).into_raw();
+    let squashed = squash(&rgb, input_size as usize);
     let resized = Instant::now();
     let time = |stage: &str, from: Instant, to: Instant| StageTime {
         stage: stage.to_owned(),
@@ -72,9 +95,9 @@ pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, E
         photo: Arc::new(Photo {
             source: source.clone(),
             size: [rgb.width() as usize, rgb.height() as usize],
-            shown: at_most(rgb, Photo::LONGEST_SHOWN),
+            shown: shown(rgb, &squashed),
         }),
-        pixels,
+        pixels: squashed.into_raw(),
         times: vec![
             time("decode", start, decoded),
             time("resize", decoded, resized),
