@@ -4,6 +4,7 @@ use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::commands::Command;
 use super::state::AppState;
+use crate::engine::Comparison;
 use crate::figure::colour_map::ColourMap;
 use crate::figure::interpolation::Interpolation;
 use crate::figure::overlay::{self, OverlayStyle};
@@ -46,6 +47,19 @@ impl Display {
         OverlayStyle {
             threshold: (self.threshold > 0.0).then_some(threshold),
             ..self.style
+        }
+    }
+}
+
+impl Display {
+    /// The style of a whole figure. A threshold has one unit only where all panels share a scale;
+    /// elsewhere none is applied.
+    pub fn style_for_all(&self, comparison: &Comparison) -> OverlayStyle {
+        let mode = self.scale.available(comparison);
+        if mode.is_shared() {
+            self.style_on(&panel_scale(comparison, 0, 0, mode, self.fixed))
+        } else {
+            self.style
         }
     }
 }

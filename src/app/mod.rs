@@ -17,6 +17,7 @@ pub mod photo_list;
 mod photos;
 mod ranking;
 mod read_out;
+mod save;
 pub mod state;
 mod status;
 mod textures;
@@ -176,6 +177,12 @@ impl LensApp {
                         self.state.tell(MessageKind::Error, problem);
                     }
                 }
+                Found::SaveTo(path) => self.state.fields.save_path = path.display().to_string(),
+                Found::Saved(path) => {
+                    let text = format!("Saved {}", path.display());
+                    self.state.tell(MessageKind::Note, text);
+                }
+                Found::Problem(problem) => self.state.tell(MessageKind::Error, problem),
             }
         }
     }
@@ -257,6 +264,7 @@ impl LensApp {
             });
         egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures));
         palette::show(ui.ctx(), state);
+        save::show(ui.ctx(), state, finder);
         palette::help(ui.ctx(), state);
         drop_hint(ui.ctx());
     }

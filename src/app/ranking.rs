@@ -14,6 +14,8 @@ const ROW_HEIGHT: f32 = 22.0;
 
 /// The whole lower part of the right panel.
 pub fn show(ui: &mut Ui, state: &mut AppState) {
+    // The panel keeps its height while there is nothing to list yet.
+    ui.take_available_space();
     ui.add_space(2.0);
     egui::Sides::new().show(
         ui,
@@ -42,7 +44,6 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
     };
     let Some(ranking) = &comparison.ranking else {
         ui.weak("No scores yet");
-        ui.take_available_space();
         return;
     };
     let mut clicked = None;
