@@ -88,9 +88,17 @@ fn check_maps(fixture: &Fixture, network: &Biam, options: &EncodeOptions, key: &
     let encoded = network.encode(&fixture.photos(), options).expect(key);
     let projected = network.project_labels(fixture.get("labels")).expect(key);
     let maps = network.respond(&encoded, &projected).expect(key);
-    assert_close(&maps, fixture.get(&format!("{key}.maps")), &format!("{key}.maps"));
+    assert_close(
+        &maps,
+        fixture.get(&format!("{key}.maps")),
+        &format!("{key}.maps"),
+    );
     let scores = pool(&maps.flatten_from(2).expect(key), K).expect(key);
-    assert_close(&scores, fixture.get(&format!("{key}.scores")), &format!("{key}.scores"));
+    assert_close(
+        &scores,
+        fixture.get(&format!("{key}.scores")),
+        &format!("{key}.scores"),
+    );
 }
 
 fn every(check: impl Fn(&Fixture, Preset, Variant)) {
@@ -129,7 +137,11 @@ fn traces_equal_the_reference() {
             assert_eq!(found.is_some(), fixture.0.contains_key(&key), "{key}");
             if let Some(found) = found {
                 let expected = fixture.get(&key);
-                assert_close(&channels_first(&found, expected).expect(&key), expected, &key);
+                assert_close(
+                    &channels_first(&found, expected).expect(&key),
+                    expected,
+                    &key,
+                );
             }
         }
         for (part, found) in [("attention", trace.attention), ("gate", trace.gate)] {
@@ -148,7 +160,11 @@ fn training_uses_batch_statistics_and_updates_the_running_ones() {
         let network = fixture.network(preset, variant, &config(preset));
         let key = format!("train.{}.{variant}", name(preset));
         let flat = network
-            .forward_train(&fixture.photos(), fixture.get("labels"), &mut Dropout::off())
+            .forward_train(
+                &fixture.photos(),
+                fixture.get("labels"),
+                &mut Dropout::off(),
+            )
             .expect(&key);
         let expected = fixture.get(&format!("{key}.maps"));
         assert_close(&flat.reshape(expected.shape()).expect(&key), expected, &key);
@@ -179,14 +195,21 @@ fn a_silenced_block_is_its_mean_over_ordinary_regions_or_zero() {
         }
     }
     let mut without_mean = Fixture::load();
-    without_mean.0.retain(|key, _| !key.ends_with("fuse.input_mean"));
+    without_mean
+        .0
+        .retain(|key, _| !key.ends_with("fuse.input_mean"));
     let network = without_mean.network(Preset::Paper, Variant::Biam, &config(Preset::Paper));
     for (block, branch) in [(Block::Rcb, "region"), (Block::Scb, "scene")] {
         let options = EncodeOptions {
             silence: Some(block),
             ..EncodeOptions::default()
         };
-        check_maps(&without_mean, &network, &options, &format!("silenced.paper.{branch}.zero"));
+        check_maps(
+            &without_mean,
+            &network,
+            &options,
+            &format!("silenced.paper.{branch}.zero"),
+        );
     }
 }
 
@@ -198,7 +221,9 @@ fn only_the_full_network_has_a_block_to_silence() {
         silence: Some(Block::Rcb),
         ..EncodeOptions::default()
     };
-    let refusal = network.encode(&fixture.photos(), &options).expect_err("one branch");
+    let refusal = network
+        .encode(&fixture.photos(), &options)
+        .expect_err("one branch");
     assert!(refusal.to_string().contains("silence"), "{refusal}");
 }
 
@@ -207,14 +232,43 @@ fn every_setting_can_be_overridden_alone() {
     let fixture = Fixture::load();
     let authors = config(Preset::Authors);
     let overrides = [
-        ("scb_value", ModelConfig { scene_value: SceneValue::Latent, ..authors.clone() }),
-        ("scb_residual", ModelConfig { scene_residual: SceneResidual::Latent, ..authors.clone() }),
-        ("fuse_activation", ModelConfig { fuse_leaky_slope: None, ..authors.clone() }),
-        ("classifier_bias", ModelConfig { classifier_bias: false, ..authors.clone() }),
+        (
+            "scb_value",
+            ModelConfig {
+                scene_value: SceneValue::Latent,
+                ..authors.clone()
+            },
+        ),
+        (
+            "scb_residual",
+            ModelConfig {
+                scene_residual: SceneResidual::Latent,
+                ..authors.clone()
+            },
+        ),
+        (
+            "fuse_activation",
+            ModelConfig {
+                fuse_leaky_slope: None,
+                ..authors.clone()
+            },
+        ),
+        (
+            "classifier_bias",
+            ModelConfig {
+                classifier_bias: false,
+                ..authors.clone()
+            },
+        ),
     ];
     for (setting, config) in overrides {
         let network = fixture.network(Preset::Authors, Variant::Biam, &config);
-        check_maps(&fixture, &network, &EncodeOptions::default(), &format!("override.{setting}"));
+        check_maps(
+            &fixture,
+            &network,
+            &EncodeOptions::default(),
+            &format!("override.{setting}"),
+        );
     }
 }
 
@@ -228,6 +282,8 @@ fn region_features_of_the_wrong_width_are_refused() {
     let network = fixture.network(Preset::Paper, Variant::Standard, &wide);
     let mut photos = fixture.photos();
     photos.regions = photos.regions.narrow(1, 0, 8).expect("narrower");
-    let refusal = network.encode(&photos, &EncodeOptions::default()).expect_err("8 channels");
+    let refusal = network
+        .encode(&photos, &EncodeOptions::default())
+        .expect_err("8 channels");
     assert!(refusal.to_string().contains("8 channels"), "{refusal}");
 }

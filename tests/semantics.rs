@@ -123,7 +123,13 @@ fn converting_what_is_converted_changes_nothing() -> Outcome {
     let path = root("weights/default/tokenizer.json");
     let bytes = &std::fs::read(&path)?[..];
     let path = path.as_path();
-    assert!(convert_sentence_tokenizer(Source { path, bytes })? == bytes);
+    let converted = convert_sentence_tokenizer(Source { path, bytes })?;
+    // The order of names in JSON is free.
+    let [converted, original]: [serde_json::Value; 2] = [
+        serde_json::from_slice(&converted)?,
+        serde_json::from_slice(bytes)?,
+    ];
+    assert!(converted == original);
     Ok(())
 }
 

@@ -5,13 +5,15 @@
 //! packages. Batch norms are folded into the convolutions when the weights are read.
 
 use super::{Backbone, Covered, RegionFeatures};
-use crate::kernels::{Activation, Conv3x3, Depthwise, InvertedResidual, Padding, Pointwise};
+use crate::kernels::{
+    Activation, Conv3x3, Depthwise, InvertedResidual, Padding, Pointwise, mean_over_regions,
+};
 use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 /// Mean and scale of the pixels: (x - 127) / 128.
-const PIXEL_MEAN: f64 = 127.0;
-const PIXEL_SCALE: f64 = 128.0;
+const PIXEL_MEAN: f32 = 127.0;
+const PIXEL_SCALE: f32 = 128.0;
 
 /// A run of equal blocks; only the first of them has the stride and the change of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,16 +147,15 @@ impl EfficientNetLite {
     }
 
     fn forward(&self, pixels: &Tensor) -> Result<RegionFeatures> {
-        let mut xs = pixels
-            .to_dtype(DType::F32)?
-            .affine(1.0 / PIXEL_SCALE, -PIXEL_MEAN / PIXEL_SCALE)?;
-        xs = self.stem.forward(&xs)?;
+        let mut xs =
+            self.stem
+                .forward_pixels(pixels, 1.0 / PIXEL_SCALE, -PIXEL_MEAN / PIXEL_SCALE)?;
         for block in &self.blocks {
             xs = block.forward(&xs)?;
         }
         let regions = self.head.forward(&xs)?;
         Ok(RegionFeatures {
-            global: regions.mean((1, 2))?,
+            global: mean_over_regions(&regions)?,
             regions: regions.permute((0, 3, 1, 2))?,
             covered: Covered::WHOLE,
         })
@@ -175,7 +176,8 @@ impl Backbone for EfficientNetLite {
                 pixels.dtype()
             );
         }
-        self.forward(pixels)
+        // On a thread of the pool, so that no layer has to wake one first.
+        rayon::scope(|_| self.forward(pixels))
     }
 
     fn classify(&self, global: &Tensor) -> Result<Option<Tensor>> {

@@ -242,10 +242,8 @@ fn model_entry(
             }
         }
     }
-    let (preset, mut config) = agreed.unwrap_or((
-        Preset::Authors,
-        ModelConfig::preset(Preset::Authors),
-    ));
+    let (preset, mut config) =
+        agreed.unwrap_or((Preset::Authors, ModelConfig::preset(Preset::Authors)));
     config.global_channels = config.global_channels.max(1);
     ModelEntry::new(preset, &config).map_err(|error| BundleError::Manifest {
         path: parts.out.join(MANIFEST),

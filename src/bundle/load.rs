@@ -56,10 +56,13 @@ impl Bundle {
     pub fn open(folder: &Path, device: &Device) -> Result<Self, BundleError> {
         let manifest = read_manifest(folder)?;
         let path = folder.join(MANIFEST);
-        let config = manifest.model.config().map_err(|error| BundleError::Manifest {
-            path: path.clone(),
-            reason: crate::files::one_line(&error.message()),
-        })?;
+        let config = manifest
+            .model
+            .config()
+            .map_err(|error| BundleError::Manifest {
+                path: path.clone(),
+                reason: crate::files::one_line(&error.message()),
+            })?;
         config
             .check()
             .map_err(|source| BundleError::Config { path, source })?;

@@ -90,7 +90,10 @@ fn print(options: &Options, report: &Report) -> Result<()> {
     println!("{}, {} runs", report.device, report.runs);
     println!("{:<20} {:>10} {:>10}", "stage", "median ms", "least ms");
     for (stage, times) in &report.stages {
-        println!("{stage:<20} {:>10.2} {:>10.2}", times.median_ms, times.min_ms);
+        println!(
+            "{stage:<20} {:>10.2} {:>10.2}",
+            times.median_ms, times.min_ms
+        );
     }
     Ok(())
 }
@@ -135,7 +138,11 @@ impl<'a> Bench<'a> {
         for _ in 0..self.runs.min(20) {
             let photo = prepare(&self.source, side)?;
             for time in photo.times {
-                let times = if time.stage == "decode" { &mut decode } else { &mut resize };
+                let times = if time.stage == "decode" {
+                    &mut decode
+                } else {
+                    &mut resize
+                };
                 times.push(time.milliseconds);
             }
         }
@@ -205,7 +212,9 @@ impl<'a> Bench<'a> {
 }
 
 fn encode(trained: &TrainedVariant, features: &RegionFeatures) -> Result<Encoded> {
-    Ok(trained.network.encode(features, &EncodeOptions::default())?)
+    Ok(trained
+        .network
+        .encode(features, &EncodeOptions::default())?)
 }
 
 fn respond(trained: &TrainedVariant, encoded: &Encoded, labels: &Tensor) -> Result<Tensor> {
@@ -256,7 +265,10 @@ fn starts(options: &Options) -> Result<Times> {
         let start = Instant::now();
         let status = command.stdout(Stdio::null()).status()?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
-        ensure!(status.success(), "the program could not be started again to time it");
+        ensure!(
+            status.success(),
+            "the program could not be started again to time it"
+        );
     }
     // The first start filled the operating system's caches.
     Ok(summary(times.split_off(1)))

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::bundle::find_bundle;
 use crate::engine::{DeviceChoice, Session};
 use crate::files::{one_line, read_bounded, shown};
-use crate::image_io::{PhotoError, list_photos};
+use crate::image_io::list_photos;
 use crate::model::Variant;
 use crate::semantics::{ParsedLabels, parse_labels};
 
@@ -72,7 +72,9 @@ impl Labels {
             complain(error);
         }
         for duplicate in &duplicates {
-            complain(&format!("the label “{duplicate}” is there twice; kept once"));
+            complain(&format!(
+                "the label “{duplicate}” is there twice; kept once"
+            ));
         }
         if labels.is_empty() {
             bail!("no labels given; name some, such as --labels \"dog, traffic light\"");
@@ -91,11 +93,6 @@ pub fn photos(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool)> {
         bail!("no photo named; name photos or folders");
     }
     Ok((photos, errors.is_empty()))
-}
-
-/// Says that a photo could not be read.
-pub fn complain_of(error: &PhotoError) {
-    complain(error);
 }
 
 /// One line on standard error.
@@ -120,7 +117,10 @@ pub fn variants(asked: &[Variant], session: &Session, all: bool) -> Result<Vec<V
     }
     if let Some(missing) = wanted.iter().find(|variant| !has.contains(variant)) {
         let names: Vec<&str> = has.iter().map(|variant| variant.name()).collect();
-        bail!("this bundle has no network “{missing}”; it has {}", names.join(", "));
+        bail!(
+            "this bundle has no network “{missing}”; it has {}",
+            names.join(", ")
+        );
     }
     Ok(wanted)
 }

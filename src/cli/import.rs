@@ -48,7 +48,15 @@ pub fn run(options: Options) -> Result<Outcome> {
         out: options.out,
     };
     let manifest = assemble(&parts, |doing| common::complain(&doing))?;
-    let variants: Vec<&str> = manifest.variants.iter().map(|entry| entry.name.name()).collect();
-    println!("{}: {}", crate::files::shown(&parts.out), variants.join(", "));
+    let variants: Vec<&str> = manifest
+        .variants
+        .iter()
+        .map(|entry| entry.name.name())
+        .collect();
+    println!(
+        "{}: {}",
+        crate::files::shown(&parts.out),
+        variants.join(", ")
+    );
     Ok(Outcome::Complete)
 }

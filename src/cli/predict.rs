@@ -79,8 +79,12 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let (photos, mut all_read) = common::photos(&options.photos)?;
     if let Some(folder) = &options.maps {
         refuse_equal_stems(&photos)?;
-        fs::create_dir_all(folder)
-            .with_context(|| format!("{}: cannot be made; choose another folder for --maps", shown(folder)))?;
+        fs::create_dir_all(folder).with_context(|| {
+            format!(
+                "{}: cannot be made; choose another folder for --maps",
+                shown(folder)
+            )
+        })?;
     }
     let mut session = options.engine.open()?;
     let variants = common::variants(&options.variant, &session, false)?;
@@ -115,7 +119,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
 
 type Prepared = Result<PreparedPhoto, EngineError>;
 
-fn prepare_all(photos: &[PathBuf], side: usize) -> Vec<(PathBuf, Prepared)> {
+fn prepare_all(photos: &[PathBuf], side: u32) -> Vec<(PathBuf, Prepared)> {
     photos
         .par_iter()
         .map(|path| {
@@ -188,7 +192,13 @@ fn print(options: &Options, path: &Path, comparison: &Comparison) -> Result<()> 
             writeln!(out, "{}  {}", shown(path), variant.title())?;
             for (place, label) in labels.enumerate() {
                 let status = label.status.to_string();
-                writeln!(out, "{:>4}. {:<28} {status:<7} {:>9.4}", place + 1, label.label, label.score)?;
+                writeln!(
+                    out,
+                    "{:>4}. {:<28} {status:<7} {:>9.4}",
+                    place + 1,
+                    label.label,
+                    label.score
+                )?;
             }
         }
     }
@@ -225,11 +235,19 @@ fn write_maps(folder: &Path, path: &Path, comparison: &Comparison) -> Result<()>
             .iter()
             .flat_map(|map| map.responses.iter().copied())
             .collect();
-        save_npy_f32(&folder.join(format!("{stem}.{variant}.npy")), &shape, &responses)?;
+        save_npy_f32(
+            &folder.join(format!("{stem}.{variant}.npy")),
+            &shape,
+            &responses,
+        )?;
     }
     let note = MapsNote {
         photo: path.to_string_lossy().into_owned(),
-        labels: comparison.labels.iter().map(|label| label.text.as_str()).collect(),
+        labels: comparison
+            .labels
+            .iter()
+            .map(|label| label.text.as_str())
+            .collect(),
         grid: [comparison.grid.rows, comparison.grid.columns],
         covered: covered(comparison),
     };

@@ -23,7 +23,11 @@ pub struct Options {
 
 /// Opens the window and waits until it is closed.
 pub fn run(options: Options) -> Result<Outcome> {
-    let labels = options.labels.read()?.unwrap_or_default();
+    let labels = match options.labels.read()? {
+        Some(labels) => labels,
+        None if options.photos.is_empty() => samples::first_labels(),
+        None => Vec::new(),
+    };
     let worker = WorkerOptions {
         bundle: options.engine.bundle,
         device: options.engine.device,

@@ -27,7 +27,9 @@ pub enum EngineError {
     TooManyLabels(usize),
     #[error("the network failed: {}", first_line(.0))]
     Network(#[from] candle_core::Error),
-    #[error("an internal error: this photo could not be answered; try another, and please report it")]
+    #[error(
+        "an internal error: this photo could not be answered; try another, and please report it"
+    )]
     Internal,
     #[error("the engine has ended after an internal error; start the program again")]
     Ended,

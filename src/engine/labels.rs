@@ -104,7 +104,10 @@ impl KnownLabels {
         }
         if rows.is_empty() {
             let dimension = bundle.config.label_dimension;
-            return Ok(bundle.label_vectors.narrow(0, 0, 0)?.reshape((0, dimension))?);
+            return Ok(bundle
+                .label_vectors
+                .narrow(0, 0, 0)?
+                .reshape((0, dimension))?);
         }
         Ok(Tensor::stack(&rows, 0)?)
     }

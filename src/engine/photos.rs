@@ -112,7 +112,10 @@ mod tests {
 
     #[test]
     fn shown_photos_keep_their_shape_and_are_never_enlarged() {
-        assert_eq!(at_most(RgbImage::new(3000, 10), 1000).dimensions(), (1000, 3));
+        assert_eq!(
+            at_most(RgbImage::new(3000, 10), 1000).dimensions(),
+            (1000, 3)
+        );
         assert_eq!(at_most(RgbImage::new(9000, 1), 100).dimensions(), (100, 1));
         assert_eq!(at_most(RgbImage::new(40, 30), 100).dimensions(), (40, 30));
     }

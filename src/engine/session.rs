@@ -155,9 +155,7 @@ impl Session {
             times: photo.times.clone(),
         };
         let all_encoded = self.labels.all_encoded(wanted.labels);
-        let vectors = clock.time("text", || {
-            self.labels.vectors(&self.bundle, wanted.labels)
-        })?;
+        let vectors = clock.time("text", || self.labels.vectors(&self.bundle, wanted.labels))?;
         if let Some(text) = clock.times.last_mut() {
             text.cached = all_encoded;
         }
@@ -186,11 +184,12 @@ impl Session {
                 return Ok(None);
             }
         }
-        let ((rows, columns), covered) =
-            place.unwrap_or(((1, 1), crate::backbone::Covered::WHOLE));
-        let labels = wanted.labels.iter().enumerate().map(|(row, label)| {
-            self.labels.facts(&self.bundle, label, &vectors.get(row)?)
-        });
+        let ((rows, columns), covered) = place.unwrap_or(((1, 1), crate::backbone::Covered::WHOLE));
+        let labels = wanted
+            .labels
+            .iter()
+            .enumerate()
+            .map(|(row, label)| self.labels.facts(&self.bundle, label, &vectors.get(row)?));
         Ok(Some(Comparison {
             photo: photo.photo.clone(),
             grid: Grid { rows, columns },
@@ -288,10 +287,12 @@ impl Session {
         Ok(maps
             .into_iter()
             .zip(ordinary)
-            .map(|(responses, ordinary): (_, Option<Arc<OrdinaryResponses>>)| ResponseMap {
-                responses: responses.into(),
-                ordinary,
-            })
+            .map(
+                |(responses, ordinary): (_, Option<Arc<OrdinaryResponses>>)| ResponseMap {
+                    responses: responses.into(),
+                    ordinary,
+                },
+            )
             .collect())
     }
 

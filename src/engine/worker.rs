@@ -278,10 +278,11 @@ impl Engine {
     }
 
     fn progress(&self, doing: Option<&str>) {
-        self.outbox.send(Reply::Progress(doing.map(|doing| Progress {
-            doing: doing.to_owned(),
-            fraction: None,
-        })));
+        self.outbox
+            .send(Reply::Progress(doing.map(|doing| Progress {
+                doing: doing.to_owned(),
+                fraction: None,
+            })));
     }
 }
 

@@ -80,7 +80,7 @@ impl Samples {
             ..*field
         };
         inside.for_each_row(columns, rows, |_, row| {
-            values.extend(row.iter().map(|value| value.unwrap_or(f32::NAN)));
+            values.extend_from_slice(row);
         });
         Self {
             columns,

@@ -28,6 +28,8 @@ pub struct FigureStyle {
     pub dpi: f32,
     /// Between panels, in millimetres.
     pub gap_mm: f32,
+    /// Free border all around, in millimetres.
+    pub margin_mm: f32,
     /// Panels of a long row of labels become no narrower than this.
     pub narrowest_panel_mm: f32,
     /// Size of labels in points, 2 to 72; captions and ticks are a little smaller.
@@ -55,6 +57,7 @@ impl Default for FigureStyle {
             width_mm: 180.0,
             dpi: 300.0,
             gap_mm: 1.2,
+            margin_mm: 1.0,
             narrowest_panel_mm: 22.0,
             font_size: 7.0,
             text_colour: [20; 3],
@@ -86,6 +89,7 @@ impl FigureStyle {
             width_mm,
             dpi: within(self.dpi, usual.dpi, 36.0, 2400.0),
             gap_mm: within(self.gap_mm, usual.gap_mm, 0.0, width_mm / 20.0),
+            margin_mm: within(self.margin_mm, usual.margin_mm, 0.0, width_mm / 10.0),
             narrowest_panel_mm: within(
                 self.narrowest_panel_mm,
                 usual.narrowest_panel_mm,

@@ -58,7 +58,7 @@ pub fn comparison_figure(
         photo,
         pictures,
         items: Vec::new(),
-        y: 0.0,
+        y: style.snapped(style.margin_mm),
     };
     if as_rows {
         page.put_rows();
@@ -94,7 +94,7 @@ impl Cells {
         let columns = columns.max(1);
         let (left, gap) = (style.snapped(left), style.snapped(style.gap_mm));
         let pixel = 25.4 / style.dpi;
-        let free = style.width_mm - left - gap * (columns - 1) as f32;
+        let free = style.width_mm - left - style.margin_mm - gap * (columns - 1) as f32;
         let width = ((free / columns as f32 / pixel).floor() * pixel).max(pixel);
         let aspect = comparison.photo.aspect().clamp(0.01, 100.0);
         let height = (width / aspect).min(TALLEST_PANEL * width);
@@ -110,7 +110,7 @@ impl Cells {
 
     fn of_rows(comparison: &Comparison, style: &FigureStyle) -> Self {
         let columns = usize::from(style.input) + comparison.variants.len();
-        Self::new(comparison, style, 0.0, columns)
+        Self::new(comparison, style, style.margin_mm, columns)
     }
 
     /// As many columns as labels where panels stay wide enough, otherwise rows of labels about
@@ -118,19 +118,20 @@ impl Cells {
     /// a column of its own.
     fn of_columns(comparison: &Comparison, style: &FigureStyle) -> Self {
         let several = comparison.variants.len() > 1;
-        let margin = if several {
+        let titles = if several {
             MM * 1.5 * style.font_size
         } else {
             0.0
         };
-        let most =
-            (style.width_mm - margin + style.gap_mm) / (style.narrowest_panel_mm + style.gap_mm);
+        let left = style.margin_mm + titles;
+        let most = (style.width_mm - left - style.margin_mm + style.gap_mm)
+            / (style.narrowest_panel_mm + style.gap_mm);
         let input = usize::from(style.input);
         let (own, flowing) = if several { (input, 0) } else { (0, input) };
         let most = (most as usize).saturating_sub(own).max(1);
         let wanted = (comparison.labels.len() + flowing).max(1);
         let bands = wanted.div_ceil(most);
-        Self::new(comparison, style, margin, own + wanted.div_ceil(bands))
+        Self::new(comparison, style, left, own + wanted.div_ceil(bands))
     }
 
     fn x(&self, column: usize) -> f32 {
@@ -200,6 +201,9 @@ impl Page<'_> {
         let (labels, variants) = (self.panels.comparison.labels.len(), self.pictures.len());
         let per_band = (self.cells.columns - input).max(1);
         for first in (0..labels).step_by(per_band) {
+            if first > 0 {
+                self.y = self.style.snapped(self.y + 0.5 * MM * self.style.font_size);
+            }
             let band: Vec<usize> = (first..labels.min(first + per_band)).collect();
             if self.style.input {
                 self.put_column_title("Input", 0, Cut::Regular);
@@ -353,7 +357,10 @@ impl Page<'_> {
         let (size, height) = (self.style.font_size, self.cells.picture[1]);
         let title = self.panels.comparison.variants[variant].title();
         let title = fitted(title, size, Cut::Bold, height / MM);
-        let place = [MM * BASELINE * size, self.y + 0.5 * height];
+        let place = [
+            self.style.margin_mm + MM * BASELINE * size,
+            self.y + 0.5 * height,
+        ];
         self.put_text(Text {
             anchor: Anchor::Middle,
             upwards: true,
@@ -424,16 +431,17 @@ impl Page<'_> {
                 [only] => only.title(),
                 _ => "",
             };
-            let ends = [self.cells.left, self.cells.right()];
+            let ends = [self.style.margin_mm, self.cells.right()];
             let (style, overlay) = (&self.style, self.panels.style);
             let bottom = put_legend(&mut self.items, style, overlay, &scale, title, ends, self.y);
             self.y = bottom;
         }
         let pixel = 25.4 / self.style.dpi;
+        let height = self.y + self.style.margin_mm;
         DisplayList {
             size: [
                 self.style.snapped(self.style.width_mm),
-                ((self.y / pixel).ceil() * pixel).max(pixel),
+                ((height / pixel).ceil() * pixel).max(pixel),
             ],
             background: self.style.background,
             items: self.items,
@@ -446,5 +454,202 @@ fn badge(status: LabelStatus) -> &'static str {
         LabelStatus::Seen => "seen",
         LabelStatus::Taught => "taught",
         LabelStatus::Unseen => "unseen",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::colour_map::ColourMap;
+    use crate::figure::interpolation::Interpolation;
+    use crate::figure::tests::comparison;
+    use crate::figure::{png::png, svg::svg};
+
+    fn figure(labels: usize, variants: usize, style: &FigureStyle) -> DisplayList {
+        let overlay = OverlayStyle {
+            interpolation: Interpolation::Nearest,
+            opacity: 1.0,
+            ..OverlayStyle::default()
+        };
+        comparison_figure(
+            &comparison(labels, variants),
+            &overlay,
+            ScaleMode::Sigma,
+            style,
+        )
+    }
+
+    fn style(orientation: Orientation) -> FigureStyle {
+        FigureStyle {
+            width_mm: 101.6,
+            dpi: 100.0,
+            orientation,
+            ..FigureStyle::default()
+        }
+    }
+
+    fn texts(list: &DisplayList) -> Vec<&Text> {
+        let text = |item| match item {
+            &Item::Text(ref text) => Some(text),
+            _ => None,
+        };
+        list.items.iter().filter_map(text).collect()
+    }
+
+    fn place_of(list: &DisplayList, wanted: &str) -> [f32; 2] {
+        let texts = texts(list);
+        texts
+            .iter()
+            .find(|text| text.text == wanted)
+            .expect("it is on the page")
+            .place
+    }
+
+    fn picture_areas(list: &DisplayList) -> Vec<Area> {
+        let area = |item: &Item| match item {
+            Item::Image { area, .. } => Some(*area),
+            _ => None,
+        };
+        list.items.iter().filter_map(area).collect()
+    }
+
+    #[test]
+    fn labels_run_down_as_rows_and_across_as_columns() {
+        let rows = figure(3, 2, &style(Orientation::LabelsAsRows));
+        assert!(place_of(&rows, "label 0")[1] < place_of(&rows, "label 1")[1]);
+        assert_eq!(place_of(&rows, "Standard")[1], place_of(&rows, "RCB")[1]);
+        // Photo and two maps a row, and the colour bar.
+        assert_eq!(picture_areas(&rows).len(), 3 * 3 + 1);
+
+        let columns = figure(3, 2, &style(Orientation::LabelsAsColumns));
+        assert_eq!(
+            place_of(&columns, "label 0")[1],
+            place_of(&columns, "label 1")[1]
+        );
+        assert!(place_of(&columns, "Standard")[1] < place_of(&columns, "RCB")[1]);
+        assert_eq!(picture_areas(&columns).len(), 1 + 2 * 3 + 1);
+    }
+
+    #[test]
+    fn every_count_of_labels_and_variants_stays_on_the_page() {
+        for orientation in [Orientation::Automatic, Orientation::LabelsAsColumns] {
+            for (labels, variants) in [(1, 1), (1, 4), (2, 3), (7, 1), (50, 1), (50, 4), (0, 2)] {
+                let style = FigureStyle {
+                    dpi: 40.0,
+                    letters: true,
+                    ..style(orientation)
+                };
+                let list = figure(labels, variants, &style);
+                let maps = labels * variants;
+                assert!(picture_areas(&list).len() > maps, "{labels} {variants}");
+                for area in picture_areas(&list) {
+                    assert!(area.x >= 0.0 && area.x + area.width <= list.size[0] + 1e-3);
+                    assert!(area.y >= 0.0 && area.y + area.height <= list.size[1] + 1e-3);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_do_not_overlap() {
+        let areas = picture_areas(&figure(9, 3, &style(Orientation::Automatic)));
+        for (index, a) in areas.iter().enumerate() {
+            for b in &areas[index + 1..] {
+                let apart_x = a.x + a.width <= b.x + 1e-3 || b.x + b.width <= a.x + 1e-3;
+                let apart_y = a.y + a.height <= b.y + 1e-3 || b.y + b.height <= a.y + 1e-3;
+                assert!(apart_x || apart_y, "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_can_be_left_out() {
+        let bare = FigureStyle {
+            captions: false,
+            colour_bar: false,
+            input: false,
+            ..style(Orientation::LabelsAsRows)
+        };
+        let list = figure(1, 1, &bare);
+        let shown: Vec<&str> = texts(&list).iter().map(|text| text.text.as_str()).collect();
+        assert_eq!(shown, ["Standard", "label 0", "seen"]);
+        assert_eq!(picture_areas(&list).len(), 1);
+    }
+
+    #[test]
+    fn letters_go_on_after_z() {
+        let style = FigureStyle {
+            letters: true,
+            ..style(Orientation::LabelsAsColumns)
+        };
+        let list = figure(28, 1, &style);
+        for letter in ["(a) ", "(z) ", "(aa) ", "(ab) "] {
+            place_of(&list, letter);
+        }
+    }
+
+    #[test]
+    fn the_colour_bar_is_named_and_without_ordinary_regions_it_says_raw() {
+        place_of(
+            &figure(1, 2, &style(Orientation::Automatic)),
+            "σ above ordinary",
+        );
+        let mut bare = comparison(1, 2);
+        bare.maps[0][0].ordinary = None;
+        let overlay = OverlayStyle::default();
+        let style = style(Orientation::Automatic);
+        let list = comparison_figure(&bare, &overlay, ScaleMode::Sigma, &style);
+        place_of(&list, "raw response, this panel");
+        place_of(&list, "highest");
+    }
+
+    #[test]
+    fn a_very_tall_photo_keeps_its_shape() {
+        let mut tall = comparison(1, 2);
+        let photo = Arc::get_mut(&mut tall.photo).expect("nobody else has it");
+        photo.size = [100, 1000];
+        let overlay = OverlayStyle::default();
+        let style = style(Orientation::LabelsAsRows);
+        let list = comparison_figure(&tall, &overlay, ScaleMode::Sigma, &style);
+        let area = picture_areas(&list)[0];
+        assert!((area.height / area.width - 10.0).abs() < 1.0);
+        assert!(area.height < 60.0);
+    }
+
+    #[test]
+    fn files_are_equal_each_time_and_hot_where_the_map_is_hot() {
+        let style = FigureStyle {
+            input: false,
+            ..style(Orientation::LabelsAsRows)
+        };
+        let list = figure(2, 1, &style);
+        let text = svg(&list).expect("pictures can be packed");
+        assert_eq!(
+            text,
+            svg(&figure(2, 1, &style)).expect("pictures can be packed")
+        );
+        let bytes = png(&text, 100.0).expect("it is a figure");
+        assert_eq!(bytes, png(&text, 100.0).expect("it is a figure"));
+
+        let painted = image::load_from_memory(&bytes)
+            .expect("it is a picture")
+            .to_rgb8();
+        assert_eq!(painted.width(), 400);
+        assert_eq!(painted.height() as f32, (list.size[1] / 0.254).round());
+        // Label 1 is hottest in region 3 of 4 x 6: row 0, column 3.
+        let area = picture_areas(&list)[1];
+        let at = |x: f32, y: f32| {
+            let place = [area.x + x * area.width, area.y + y * area.height];
+            let [x, y] = place.map(|millimetres| (millimetres / 0.254) as u32);
+            painted.get_pixel(x, y).0
+        };
+        let expected = ColourMap::Viridis.colour(3.0 / 5.0);
+        let hot = at(3.5 / 6.0, 0.5 / 4.0);
+        assert!(
+            (0..3).all(|c| hot[c].abs_diff(expected[c]) <= 3),
+            "{hot:?} {expected:?}"
+        );
+        let cold = at(2.5 / 6.0, 0.5 / 4.0);
+        assert!((0..3).any(|c| cold[c].abs_diff(expected[c]) > 40));
     }
 }

@@ -6,6 +6,7 @@ use super::display_list::{Anchor, Area, Item, Text};
 use super::figure_style::FigureStyle;
 use super::font::{Cut, text_width};
 use super::overlay::{OverlayStyle, colour_bar};
+use super::panel::{HALO, LINE};
 use super::scale::Scale;
 
 const MM: f32 = 25.4 / 72.0;
@@ -106,6 +107,19 @@ fn put_bar(
         image: Arc::new(image),
     });
     let [red, green, blue] = style.text_colour;
+    if overlay.contours && scale.mode.is_shared() {
+        for level in scale.contour_levels() {
+            let x = area.x + scale.position(level) * area.width;
+            for (width, colour) in [HALO, LINE] {
+                items.push(Item::Line {
+                    points: vec![[x, area.y], [x, area.y + area.height]],
+                    closed: false,
+                    width,
+                    colour,
+                });
+            }
+        }
+    }
     items.push(Item::Rectangle {
         area,
         width: HAIRLINE,

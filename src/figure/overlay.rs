@@ -75,11 +75,18 @@ impl Ink {
 }
 
 /// The inks of 256 positions along a scale, so that a pixel costs one look-up.
-struct Inks([Ink; 256]);
+struct Inks {
+    inks: [Ink; 256],
+    low: f32,
+    /// Steps of the table in one unit of the scale.
+    steps: f32,
+    threshold: f32,
+    difference: bool,
+}
 
 impl Inks {
     fn new(scale: &Scale, style: &OverlayStyle) -> Self {
-        Self(std::array::from_fn(|i| {
+        let inks = std::array::from_fn(|i| {
             let position = i as f32 / 255.0;
             let share = style.opacity.clamp(0.0, 1.0) * coverage(scale.strength(position));
             let alpha = (share * 255.0).round() as u32;
@@ -90,15 +97,27 @@ impl Inks {
                     .map(|c| u32::from(c) * alpha),
                 rest: 255 - alpha,
             }
-        }))
+        });
+        let steps = 255.0 / (scale.high - scale.low);
+        Self {
+            inks,
+            low: scale.low,
+            steps: if steps.is_finite() { steps } else { 0.0 },
+            threshold: style.threshold.unwrap_or(f32::NEG_INFINITY),
+            difference: scale.difference,
+        }
     }
 
-    fn at(&self, value: f32, scale: &Scale, threshold: Option<f32>) -> Ink {
-        let size = if scale.difference { value.abs() } else { value };
-        if threshold.is_some_and(|threshold| size < threshold) {
-            return Ink::NONE;
+    /// The ink of a value; none for values below the threshold or that are not numbers.
+    fn at(&self, value: f32) -> Ink {
+        let size = if self.difference { value.abs() } else { value };
+        if size >= self.threshold {
+            // The conversion saturates, so values beyond the ends get the ink of the end.
+            let step = ((value - self.low) * self.steps + 0.5) as u8;
+            self.inks[usize::from(step)]
+        } else {
+            Ink::NONE
         }
-        self.0[(scale.position(value) * 255.0).round() as usize & 255]
     }
 }
 
@@ -133,7 +152,7 @@ pub fn overlay(
             return;
         };
         for ((from, to), value) in from.chunks_exact(3).zip(to.chunks_exact_mut(3)).zip(row) {
-            let ink = value.map_or(Ink::NONE, |value| inks.at(value, scale, style.threshold));
+            let ink = inks.at(*value);
             to.copy_from_slice(&ink.over(calmed([from[0], from[1], from[2]], calm)));
         }
     });
@@ -160,7 +179,7 @@ pub fn colour_bar(
     RgbImage::from_fn(width, height, |x, _| {
         let position = (x as f32 + 0.5) / width as f32;
         let value = scale.low + position * (scale.high - scale.low);
-        let ink = inks.at(value, scale, style.threshold);
+        let ink = inks.at(value);
         image::Rgb(ink.over(below.map(u32::from)))
     })
 }

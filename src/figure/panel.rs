@@ -17,8 +17,8 @@ use crate::engine::Comparison;
 const LONGEST_PICTURE: f32 = 4096.0;
 
 /// Dark line under a light one, so that lines are seen on any photo: millimetres and colours.
-const HALO: (f32, [u8; 4]) = (0.42, [0, 0, 0, 130]);
-const LINE: (f32, [u8; 4]) = (0.18, [255, 255, 255, 235]);
+pub(super) const HALO: (f32, [u8; 4]) = (0.42, [0, 0, 0, 130]);
+pub(super) const LINE: (f32, [u8; 4]) = (0.18, [255, 255, 255, 235]);
 
 /// How much of a region lies between its edge and its mark.
 const MARK_INSET: f32 = 0.12;

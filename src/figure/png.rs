@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, Options, Tree};
@@ -86,7 +87,8 @@ fn encoded(pixmap: Pixmap) -> Result<Vec<u8>, PngError> {
         ExtendedColorType::Rgba8
     };
     let mut bytes = Vec::new();
-    image::codecs::png::PngEncoder::new(&mut bytes).write_image(&samples, width, height, kind)?;
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
+        .write_image(&samples, width, height, kind)?;
     Ok(bytes)
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use base64::Engine;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 use super::display_list::{Anchor, Area, DisplayList, Item, Text};
@@ -126,7 +127,7 @@ fn put_image(
 fn packed_picture(image: &RgbImage) -> Result<Vec<u8>, SvgError> {
     let (width, height) = image.dimensions();
     let mut bytes = Vec::new();
-    image::codecs::png::PngEncoder::new(&mut bytes)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
         .write_image(image.as_raw(), width, height, ExtendedColorType::Rgb8)
         .map_err(|cause| SvgError {
             width,

@@ -118,8 +118,34 @@ fn opaque(decoded: DynamicImage) -> RgbImage {
 
 /// Whether a JPEG's last marker is there. Without it the decoder would fill the missing part with
 /// grey, and a network would be asked about something that is no photo.
-fn has_end_of_image(bytes: &[u8]) -> bool {
-    bytes.windows(2).rev().any(|pair| pair == [0xff, 0xd9])
+fn has_end_of_image(jpeg: &[u8]) -> bool {
+    let Some(scan) = start_of_scan(jpeg) else {
+        // Something is wrong before the pixels begin, which the decoder can explain better.
+        return true;
+    };
+    // From the end: that is where it is unless it is missing.
+    jpeg[scan..]
+        .windows(2)
+        .rev()
+        .any(|pair| pair == [0xff, 0xd9])
+}
+
+/// Where a JPEG's first scan starts, behind the segments with a length of their own: the thumbnail
+/// in one of them has an end-of-image marker too.
+fn start_of_scan(jpeg: &[u8]) -> Option<usize> {
+    let mut position = 2;
+    loop {
+        match jpeg.get(position..position + 2)? {
+            [0xff, 0xda] => return Some(position),
+            // Filling before a marker.
+            [0xff, 0xff] => position += 1,
+            [0xff, _] => {
+                let length = jpeg.get(position + 2..position + 4)?;
+                position += 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+            }
+            _ => return None,
+        }
+    }
 }
 
 /// Whether an ICC profile describes sRGB, by the name that it gives itself (ASCII in version 2,

@@ -33,6 +33,16 @@ impl Activation {
         }
     }
 
+    /// The values it clamps to, where it does nothing else.
+    pub(crate) fn bounds(self) -> Option<(f32, f32)> {
+        match self {
+            Self::None => Some((f32::NEG_INFINITY, f32::INFINITY)),
+            Self::Relu => Some((0.0, f32::INFINITY)),
+            Self::Relu6 => Some((0.0, 6.0)),
+            Self::LeakyRelu(_) => None,
+        }
+    }
+
     /// Applies it to one vector.
     ///
     /// # Safety

@@ -30,7 +30,8 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Result<Ten
     }
     if q.device().is_cpu() {
         let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
-        q.apply_op3_no_bwd(&k, &v, &Operator { heads })
+        let set = InstructionSet::detect();
+        q.apply_op3_no_bwd(&k, &v, &Operator { heads, set })
     } else {
         plain(q, k, v, heads)
     }
@@ -75,6 +76,7 @@ fn plain(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Result<Tensor> {
 /// Attention as candle's operator.
 struct Operator {
     heads: usize,
+    set: InstructionSet,
 }
 
 impl CustomOp3 for Operator {
@@ -110,7 +112,7 @@ impl CustomOp3 for Operator {
                         channels,
                         width,
                     };
-                    head.attend(output.at(start));
+                    head.attend(self.set, output.at(start));
                 });
             })
         };
@@ -133,8 +135,7 @@ impl Head<'_> {
     ///
     /// # Safety
     /// `output` has room for it, and nobody else uses that room.
-    unsafe fn attend(&self, output: *mut f32) {
-        let set = InstructionSet::detect();
+    unsafe fn attend(&self, set: InstructionSet, output: *mut f32) {
         let (regions, channels, width) = (self.regions, self.channels, self.width);
         let pack = |depth, columns, entry: &dyn Fn(usize, usize) -> f32| {
             PackedMatrix::new(set, depth, columns, entry, None, Activation::None)
@@ -226,5 +227,61 @@ unsafe fn softmax<L: Lanes>(
                 *value /= sum;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, on_every_instruction_set, random};
+    use super::*;
+
+    #[test]
+    fn is_candle_s_own_attention() -> Result<()> {
+        on_every_instruction_set(|| {
+            for (images, regions, channels, heads) in
+                [(1, 196, 64, 2), (2, 49, 24, 8), (3, 7, 30, 3), (1, 1, 5, 1)]
+            {
+                let [q, k, v] = [0.0, 1.0, 2.0]
+                    .map(|seed| random(seed, &[images, regions, channels]))
+                    .map(|x| (x * 2.0).unwrap());
+                let found = attention(&q, &k, &v, heads)?;
+                assert_close(&found, &plain(&q, &k, &v, heads)?, 1e-5)?;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn large_scores_do_not_overflow() -> Result<()> {
+        on_every_instruction_set(|| {
+            let q = (random(0.0, &[1, 20, 16]) * 300.0)?;
+            let v = random(1.0, &[1, 20, 16]);
+            assert_close(&attention(&q, &q, &v, 1)?, &plain(&q, &q, &v, 1)?, 1e-5)
+        })
+    }
+
+    #[test]
+    fn weights_of_a_region_sum_to_one() -> Result<()> {
+        let q = random(0.0, &[2, 9, 8]);
+        let weights = attention_weights(&q, &q, 2)?;
+        assert_eq!(weights.dims(), [2, 2, 9, 9]);
+        assert_close(
+            &weights.sum(3)?,
+            &Tensor::ones((2, 2, 9), q.dtype(), q.device())?,
+            1e-6,
+        )
+    }
+
+    #[test]
+    fn says_what_does_not_fit() {
+        let q = random(0.0, &[1, 4, 6]);
+        let message = attention(&q, &q, &q, 4).unwrap_err().to_string();
+        assert!(
+            message.contains("4 heads do not divide 6 channels"),
+            "{message}"
+        );
+        let k = random(0.0, &[1, 5, 6]);
+        let message = attention(&q, &k, &q, 2).unwrap_err().to_string();
+        assert!(message.contains("one shape"), "{message}");
     }
 }

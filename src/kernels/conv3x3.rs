@@ -33,6 +33,48 @@ enum Packed {
     Direct(PackedMatrix),
 }
 
+impl Packed {
+    /// Whether it can start from pixels in u8.
+    fn reads_pixels(&self) -> bool {
+        matches!(self, Self::Direct(_))
+    }
+}
+
+/// What is done to the input's values when they are read.
+#[derive(Clone, Copy)]
+struct Scale {
+    scale: f32,
+    shift: f32,
+}
+
+impl Scale {
+    const NONE: Self = Self {
+        scale: 1.0,
+        shift: 0.0,
+    };
+}
+
+/// The input's values, of all images.
+#[derive(Clone, Copy)]
+enum Values<'a> {
+    Floats(&'a [f32]),
+    Pixels(&'a [u8], Scale),
+}
+
+impl Values<'_> {
+    /// Reads as many values as `row` holds from `start` on.
+    fn read(self, start: usize, row: &mut [f32]) {
+        match self {
+            Self::Floats(values) => row.copy_from_slice(&values[start..start + row.len()]),
+            Self::Pixels(values, Scale { scale, shift }) => {
+                for (value, &pixel) in row.iter_mut().zip(&values[start..]) {
+                    *value = f32::from(pixel) * scale + shift;
+                }
+            }
+        }
+    }
+}
+
 impl Conv3x3 {
     /// A layer of `weight` `[out, in, 3, 3]` and `bias` `[out]`.
     ///
@@ -101,6 +143,29 @@ impl Conv3x3 {
     /// # Errors
     /// The input has another number of channels or dimensions, or is smaller than the window.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+        self.run(xs, Scale::NONE)
+    }
+
+    /// As [`Conv3x3::forward`] of `scale · x + shift`, for pixels `[N, h, w, in]` in u8; the padding
+    /// is zero after the scaling.
+    ///
+    /// # Errors
+    /// As [`Conv3x3::forward`], or the pixels are not in u8.
+    pub fn forward_pixels(&self, pixels: &Tensor, scale: f32, shift: f32) -> Result<Tensor> {
+        if pixels.dtype() != DType::U8 {
+            bail!("pixels are in u8, not {:?}", pixels.dtype());
+        }
+        if self.packed.as_deref().is_some_and(Packed::reads_pixels) {
+            self.run(pixels, Scale { scale, shift })
+        } else {
+            let scaled = pixels
+                .to_dtype(DType::F32)?
+                .affine(f64::from(scale), f64::from(shift))?;
+            self.run(&scaled, Scale::NONE)
+        }
+    }
+
+    fn run(&self, xs: &Tensor, scale: Scale) -> Result<Tensor> {
         let (_, height, width, channels) = xs.dims4()?;
         if channels != self.inputs() {
             bail!(
@@ -114,6 +179,7 @@ impl Conv3x3 {
                 packed,
                 window: self.window,
                 output,
+                scale,
             }),
             None => self.plain(xs),
         }
@@ -197,6 +263,7 @@ struct Operator<'a> {
     packed: &'a Packed,
     window: Window,
     output: (usize, usize),
+    scale: Scale,
 }
 
 impl CustomOp1 for Operator<'_> {
@@ -205,16 +272,24 @@ impl CustomOp1 for Operator<'_> {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let values = contiguous("conv3x3", storage, layout)?;
         let (images, height, width, _) = layout.shape().dims4()?;
         let (rows, columns) = self.output;
         let (output, channels) = match self.packed {
             Packed::Winograd(packed) => (
-                packed.forward(values, images, (height, width)),
+                packed.forward(
+                    contiguous("conv3x3", storage, layout)?,
+                    images,
+                    (height, width),
+                ),
                 packed.outputs(),
             ),
             Packed::Direct(matrix) => (
-                self.direct(matrix, values, images, (height, width)),
+                self.direct(
+                    matrix,
+                    self.values(storage, layout)?,
+                    images,
+                    (height, width),
+                ),
                 matrix.columns(),
             ),
         };
@@ -224,38 +299,47 @@ impl CustomOp1 for Operator<'_> {
 }
 
 impl Operator<'_> {
+    fn values<'a>(&self, storage: &'a CpuStorage, layout: &Layout) -> Result<Values<'a>> {
+        if let (CpuStorage::U8(pixels), Some((start, end))) = (storage, layout.contiguous_offsets())
+        {
+            Ok(Values::Pixels(&pixels[start..end], self.scale))
+        } else {
+            contiguous("conv3x3", storage, layout).map(Values::Floats)
+        }
+    }
+
     fn direct(
         &self,
         matrix: &PackedMatrix,
-        values: &[f32],
+        values: Values,
         images: usize,
         (height, width): (usize, usize),
     ) -> Vec<f32> {
         let (rows, columns) = self.output;
-        let image_length = values.len() / images.max(1);
         let output_length = rows * columns * matrix.columns();
         let work = rows * columns * images * matrix.depth() * matrix.columns();
         let bands = (parallel::pieces(work) / images.max(1)).clamp(1, rows);
         let run = |output: SharedMut| {
             parallel::for_each_piece(images * bands, |piece| {
                 let index = piece / bands;
-                let image = &values[index * image_length..(index + 1) * image_length];
                 let band = parallel::part(rows, bands, piece % bands);
                 // SAFETY: the output holds that many images.
                 let output = SharedMut(unsafe { output.at(index * output_length) });
-                self.direct_band(matrix, image, (height, width), band, output);
+                let first = index * height;
+                self.direct_band(matrix, values, first, (height, width), band, output);
             });
         };
         // SAFETY: the bands cover every row of every image.
         unsafe { filled(images * output_length, run) }
     }
 
-    /// The output rows `band` of one image: the input rows under them are copied with their
+    /// The output rows `band` of the image whose first row of pixels is `first`: the input rows under them are copied with their
     /// padding, in which the three pixel rows under a window are three runs of floats.
     fn direct_band(
         &self,
         matrix: &PackedMatrix,
-        image: &[f32],
+        values: Values,
+        first: usize,
         (height, width): (usize, usize),
         band: Range<usize>,
         output: SharedMut,
@@ -275,8 +359,7 @@ impl Operator<'_> {
                     let inside = padding.left * channels..(padding.left + width) * channels;
                     row[..inside.start].fill(0.0);
                     row[inside.end..].fill(0.0);
-                    row[inside]
-                        .copy_from_slice(&image[y * width * channels..(y + 1) * width * channels]);
+                    values.read((first + y) * width * channels, &mut row[inside]);
                 } else {
                     row.fill(0.0);
                 }
@@ -304,5 +387,100 @@ impl Operator<'_> {
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, on_every_instruction_set, random};
+    use super::*;
+
+    /// Images, height, width, channels in and out, stride, padding before and after.
+    type Case = ([usize; 5], usize, (usize, usize));
+
+    fn layer(inputs: usize, outputs: usize, stride: usize, padding: Padding) -> Result<Conv3x3> {
+        Conv3x3::new(
+            &random(1.0, &[outputs, inputs, 3, 3]),
+            Some(&random(2.0, &[outputs])),
+            Activation::Relu,
+            stride,
+            padding,
+        )
+    }
+
+    fn check(cases: &[Case]) -> Result<()> {
+        on_every_instruction_set(|| {
+            for &([images, height, width, inputs, outputs], stride, (before, after)) in cases {
+                let layer = layer(inputs, outputs, stride, Padding::new(before, after))?;
+                let xs = random(3.0, &[images, height, width, inputs]);
+                assert_close(&layer.forward(&xs)?, &layer.plain(&xs)?, 1e-5)?;
+                let (scale, shift) = (random(4.0, &[outputs]), random(5.0, &[outputs]));
+                let layer = layer.with_affine(&scale, &shift)?;
+                assert_close(&layer.forward(&xs)?, &layer.plain(&xs)?, 1e-5)?;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn directly_it_is_candle_s_convolution() -> Result<()> {
+        check(&[
+            ([1, 33, 31, 3, 32], 2, (0, 1)),
+            ([2, 14, 9, 5, 7], 2, (1, 1)),
+            ([3, 8, 8, 17, 33], 1, (1, 1)),
+            ([1, 3, 3, 40, 40], 1, (0, 0)),
+            ([1, 10, 11, 4, 20], 3, (2, 0)),
+        ])
+    }
+
+    #[test]
+    fn by_winograd_it_is_candle_s_convolution() -> Result<()> {
+        check(&[
+            ([1, 14, 14, 64, 48], 1, (1, 1)),
+            ([2, 7, 9, 37, 41], 1, (1, 1)),
+            ([1, 1, 1, 32, 32], 1, (1, 1)),
+            // More tiles than are worked on at once.
+            ([3, 30, 17, 32, 33], 1, (1, 1)),
+        ])
+    }
+
+    #[test]
+    fn pixels_are_scaled_before_they_are_padded() -> Result<()> {
+        let pixels = (random(3.0, &[2, 21, 20, 3]).affine(127.0, 128.0)?).to_dtype(DType::U8)?;
+        let scaled = pixels
+            .to_dtype(DType::F32)?
+            .affine(1.0 / 128.0, -127.0 / 128.0)?;
+        let layer = layer(3, 8, 2, Padding::new(0, 1))?;
+        let found = layer.forward_pixels(&pixels, 1.0 / 128.0, -127.0 / 128.0)?;
+        assert_close(&found, &layer.plain(&scaled)?, 1e-5)
+    }
+
+    #[test]
+    fn says_what_does_not_fit() -> Result<()> {
+        let layer = layer(3, 8, 2, Padding::default())?;
+        let message = layer
+            .forward(&random(1.0, &[1, 9, 9, 4]))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("3 channels was given 4"), "{message}");
+        let message = layer
+            .forward(&random(1.0, &[1, 2, 9, 3]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("2x9 is smaller than the window"),
+            "{message}"
+        );
+        assert!(
+            layer
+                .forward_pixels(&random(1.0, &[1, 9, 9, 3]), 1.0, 0.0)
+                .is_err()
+        );
+        assert!(
+            layer
+                .with_affine(&random(1.0, &[3]), &random(1.0, &[8]))
+                .is_err()
+        );
+        Ok(())
     }
 }

@@ -1,10 +1,9 @@
 //! Depthwise convolution: every channel with a window of its own.
 
-use super::lanes::{InstructionSet, Lanes, instruction_set_entry};
-use super::memory::{Aligned, SharedMut, contiguous, filled, with_scratch};
-use super::{Activation, Padding, parallel};
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
-use std::ops::Range;
+use super::lanes::InstructionSet;
+use super::packed_depthwise::PackedDepthwise;
+use super::{Activation, Padding};
+use candle_core::{DType, Result, Tensor, bail};
 use std::sync::Arc;
 
 /// A depthwise convolution with bias and activation.
@@ -194,289 +193,101 @@ fn every(xs: &Tensor, dim: usize, stride: usize) -> Result<Tensor> {
         .squeeze(dim + 1)
 }
 
-/// The weights as the kernel reads them: for each place of the window all channels.
-pub(crate) struct PackedDepthwise {
-    set: InstructionSet,
-    channels: usize,
-    /// Channels up to whole vectors.
-    padded_channels: usize,
-    window: Window,
-    taps: Aligned,
-    bias: Aligned,
-    activation: Activation,
-}
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, on_every_instruction_set, random};
+    use super::*;
 
-impl PackedDepthwise {
-    /// Packs `taps` `[C, k, k]` and `bias` `[C]`.
-    pub(crate) fn new(
-        set: InstructionSet,
-        window: Window,
-        taps: &[f32],
-        bias: Option<&[f32]>,
-        activation: Activation,
-    ) -> Self {
-        let places = window.kernel * window.kernel;
-        let channels = taps.len() / places;
-        let padded_channels = channels.div_ceil(set.width()) * set.width();
-        let mut packed = Aligned::zeros(places * padded_channels);
-        for (channel, taps) in taps.chunks(places).enumerate() {
-            for (place, &tap) in taps.iter().enumerate() {
-                packed.as_mut_slice()[place * padded_channels + channel] = tap;
-            }
-        }
-        Self {
-            set,
-            channels,
-            padded_channels,
-            window,
-            taps: packed,
-            bias: Aligned::padded(bias.unwrap_or(&[]), padded_channels),
-            activation,
-        }
-    }
-
-    /// Channels in and out.
-    pub(crate) fn channels(&self) -> usize {
-        self.channels
-    }
-
-    /// One row of `width` output pixels from the `kernel` padded input rows under it.
-    ///
-    /// # Safety
-    /// Every row holds all pixels under the windows, and `output` has room for the pixels.
-    pub(crate) unsafe fn row(&self, rows: &[*const f32], output: *mut f32, width: usize) {
-        debug_assert_eq!(rows.len(), self.window.kernel);
-        // SAFETY: the set was detected on this processor; the rest is the caller's.
-        unsafe { row_entry(self.set, self, rows, output, width) }
-    }
-
-    /// Floats of scratch memory that [`PackedDepthwise::band`] needs for images of `width`.
-    pub(crate) fn band_scratch(&self, width: usize) -> usize {
-        (self.window.kernel + 1) * self.padded_row(width)
-    }
-
-    fn padded_row(&self, width: usize) -> usize {
-        (self.window.padded_width(width) * self.channels).next_multiple_of(16)
-    }
-
-    /// Goes down the output rows `output_rows` of an image of `height` x `width`, keeping in
-    /// `scratch` only the input rows under the window: `fill(y, row)` writes input row y without
-    /// padding, each once; `take(y, rows)` gets output row y's padded input rows.
-    pub(crate) fn band(
-        &self,
-        (height, width): (usize, usize),
-        output_rows: Range<usize>,
-        scratch: &mut [f32],
-        mut fill: impl FnMut(usize, &mut [f32]),
-        mut take: impl FnMut(usize, &[*const f32]),
-    ) {
-        let Window {
-            kernel,
-            stride,
-            padding,
-        } = self.window;
-        let length = self.padded_row(width);
-        let (zeros, ring) = scratch.split_at_mut(length);
-        let before = padding.left * self.channels;
-        let inside = before..before + width * self.channels;
-        zeros.fill(0.0);
-        for row in ring.chunks_mut(length).take(kernel) {
-            row[..inside.start].fill(0.0);
-            row[inside.end..].fill(0.0);
-        }
-        let mut filled = 0;
-        let mut rows = [std::ptr::null(); 7];
-        for y in output_rows {
-            // In padded rows: the first of the image is `top`.
-            let window = y * stride..y * stride + kernel;
-            for row in window.clone().filter(|&row| row >= filled) {
-                let image = row.wrapping_sub(padding.top);
-                if image < height {
-                    let slot = (row % kernel) * length;
-                    fill(image, &mut ring[slot + inside.start..slot + inside.end]);
-                }
-            }
-            for (under, row) in rows.iter_mut().zip(window.clone()) {
-                *under = if row.wrapping_sub(padding.top) < height {
-                    ring[(row % kernel) * length..].as_ptr()
-                } else {
-                    zeros.as_ptr()
-                };
-            }
-            filled = window.end;
-            take(y, &rows[..kernel]);
-        }
-    }
-}
-
-impl CustomOp1 for PackedDepthwise {
-    fn name(&self) -> &'static str {
-        "depthwise"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let values = contiguous("depthwise", storage, layout)?;
-        let (images, height, width, channels) = layout.shape().dims4()?;
-        let (rows, columns) = self.window.output(height, width)?;
-        let length = images * rows * columns * channels;
-        let work = length * self.window.kernel * self.window.kernel;
-        let bands = (parallel::pieces(work) / images.max(1)).clamp(1, rows);
-        let run = |output: SharedMut| {
-            parallel::for_each_piece(images * bands, |piece| {
-                let image = &values[piece / bands * height * width * channels..];
-                let band = parallel::part(rows, bands, piece % bands);
-                with_scratch(self.band_scratch(width), |scratch| {
-                    self.band(
-                        (height, width),
-                        band,
-                        scratch,
-                        |y, row| row.copy_from_slice(&image[y * row.len()..(y + 1) * row.len()]),
-                        |y, under| {
-                            let place = (piece / bands * rows + y) * columns * channels;
-                            // SAFETY: the row lies in the output and belongs to this piece.
-                            unsafe { self.row(under, output.at(place), columns) };
-                        },
-                    );
-                });
-            });
+    /// Candle's grouped convolution: slow, and independent of everything here.
+    fn grouped(layer: &Depthwise, xs: &Tensor) -> Result<Tensor> {
+        let Padding {
+            left,
+            top,
+            right,
+            bottom,
+        } = layer.window.padding;
+        let sums = xs
+            .permute((0, 3, 1, 2))?
+            .pad_with_zeros(2, top, bottom)?
+            .pad_with_zeros(3, left, right)?
+            .contiguous()?
+            .conv2d(&layer.weight, 0, layer.window.stride, 1, layer.channels())?
+            .permute((0, 2, 3, 1))?
+            .contiguous()?;
+        let sums = match &layer.bias {
+            Some(bias) => sums.broadcast_add(bias)?,
+            None => sums,
         };
-        // SAFETY: every row of every image is written.
-        let output = unsafe { filled(length, run) };
-        let shape = Shape::from((images, rows, columns, channels));
-        Ok((CpuStorage::F32(output), shape))
+        layer.activation.apply(&sums)
     }
-}
 
-instruction_set_entry!(
-    /// [`PackedDepthwise::row`] for one instruction set.
-    row_entry => depthwise_row(
-        layer: &PackedDepthwise,
-        rows: &[*const f32],
-        output: *mut f32,
-        width: usize,
-    )
-);
-
-/// Output pixels that are summed side by side, so that an input pixel is read once for all.
-const SIDE_BY_SIDE: usize = 7;
-
-#[inline(always)]
-unsafe fn depthwise_row<L: Lanes>(
-    layer: &PackedDepthwise,
-    rows: &[*const f32],
-    output: *mut f32,
-    width: usize,
-) {
-    macro_rules! pick {
-        ($(($kernel:literal, $stride:literal))*) => {
-            match (layer.window.kernel, layer.window.stride) {
-                // SAFETY: the caller's.
-                $(($kernel, $stride) => unsafe {
-                    channels::<L, $kernel, $stride>(layer, rows, output, width, $stride)
-                },)*
-                // SAFETY: the caller's.
-                (3, stride) => unsafe { channels::<L, 3, 0>(layer, rows, output, width, stride) },
-                // SAFETY: the caller's.
-                (5, stride) => unsafe { channels::<L, 5, 0>(layer, rows, output, width, stride) },
-                // SAFETY: the caller's.
-                (_, stride) => unsafe { channels::<L, 7, 0>(layer, rows, output, width, stride) },
-            }
-        };
-    }
-    pick!((3, 1)(3, 2)(5, 1)(5, 2));
-}
-
-/// All channels, a vector at a time: a column of the row stays in the first-level cache while the
-/// window moves along. `S` is the stride where it is known when compiling, else 0.
-#[inline(always)]
-unsafe fn channels<L: Lanes, const K: usize, const S: usize>(
-    layer: &PackedDepthwise,
-    rows: &[*const f32],
-    output: *mut f32,
-    width: usize,
-    stride: usize,
-) {
-    for channel in (0..layer.channels).step_by(L::WIDTH) {
-        let mut x = 0;
-        // SAFETY: `x` and `channel` stay inside the row; the rest is the caller's.
-        unsafe {
-            if S != 0 && layer.channels - channel >= L::WIDTH {
-                while x + SIDE_BY_SIDE <= width {
-                    side_by_side::<L, K, S>(layer, rows, output, channel, x);
-                    x += SIDE_BY_SIDE;
-                }
-            }
-            while x < width {
-                one::<L, K>(layer, rows, output, channel, x, stride);
-                x += 1;
-            }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn side_by_side<L: Lanes, const K: usize, const S: usize>(
-    layer: &PackedDepthwise,
-    rows: &[*const f32],
-    output: *mut f32,
-    channel: usize,
-    x: usize,
-) {
-    // SAFETY: whole vectors of existing channels; the rest is the caller's.
-    unsafe {
-        let taps = layer.taps.as_ptr().add(channel);
-        let mut sums = [L::load(layer.bias.as_ptr().add(channel)); SIDE_BY_SIDE];
-        for ky in 0..K {
-            let mut weights = [L::splat(0.0); K];
-            for (kx, lanes) in weights.iter_mut().enumerate() {
-                *lanes = L::load(taps.add((ky * K + kx) * layer.padded_channels));
-            }
-            let row = rows.get_unchecked(ky).add(x * S * layer.channels + channel);
-            for place in 0..(SIDE_BY_SIDE - 1) * S + K {
-                let pixel = L::load(row.add(place * layer.channels));
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    if place >= i * S && place - i * S < K {
-                        *sum = pixel.mul_add(weights[place - i * S], *sum);
+    #[test]
+    fn is_candle_s_grouped_convolution() -> Result<()> {
+        on_every_instruction_set(|| {
+            for (images, height, width, channels) in [(1, 16, 15, 32), (2, 9, 21, 21), (1, 7, 8, 3)]
+            {
+                for kernel in [3, 5, 7] {
+                    for stride in [1, 2, 3] {
+                        for padding in [
+                            Padding::same(kernel / 2),
+                            Padding::new(0, 1),
+                            Padding::new(kernel - 1, 0),
+                            Padding {
+                                left: 1,
+                                top: 0,
+                                right: 2,
+                                bottom: 3,
+                            },
+                        ] {
+                            let weight = random(1.0, &[channels, 1, kernel, kernel]);
+                            let bias = random(2.0, &[channels]);
+                            let bias = Some(&bias).filter(|_| stride != 3);
+                            let activation = Activation::Relu6;
+                            let layer = Depthwise::new(&weight, bias, stride, padding, activation)?;
+                            let xs = random(3.0, &[images, height, width, channels]);
+                            let expected = grouped(&layer, &xs)?;
+                            assert_close(&layer.forward(&xs)?, &expected, 1e-5)?;
+                            assert_close(&layer.plain(&xs)?, &expected, 1e-5)?;
+                        }
                     }
                 }
             }
-        }
-        for (i, sum) in sums.into_iter().enumerate() {
-            layer
-                .activation
-                .apply_lanes(sum)
-                .store(output.add((x + i) * layer.channels + channel));
-        }
+            Ok(())
+        })
     }
-}
 
-#[inline(always)]
-unsafe fn one<L: Lanes, const K: usize>(
-    layer: &PackedDepthwise,
-    rows: &[*const f32],
-    output: *mut f32,
-    channel: usize,
-    x: usize,
-    stride: usize,
-) {
-    let count = layer.channels - channel;
-    // SAFETY: no more lanes than channels; the rest is the caller's.
-    unsafe {
-        let taps = layer.taps.as_ptr().add(channel);
-        let mut sum = L::load(layer.bias.as_ptr().add(channel));
-        for ky in 0..K {
-            let row = rows
-                .get_unchecked(ky)
-                .add(x * stride * layer.channels + channel);
-            for kx in 0..K {
-                let pixel = L::load_up_to(row.add(kx * layer.channels), count);
-                let weight = L::load(taps.add((ky * K + kx) * layer.padded_channels));
-                sum = pixel.mul_add(weight, sum);
-            }
-        }
-        layer
-            .activation
-            .apply_lanes(sum)
-            .store_up_to(output.add(x * layer.channels + channel), count);
+    #[test]
+    fn work_for_several_threads_gives_the_same() -> Result<()> {
+        let padding = Padding::same(2);
+        let weight = random(1.0, &[48, 1, 5, 5]);
+        let layer = Depthwise::new(&weight, None, 1, padding, Activation::None)?;
+        let xs = random(3.0, &[2, 40, 30, 48]);
+        assert_close(&layer.forward(&xs)?, &layer.plain(&xs)?, 1e-5)
+    }
+
+    #[test]
+    fn says_what_does_not_fit() -> Result<()> {
+        let new = |shape: &[usize], stride| {
+            let weight = random(1.0, shape);
+            Depthwise::new(&weight, None, stride, Padding::default(), Activation::None)
+        };
+        assert!(new(&[8, 1, 4, 4], 1).is_err());
+        assert!(new(&[8, 2, 3, 3], 1).is_err());
+        assert!(new(&[8, 1, 3, 3], 0).is_err());
+        let layer = new(&[8, 1, 3, 3], 1)?;
+        let message = layer
+            .forward(&random(1.0, &[1, 5, 5, 9]))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("8 channels was given 9"), "{message}");
+        let message = layer
+            .forward(&random(1.0, &[1, 5, 2, 8]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("5x2 is smaller than the window of 3x3"),
+            "{message}"
+        );
+        Ok(())
     }
 }

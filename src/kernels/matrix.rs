@@ -7,6 +7,7 @@
 use super::activation::Activation;
 use super::lanes::{InstructionSet, Lanes, instruction_set_entry};
 use super::memory::Aligned;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// One panel: `vectors` vectors of columns from `column` on.
@@ -114,13 +115,14 @@ impl PackedMatrix {
         bias: Option<&[f32]>,
         activation: Activation,
     ) -> Self {
+        let set = set.for_columns(columns);
         let width = set.width();
-        let padded = columns.div_ceil(width) * width;
+        let padded = columns.next_multiple_of(width);
         let mut panels = Vec::new();
         let mut weights = Aligned::zeros(padded * depth);
         let values = weights.as_mut_slice();
         let mut column = 0;
-        for vectors in panel_vectors(padded / width) {
+        for vectors in panel_vectors(padded / width, set.widest_panel()) {
             let offset = column * depth;
             panels.push(Panel {
                 column,
@@ -150,7 +152,7 @@ impl PackedMatrix {
     /// Applies `scale · x + shift` to each column after the activation.
     pub(crate) fn with_affine(mut self, scale: &[f32], shift: &[f32]) -> Self {
         let width = self.set.width();
-        let padded = self.columns.div_ceil(width) * width;
+        let padded = self.columns.next_multiple_of(width);
         self.affine = Some((
             Aligned::padded(scale, padded),
             Aligned::padded(shift, padded),
@@ -173,6 +175,14 @@ impl PackedMatrix {
         self.panels.len()
     }
 
+    /// The columns of panel `panel`.
+    pub(crate) fn panel_columns(&self, panel: usize) -> Range<usize> {
+        let Panel {
+            column, vectors, ..
+        } = self.panels[panel];
+        column..(column + vectors * self.set.width()).min(self.columns)
+    }
+
     /// Computes the columns of `panels` of the product of `rows` with this matrix.
     ///
     /// # Safety
@@ -185,17 +195,14 @@ impl PackedMatrix {
     }
 }
 
-/// Cuts `vectors` vectors of columns into panels of three, and the rest into panels of two or one.
-fn panel_vectors(vectors: usize) -> Vec<usize> {
-    let mut panels = vec![3; vectors / 3];
-    match vectors % 3 {
-        0 => {}
+/// Cuts `vectors` vectors of columns into panels of `widest`, and the rest into narrower ones.
+fn panel_vectors(vectors: usize, widest: usize) -> Vec<usize> {
+    let mut panels = vec![widest; vectors / widest];
+    match (vectors % widest, panels.pop()) {
+        (0, last) => panels.extend(last),
         // Two panels of two are faster than one of three and a narrow one.
-        1 if !panels.is_empty() => {
-            panels.pop();
-            panels.extend([2, 2]);
-        }
-        rest => panels.push(rest),
+        (1, Some(3)) => panels.extend([2, 2]),
+        (rest, last) => panels.extend(last.into_iter().chain([rest])),
     }
     panels
 }
@@ -298,36 +305,123 @@ unsafe fn tile<L: Lanes, const M: usize, const V: usize>(
                 left = left.add(1);
             }
         }
-        finish_tile(matrix, panel, target, &mut sums);
+        finish_tile(matrix, panel, target, sums);
     }
 }
 
 /// Applies what follows the product and writes the tile.
+///
+/// The common case keeps the tile in registers: its loops are short enough to be unrolled whole.
+/// Everything else goes through memory, so that the innermost loop never has to.
 #[inline(always)]
 unsafe fn finish_tile<L: Lanes, const M: usize, const V: usize>(
     matrix: &PackedMatrix,
     panel: &Panel,
     target: &Target,
-    sums: &mut [[L; V]; M],
+    sums: [[L; V]; M],
 ) {
+    let whole = panel.column + V * L::WIDTH <= matrix.columns;
     // SAFETY: only columns that exist are read and written; the rest is the caller's promise.
     unsafe {
-        for (m, row) in sums.iter_mut().enumerate() {
-            for (v, sum) in row.iter_mut().enumerate() {
-                let column = panel.column + v * L::WIDTH;
-                let count = matrix.columns - column;
-                let mut value = matrix.activation.apply_lanes(*sum);
+        match matrix.activation.bounds() {
+            Some(bounds) if whole && matrix.affine.is_none() => {
+                let place = target.start.add(panel.column);
+                if target.residual.is_null() {
+                    store_tile::<L, M, V, false>(bounds, sums, place, target.stride, place);
+                } else {
+                    let residual = target.residual.add(panel.column);
+                    store_tile::<L, M, V, true>(bounds, sums, place, target.stride, residual);
+                }
+            }
+            _ => {
+                let mut buffer = MaybeUninit::<[[L; V]; M]>::uninit();
+                let first = buffer.as_mut_ptr().cast::<f32>();
+                store_tile::<L, M, V, false>(
+                    (f32::NEG_INFINITY, f32::INFINITY),
+                    sums,
+                    first,
+                    V * L::WIDTH,
+                    first,
+                );
+                finish_rows::<L>(matrix, panel, target, first, M);
+            }
+        }
+    }
+}
+
+/// Writes the tile, clamped to `bounds` and with the residual added.
+#[inline(always)]
+unsafe fn store_tile<L: Lanes, const M: usize, const V: usize, const RESIDUAL: bool>(
+    (low, high): (f32, f32),
+    sums: [[L; V]; M],
+    to: *mut f32,
+    stride: usize,
+    residual: *const f32,
+) {
+    // SAFETY: whole vectors; room for them is the caller's promise.
+    unsafe {
+        let (low, high) = (L::splat(low), L::splat(high));
+        for (m, row) in sums.into_iter().enumerate() {
+            for (v, sum) in row.into_iter().enumerate() {
+                let place = m * stride + v * L::WIDTH;
+                let mut value = sum.max(low).min(high);
+                if RESIDUAL {
+                    value = value.add(L::load(residual.add(place)));
+                }
+                value.store(to.add(place));
+            }
+        }
+    }
+}
+
+/// Applies any activation, affine map and residual to the `count` rows of a tile in `sums`, and
+/// writes the columns that exist.
+#[inline(always)]
+unsafe fn finish_rows<L: Lanes>(
+    matrix: &PackedMatrix,
+    panel: &Panel,
+    target: &Target,
+    sums: *const f32,
+    count: usize,
+) {
+    let width = panel.vectors * L::WIDTH;
+    let last = matrix.columns.min(panel.column + width);
+    for row in 0..count {
+        for column in (panel.column..last).step_by(L::WIDTH) {
+            let lanes = last - column;
+            // SAFETY: only columns that exist are read and written; the rest is the caller's.
+            unsafe {
+                let sum = L::load(sums.add(row * width + column - panel.column));
+                let mut value = matrix.activation.apply_lanes(sum);
                 if let Some((scale, shift)) = &matrix.affine {
                     value = value.mul_add(
                         L::load(scale.as_ptr().add(column)),
                         L::load(shift.as_ptr().add(column)),
                     );
                 }
-                let place = m * target.stride + column;
+                let place = row * target.stride + column;
                 if !target.residual.is_null() {
-                    value = value.add(L::load_up_to(target.residual.add(place), count));
+                    value = value.add(L::load_up_to(target.residual.add(place), lanes));
                 }
-                value.store_up_to(target.start.add(place), count);
+                value.store_up_to(target.start.add(place), lanes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_hold_every_vector_once() {
+        for widest in [2, 3] {
+            for vectors in 1..40 {
+                let panels = panel_vectors(vectors, widest);
+                assert_eq!(panels.iter().sum::<usize>(), vectors);
+                assert!(panels.iter().all(|&panel| (1..=widest).contains(&panel)));
+                let narrow = panels.iter().filter(|&&panel| panel == 1).count();
+                assert!(narrow == 0 || widest == 2 || vectors == 1);
             }
         }
     }

@@ -12,18 +12,23 @@ pub mod inverted_residual;
 mod lanes;
 mod matrix;
 mod memory;
+mod packed_depthwise;
 mod parallel;
 pub mod pointwise;
+pub mod pooling;
+#[cfg(test)]
+mod testing;
 mod winograd;
 
 use candle_core::{DType, Result, Tensor, bail};
 
 pub use activation::Activation;
-pub use attention::attention;
+pub use attention::{attention, attention_weights};
 pub use conv3x3::Conv3x3;
 pub use depthwise::Depthwise;
 pub use inverted_residual::InvertedResidual;
 pub use pointwise::Pointwise;
+pub use pooling::mean_over_regions;
 
 /// Rows and columns of zeros around an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

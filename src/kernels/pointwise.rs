@@ -203,3 +203,92 @@ impl CustomOp2 for Product<'_> {
         Ok(self.run(values, layout.dims(), Some(residual)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, on_every_instruction_set, random};
+    use super::*;
+
+    const ACTIVATIONS: [Activation; 4] = [
+        Activation::None,
+        Activation::Relu,
+        Activation::Relu6,
+        Activation::LeakyRelu(0.2),
+    ];
+
+    /// Rows, channels in and out: whole vectors, remainders of every kind, and enough work for
+    /// several threads, cut by rows and by columns.
+    const SIZES: [(usize, usize, usize); 8] = [
+        (1, 1, 1),
+        (3, 5, 7),
+        (13, 16, 48),
+        (27, 3, 100),
+        (64, 33, 65),
+        (50, 96, 24),
+        (700, 40, 20),
+        (31, 90, 208),
+    ];
+
+    #[test]
+    fn is_a_matrix_product_with_bias_and_activation() -> Result<()> {
+        on_every_instruction_set(|| {
+            for (i, (rows, inputs, outputs)) in SIZES.into_iter().enumerate() {
+                let weight = random(1.0, &[outputs, inputs]);
+                let bias = random(2.0, &[outputs]);
+                let xs = (random(3.0, &[rows, inputs]) * 4.0)?;
+                let residual = random(4.0, &[rows, outputs]);
+                let activation = ACTIVATIONS[i % 4];
+                let layer = Pointwise::new(&weight, Some(&bias), activation)?;
+                let product = xs.matmul(&weight.t()?)?.broadcast_add(&bias)?;
+                let expected = activation.apply(&product)?;
+                assert_close(&layer.forward(&xs)?, &expected, 1e-5)?;
+                let expected = (expected + &residual)?;
+                assert_close(&layer.forward_add(&xs, &residual)?, &expected, 1e-5)?;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn every_activation_is_applied() -> Result<()> {
+        on_every_instruction_set(|| {
+            let xs = (random(1.0, &[9, 20]) * 5.0)?;
+            for activation in ACTIVATIONS {
+                let layer = Pointwise::new(&random(2.0, &[37, 20]), None, activation)?;
+                assert_close(&layer.forward(&xs)?, &layer.plain(&xs)?, 1e-5)?;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn takes_any_leading_dimensions_and_views() -> Result<()> {
+        let weight = random(1.0, &[6, 5, 1, 1]);
+        let layer = Pointwise::new(&weight, None, Activation::None)?;
+        let xs = random(2.0, &[2, 5, 3, 4]).permute((0, 2, 3, 1))?;
+        let found = layer.forward(&xs)?;
+        assert_eq!(found.dims(), [2, 3, 4, 6]);
+        assert_close(&found, &layer.plain(&xs.contiguous()?)?, 1e-5)?;
+        assert_eq!(layer.forward(&random(0.0, &[0, 5]))?.dims(), [0, 6]);
+        Ok(())
+    }
+
+    #[test]
+    fn says_what_does_not_fit() -> Result<()> {
+        let weight = random(1.0, &[6, 5]);
+        let layer = Pointwise::new(&weight, None, Activation::None)?;
+        let message = layer
+            .forward(&random(2.0, &[3, 4]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("5 channels") && message.contains("[3, 4]"),
+            "{message}"
+        );
+        let (xs, residual) = (random(2.0, &[3, 5]), random(3.0, &[3, 5]));
+        assert!(layer.forward_add(&xs, &residual).is_err());
+        assert!(Pointwise::new(&weight, Some(&random(1.0, &[5])), Activation::None).is_err());
+        assert!(Pointwise::new(&random(1.0, &[6, 5, 3, 3]), None, Activation::None).is_err());
+        Ok(())
+    }
+}

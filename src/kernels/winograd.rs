@@ -276,12 +276,13 @@ unsafe fn transform_output<L: Lanes>(
             // and they are this piece's.
             unsafe {
                 let mut columns = [[L::splat(0.0); 4]; 2];
-                for x in 0..4 {
+                let [upper, lower] = &mut columns;
+                for (x, (upper, lower)) in upper.iter_mut().zip(lower).enumerate() {
                     let m = |y: usize| ((y * 4 + x) * count + tile) * stride + channel;
                     let (m0, m1) = (L::load(product.at(m(0))), L::load(product.at(m(1))));
                     let (m2, m3) = (L::load(product.at(m(2))), L::load(product.at(m(3))));
-                    columns[0][x] = m0.add(m1).add(m2);
-                    columns[1][x] = m1.sub(m2).sub(m3);
+                    *upper = m0.add(m1).add(m2);
+                    *lower = m1.sub(m2).sub(m3);
                 }
                 let bias = L::load(layer.bias.as_ptr().add(channel));
                 let scale = L::load(layer.scale.as_ptr().add(channel));

@@ -94,7 +94,12 @@ impl Biam {
                 .has_scb()
                 .then(|| SceneContextualisedBlock::new(config, vb.pp("scb")))
                 .transpose()?,
-            fuse: Mix::new([fused, config.out_channels], true, activation, vb.pp("fuse"))?,
+            fuse: Mix::new(
+                [fused, config.out_channels],
+                true,
+                activation,
+                vb.pp("fuse"),
+            )?,
             fuse_input_mean: vb
                 .contains_tensor(mean_name)
                 .then(|| vb.get(fused, mean_name))
@@ -232,7 +237,10 @@ impl Biam {
             }
         };
         if options.silence.is_some() && self.variant != Variant::Biam {
-            candle_core::bail!("only the full network has a block to silence, not {}", self.variant)
+            candle_core::bail!(
+                "only the full network has a block to silence, not {}",
+                self.variant
+            )
         }
         self.fuse.forward(&input)
     }

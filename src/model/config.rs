@@ -200,19 +200,34 @@ mod tests {
     #[test]
     fn variants_are_found_by_name_and_unknown_ones_are_named() {
         for variant in Variant::ALL {
-            assert_eq!(variant.name().parse::<Variant>().expect("its name"), variant);
+            assert_eq!(
+                variant.name().parse::<Variant>().expect("its name"),
+                variant
+            );
         }
-        let refusal = "vgg".parse::<Variant>().expect_err("not a variant").to_string();
-        assert!(refusal.contains("vgg") && refusal.contains("standard"), "{refusal}");
+        let refusal = "vgg"
+            .parse::<Variant>()
+            .expect_err("not a variant")
+            .to_string();
+        assert!(
+            refusal.contains("vgg") && refusal.contains("standard"),
+            "{refusal}"
+        );
     }
 
     #[test]
     fn sizes_that_no_network_has_are_refused() {
         let config = ModelConfig::preset(Preset::Authors);
         assert!(config.check().is_ok());
-        let uneven = ModelConfig { heads: 7, ..config.clone() };
+        let uneven = ModelConfig {
+            heads: 7,
+            ..config.clone()
+        };
         assert!(matches!(uneven.check(), Err(ConfigError::Heads { .. })));
         let nothing = ModelConfig { top_k: 0, ..config };
-        assert!(matches!(nothing.check(), Err(ConfigError::Zero { name: "top-k", .. })));
+        assert!(matches!(
+            nothing.check(),
+            Err(ConfigError::Zero { name: "top-k", .. })
+        ));
     }
 }

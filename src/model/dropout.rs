@@ -28,7 +28,13 @@ impl Dropout {
         };
         let kept = 1.0 / (1.0 - p);
         let mask: Vec<f32> = (0..xs.elem_count())
-            .map(|_| if generator.random::<f32>() < p { 0.0 } else { kept })
+            .map(|_| {
+                if generator.random::<f32>() < p {
+                    0.0
+                } else {
+                    kept
+                }
+            })
             .collect();
         xs * Tensor::from_vec(mask, xs.shape(), xs.device())?
     }
@@ -47,8 +53,14 @@ mod tests {
         assert_eq!(first, again);
         let zeros = first.iter().filter(|&&x| x == 0.0).count() as f32 / 20_000.0;
         let mean = first.iter().sum::<f32>() / 20_000.0;
-        assert!((zeros - 0.1).abs() < 0.01 && (mean - 1.0).abs() < 0.02, "{zeros} {mean}");
-        assert_eq!(Dropout::off().apply(&ones, 0.5)?.to_vec1::<f32>()?[..3], [1.0; 3]);
+        assert!(
+            (zeros - 0.1).abs() < 0.01 && (mean - 1.0).abs() < 0.02,
+            "{zeros} {mean}"
+        );
+        assert_eq!(
+            Dropout::off().apply(&ones, 0.5)?.to_vec1::<f32>()?[..3],
+            [1.0; 3]
+        );
         Ok(())
     }
 }

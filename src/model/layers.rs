@@ -108,8 +108,13 @@ impl ConvolutionBlock {
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor> {
         let fast = get_or_build(&self.fast, || {
             let (scale, shift) = self.affine()?;
-            let convolution =
-                Conv3x3::new(&self.weight, Some(&self.bias), Activation::Relu, 1, Padding::same(1))?;
+            let convolution = Conv3x3::new(
+                &self.weight,
+                Some(&self.bias),
+                Activation::Relu,
+                1,
+                Padding::same(1),
+            )?;
             convolution.with_affine(&scale, &shift)
         })?;
         fast.forward(xs)

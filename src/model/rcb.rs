@@ -6,8 +6,8 @@ use candle_nn::VarBuilder;
 use super::config::ModelConfig;
 use super::dropout::Dropout;
 use super::layers::Mix;
-use crate::kernels::attention::{attention, attention_weights, split_heads};
 use crate::kernels::Activation;
+use crate::kernels::attention::{attention, attention_weights, split_heads};
 
 /// Dropout on the attention and on its output while training.
 const DROPOUT: f32 = 0.1;

@@ -9,6 +9,7 @@ pub mod labels;
 pub mod neighbours;
 pub mod sentence;
 pub mod text;
+mod word_pieces;
 
 pub use labels::{LabelLists, LabelStatus};
 pub use neighbours::neighbours;
@@ -55,7 +56,7 @@ pub enum SemanticsError {
     #[error("the label “{label}” cannot be split into tokens ({reason}); type it differently")]
     Split { label: String, reason: String },
     /// A tensor operation failed, usually for want of memory on the device.
-    #[error("label vectors could not be computed: {0}")]
+    #[error("label vectors could not be computed: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),
 }
 
@@ -77,4 +78,15 @@ pub trait LabelEncoder: Send + Sync {
     /// # Errors
     /// As [`LabelEncoder::encode`].
     fn knows(&self, label: &str) -> Result<bool, SemanticsError>;
+}
+
+/// The message of an error without what follows it: candle's errors carry a backtrace in their text
+/// where the environment asks for one.
+fn first_line(error: &impl ToString) -> String {
+    let text = error.to_string();
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_owned()
 }

@@ -7,16 +7,12 @@
 use candle_core::{DType, Device, Tensor};
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use tokenizers::{Tokenizer, TruncationParams};
+use serde_json::{Map, Value, json};
 
 use super::bert::{self, Bert};
 use super::text::normalise_label;
-use super::{LabelEncoder, SemanticsError, Source};
-
-/// Most tokens of a label, as sentence-transformers' configuration of this network has it. Only
-/// labels near the limit of characters in scripts whose letters split into several tokens (Hangul)
-/// are ever cut.
-pub const MAX_TOKENS: usize = 256;
+use super::word_pieces::{MAX_TOKENS, WordPieces};
+use super::{LabelEncoder, SemanticsError, Source, first_line};
 
 /// Most labels that go through the network at once: enough to keep the processor busy, few enough
 /// for the inner layer of a batch to stay in its cache.
@@ -24,8 +20,7 @@ const BATCH: usize = 32;
 
 /// all-MiniLM-L6-v2 on a device.
 pub struct SentenceEncoder {
-    tokenizer: Tokenizer,
-    unknown: Option<u32>,
+    pieces: WordPieces,
     network: Bert,
     device: Device,
 }
@@ -44,10 +39,8 @@ impl SentenceEncoder {
     ) -> Result<Self, SemanticsError> {
         let file = SafeTensors::deserialize(weights.bytes).map_err(|e| refuse(weights, e))?;
         let network = Bert::load(&file, device).map_err(|e| refuse(weights, e))?;
-        let tokenizer = load_tokenizer(tokenizer)?;
         Ok(Self {
-            unknown: tokenizer.token_to_id("[UNK]"),
-            tokenizer,
+            pieces: load_tokenizer(tokenizer)?,
             network,
             device: device.clone(),
         })
@@ -56,13 +49,9 @@ impl SentenceEncoder {
     /// Token ids of a label, the marks at both ends included.
     fn tokens(&self, label: &str) -> Result<Vec<u32>, SemanticsError> {
         let label = normalise_label(label)?;
-        match self.tokenizer.encode_fast(label.as_str(), true) {
-            Ok(encoding) => Ok(encoding.get_ids().to_vec()),
-            Err(error) => Err(SemanticsError::Split {
-                label,
-                reason: error.to_string(),
-            }),
-        }
+        self.pieces
+            .split(&label)
+            .map_err(|reason| SemanticsError::Split { label, reason })
     }
 
     /// Normalised vectors `[B, D]` of labels that all have the same number of tokens.
@@ -107,39 +96,12 @@ impl LabelEncoder for SentenceEncoder {
     }
 
     fn knows(&self, label: &str) -> Result<bool, SemanticsError> {
-        let tokens = self.tokens(label)?;
-        let inner = tokens.get(1..tokens.len().saturating_sub(1));
-        Ok(inner
-            .unwrap_or_default()
-            .iter()
-            .any(|&token| Some(token) != self.unknown))
+        Ok(self.pieces.know(&self.tokens(label)?))
     }
 }
 
-/// Reads `tokenizer.json` and sets what must not depend on the file: no padding, truncation at
-/// [`MAX_TOKENS`].
-fn load_tokenizer(source: Source<'_>) -> Result<Tokenizer, SemanticsError> {
-    let refuse = |reason: String| SemanticsError::Tokenizer {
-        path: source.path.to_owned(),
-        reason,
-    };
-    let mut tokenizer =
-        Tokenizer::from_bytes(source.bytes).map_err(|error| refuse(error.to_string()))?;
-    tokenizer.with_padding(None);
-    tokenizer
-        .with_truncation(Some(TruncationParams {
-            max_length: MAX_TOKENS,
-            ..TruncationParams::default()
-        }))
-        .map_err(|error| refuse(error.to_string()))?;
-    let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
-    if largest as usize >= bert::VOCABULARY {
-        return Err(refuse(format!(
-            "it has a token {largest}, the network {} tokens",
-            bert::VOCABULARY
-        )));
-    }
-    Ok(tokenizer)
+fn load_tokenizer(source: Source<'_>) -> Result<WordPieces, SemanticsError> {
+    WordPieces::load(source.bytes, bert::VOCABULARY).map_err(|e| refuse_tokenizer(source, e))
 }
 
 /// Converts the published weights (`model.safetensors`, single or half precision) to what a bundle
@@ -196,23 +158,37 @@ fn to_half(view: &TensorView<'_>) -> Result<Vec<u8>, String> {
     Ok(halves.iter().flat_map(|half| half.to_le_bytes()).collect())
 }
 
-/// Converts the published `tokenizer.json` to what a bundle holds: the same without padding to a
-/// fixed length and with the truncation that the loader sets anyway.
+/// Converts the published `tokenizer.json` to what a bundle holds: the same file, but with no
+/// padding to a fixed length and with this encoder's truncation, so that other programs that read
+/// it split labels as this one does.
 ///
 /// # Errors
 /// Where it is no tokenizer of this network.
 pub fn convert_sentence_tokenizer(source: Source<'_>) -> Result<Vec<u8>, SemanticsError> {
-    let text = load_tokenizer(source)?.to_string(false);
-    text.map(String::into_bytes)
-        .map_err(|error| SemanticsError::Tokenizer {
-            path: source.path.to_owned(),
-            reason: error.to_string(),
-        })
+    load_tokenizer(source)?;
+    let mut file: Map<String, Value> =
+        serde_json::from_slice(source.bytes).map_err(|e| refuse_tokenizer(source, e))?;
+    let truncation = json!({
+        "direction": "Right",
+        "max_length": MAX_TOKENS,
+        "strategy": "LongestFirst",
+        "stride": 0,
+    });
+    file.insert("padding".into(), Value::Null);
+    file.insert("truncation".into(), truncation);
+    serde_json::to_vec(&file).map_err(|e| refuse_tokenizer(source, e))
 }
 
 fn refuse(source: Source<'_>, reason: impl ToString) -> SemanticsError {
     SemanticsError::Weights {
         path: source.path.to_owned(),
-        reason: reason.to_string(),
+        reason: first_line(&reason),
+    }
+}
+
+fn refuse_tokenizer(source: Source<'_>, reason: impl ToString) -> SemanticsError {
+    SemanticsError::Tokenizer {
+        path: source.path.to_owned(),
+        reason: first_line(&reason),
     }
 }

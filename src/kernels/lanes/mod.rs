@@ -27,6 +27,10 @@ pub(crate) enum InstructionSet {
 impl InstructionSet {
     /// The widest one this processor has.
     pub(crate) fn detect() -> Self {
+        #[cfg(test)]
+        if let Some(set) = super::testing::forced_instruction_set() {
+            return set;
+        }
         *Self::available().last().unwrap_or(&Self::Portable)
     }
 
@@ -41,6 +45,28 @@ impl InstructionSet {
             }
         }
         sets
+    }
+
+    /// The one for a matrix of `columns`: narrower vectors where wide ones would be padded by more
+    /// than an eighth.
+    pub(crate) fn for_columns(self, columns: usize) -> Self {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 if columns.next_multiple_of(Avx512::WIDTH) * 8 > columns * 9 => Self::Avx2,
+            other => other,
+        }
+    }
+
+    /// The most vectors of a register tile's row.
+    pub(crate) fn widest_panel(self) -> usize {
+        let rows = match self {
+            Self::Portable => Portable::TILE_ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => Avx2::TILE_ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => Avx512::TILE_ROWS,
+        };
+        rows.iter().filter(|&&rows| rows > 0).count()
     }
 
     /// Lanes of one vector.
@@ -63,7 +89,8 @@ impl InstructionSet {
 pub(crate) trait Lanes: Copy {
     /// Number of lanes.
     const WIDTH: usize;
-    /// The most rows of a register tile of one, two and three vectors.
+    /// The most rows of a register tile of one, two and three vectors; 0 where that many vectors
+    /// would not leave registers enough.
     const TILE_ROWS: [usize; 3];
 
     unsafe fn splat(value: f32) -> Self;

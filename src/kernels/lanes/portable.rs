@@ -15,7 +15,7 @@ impl Portable {
 
 impl Lanes for Portable {
     const WIDTH: usize = 4;
-    const TILE_ROWS: [usize; 3] = [8, 6, 4];
+    const TILE_ROWS: [usize; 3] = [8, 6, 0];
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

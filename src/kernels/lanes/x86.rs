@@ -23,7 +23,7 @@ impl Avx2 {
 
 impl Lanes for Avx2 {
     const WIDTH: usize = 8;
-    const TILE_ROWS: [usize; 3] = [8, 6, 4];
+    const TILE_ROWS: [usize; 3] = [8, 6, 0];
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

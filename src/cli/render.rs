@@ -1,0 +1,156 @@
+//! `biam-lens render`: response maps into a picture file, without a display.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use super::{Outcome, common};
+use crate::engine::{PhotoSource, Wanted, prepare};
+use crate::figure::colour_map::ColourMap;
+use crate::figure::display_list::DisplayList;
+use crate::figure::figure_style::FigureStyle;
+use crate::figure::layout::comparison_figure;
+use crate::figure::overlay::OverlayStyle;
+use crate::figure::png::png;
+use crate::figure::scale::ScaleMode;
+use crate::figure::svg::svg;
+use crate::files::{shown, write_atomically};
+use crate::model::Variant;
+
+/// Options of `render`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Photos; several are put below each other
+    #[arg(value_name = "PHOTO", required = true)]
+    photos: Vec<PathBuf>,
+    #[command(flatten)]
+    labels: common::Labels,
+    /// Networks to show, separated by commas (default: all of the bundle's)
+    #[arg(long, value_delimiter = ',')]
+    variant: Vec<Variant>,
+    /// The file to write: .png or .svg
+    #[arg(long, value_name = "FIG.{png,svg}")]
+    out: PathBuf,
+    /// Width in millimetres
+    #[arg(long, default_value_t = FigureStyle::default().width_mm)]
+    width_mm: f32,
+    /// Pixels an inch
+    #[arg(long, default_value_t = FigureStyle::default().dpi)]
+    dpi: f32,
+    /// What colours mean: sigma, raw-panel, raw-label, raw-variant or rank
+    #[arg(long, default_value = "sigma")]
+    scale: ScaleMode,
+    /// viridis, magma, inferno, plasma, cividis, turbo or grey
+    #[arg(long, default_value = "viridis")]
+    colour_map: ColourMap,
+    /// How much the strongest responses cover the photo, 0 to 1
+    #[arg(long, default_value_t = OverlayStyle::default().opacity)]
+    opacity: f32,
+    /// Draw contour lines
+    #[arg(long)]
+    contours: bool,
+    /// Outline the regions that each score is made of
+    #[arg(long)]
+    marks: bool,
+    /// Letter the panels: (a), (b), …
+    #[arg(long)]
+    letters: bool,
+    #[command(flatten)]
+    engine: common::Engine,
+}
+
+/// What a file's ending asks for.
+#[derive(Clone, Copy)]
+enum Format {
+    Png,
+    Svg,
+}
+
+impl Format {
+    fn of(path: &Path) -> Result<Self> {
+        let ending = path.extension().unwrap_or_default().to_string_lossy();
+        match ending.to_lowercase().as_str() {
+            "png" => Ok(Self::Png),
+            "svg" => Ok(Self::Svg),
+            _ => bail!(
+                "{}: figures are written as .png or .svg; end --out so",
+                shown(path)
+            ),
+        }
+    }
+}
+
+/// Draws the comparison of every photo into one file.
+pub fn run(options: &Options) -> Result<Outcome> {
+    let format = Format::of(&options.out)?;
+    if !(0.0..=1.0).contains(&options.opacity) {
+        bail!("--opacity is between 0 and 1, not {}", options.opacity);
+    }
+    if !(20.0..=2000.0).contains(&options.width_mm) || !(36.0..=2400.0).contains(&options.dpi) {
+        bail!("--width-mm is between 20 and 2000, --dpi between 36 and 2400");
+    }
+    let labels = options
+        .labels
+        .read()?
+        .context("no labels given; name some, such as --labels \"dog, traffic light\"")?;
+    let (photos, mut all_read) = common::photos(&options.photos)?;
+    let mut session = options.engine.open()?;
+    let variants = common::variants(&options.variant, &session, true)?;
+    let wanted = Wanted {
+        labels: &labels,
+        variants: &variants,
+        ranking: false,
+        ordinary: true,
+    };
+    let mut pages = Vec::new();
+    for path in photos {
+        let photo = match prepare(&PhotoSource::File(path), session.input_size()) {
+            Ok(photo) => photo,
+            Err(error) => {
+                common::complain(&error);
+                all_read = false;
+                continue;
+            }
+        };
+        if let Some(comparison) = session.compare(&photo, &wanted, &|| false)? {
+            let (overlay, style) = styles(options);
+            pages.push(comparison_figure(
+                &comparison,
+                &overlay,
+                options.scale,
+                &style,
+            ));
+        }
+    }
+    let page =
+        DisplayList::stacked(pages).context("no photo could be read, so nothing is drawn")?;
+    let drawing = svg(&page)?;
+    let bytes = match format {
+        Format::Svg => drawing.into_bytes(),
+        Format::Png => png(&drawing, options.dpi)?,
+    };
+    write_atomically(&options.out, |writer| writer.write_all(&bytes))?;
+    Ok(match all_read {
+        true => Outcome::Complete,
+        false => Outcome::Incomplete,
+    })
+}
+
+fn styles(options: &Options) -> (OverlayStyle, FigureStyle) {
+    let overlay = OverlayStyle {
+        colour_map: options.colour_map,
+        opacity: options.opacity,
+        contours: options.contours,
+        marks: options.marks,
+        ..OverlayStyle::default()
+    };
+    let style = FigureStyle {
+        width_mm: options.width_mm,
+        dpi: options.dpi,
+        letters: options.letters,
+        ..FigureStyle::default()
+    };
+    (overlay, style)
+}
