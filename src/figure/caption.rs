@@ -59,7 +59,8 @@ fn best_region(map: &ResponseMap) -> Caption {
             faint: false,
         };
     };
-    let sigma = ordinary.sigma(largest);
+    // Rounded as it is written, so that no `2.0 σ` is called ordinary and another is not.
+    let sigma = (ordinary.sigma(largest) * 10.0).round() / 10.0;
     let best = format!("{} σ", number_text(sigma, 1));
     if sigma < ORDINARY_UP_TO_SIGMA {
         return Caption {
@@ -141,6 +142,8 @@ mod tests {
         assert_eq!(weak.text, "1.3 σ · nothing above ordinary");
         assert!(weak.faint);
         assert!(!caption(&map(2.0), &Scale::SIGMA).faint);
+        assert!(!caption(&map(1.96), &Scale::SIGMA).faint);
+        assert!(caption(&map(1.94), &Scale::SIGMA).faint);
     }
 
     #[test]

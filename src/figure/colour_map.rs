@@ -53,8 +53,8 @@ impl ColourMap {
     /// The RGB colour at `t`, clamped to 0 to 1; a value that is not a number gets the lowest.
     pub fn colour(self, t: f32) -> [u8; 3] {
         let points = self.control_points();
-        // `max` and `min` rather than `clamp`, because they turn NaN into a bound.
-        let place = t.max(0.0).min(1.0) * (points.len() - 1) as f32;
+        let t = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) };
+        let place = t * (points.len() - 1) as f32;
         let index = (place as usize).min(points.len() - 2);
         let weight = place - index as f32;
         let (from, to) = (channels(points[index]), channels(points[index + 1]));

@@ -7,6 +7,13 @@ use ttf_parser::Face;
 /// The bundled family; its letters are as wide as Arial's and Helvetica's.
 pub const FAMILY: &str = "Arimo";
 
+/// Millimetres in a point.
+pub(super) const MM: f32 = 25.4 / 72.0;
+/// Height of a line of text over its size.
+pub(super) const LINE_HEIGHT: f32 = 1.3;
+/// From the top of a line of text to its baseline, over its size.
+pub(super) const BASELINE: f32 = 0.98;
+
 /// What the family's files hold: regular, italic, bold.
 pub(super) const FILES: [&[u8]; 3] = [
     include_bytes!("../../assets/fonts/Arimo-Regular.ttf"),

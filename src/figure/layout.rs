@@ -4,24 +4,16 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::display_list::{Anchor, Area, DisplayList, Item, Text};
+use super::cells::Cells;
+use super::display_list::{Anchor, DisplayList, Item, Text};
 use super::figure_style::{FigureStyle, Orientation};
-use super::font::{Cut, fitted, text_width};
+use super::font::{BASELINE, Cut, LINE_HEIGHT, MM, text_width};
 use super::legend::put_legend;
 use super::overlay::OverlayStyle;
 use super::panel::Panels;
 use super::scale::{ScaleMode, panel_scale};
 use crate::engine::Comparison;
-use crate::semantics::LabelStatus;
 
-/// Millimetres in a point.
-const MM: f32 = 25.4 / 72.0;
-/// Height of a line of text over its size.
-const LINE_HEIGHT: f32 = 1.3;
-/// From the top of a line of text to its baseline, over its size.
-const BASELINE: f32 = 0.98;
-/// A panel is at most this much higher than wide; taller photos leave their panel's sides free.
-const TALLEST_PANEL: f32 = 1.5;
 /// The highest page over its width that [`Orientation::Automatic`] fills with rows.
 const HIGHEST_ROWS: f32 = 1.4;
 
@@ -78,90 +70,15 @@ fn rows_fit(comparison: &Comparison, style: &FigureStyle) -> bool {
     row * comparison.labels.len() as f32 <= HIGHEST_ROWS * style.width_mm
 }
 
-/// Where panels lie across the page, on whole pixels. Millimetres.
-struct Cells {
-    /// Left of the first panel.
-    left: f32,
-    columns: usize,
-    width: f32,
-    gap: f32,
-    /// Width and height of the picture in a panel.
-    picture: [f32; 2],
-}
-
-impl Cells {
-    fn new(comparison: &Comparison, style: &FigureStyle, left: f32, columns: usize) -> Self {
-        let columns = columns.max(1);
-        let (left, gap) = (style.snapped(left), style.snapped(style.gap_mm));
-        let pixel = 25.4 / style.dpi;
-        let free = style.width_mm - left - style.margin_mm - gap * (columns - 1) as f32;
-        let width = ((free / columns as f32 / pixel).floor() * pixel).max(pixel);
-        let aspect = comparison.photo.aspect().clamp(0.01, 100.0);
-        let height = (width / aspect).min(TALLEST_PANEL * width);
-        let picture = [height * aspect, height].map(|side| style.snapped(side).max(pixel));
-        Self {
-            left,
-            columns,
-            width,
-            gap,
-            picture,
-        }
-    }
-
-    fn of_rows(comparison: &Comparison, style: &FigureStyle) -> Self {
-        let columns = usize::from(style.input) + comparison.variants.len();
-        Self::new(comparison, style, style.margin_mm, columns)
-    }
-
-    /// As many columns as labels where panels stay wide enough, otherwise rows of labels about
-    /// equally long. With one variant the photo is one panel among the labels', otherwise it has
-    /// a column of its own.
-    fn of_columns(comparison: &Comparison, style: &FigureStyle) -> Self {
-        let several = comparison.variants.len() > 1;
-        let titles = if several {
-            MM * 1.5 * style.font_size
-        } else {
-            0.0
-        };
-        let left = style.margin_mm + titles;
-        let most = (style.width_mm - left - style.margin_mm + style.gap_mm)
-            / (style.narrowest_panel_mm + style.gap_mm);
-        let input = usize::from(style.input);
-        let (own, flowing) = if several { (input, 0) } else { (0, input) };
-        let most = (most as usize).saturating_sub(own).max(1);
-        let wanted = (comparison.labels.len() + flowing).max(1);
-        let bands = wanted.div_ceil(most);
-        Self::new(comparison, style, left, own + wanted.div_ceil(bands))
-    }
-
-    fn x(&self, column: usize) -> f32 {
-        self.left + column as f32 * (self.width + self.gap)
-    }
-
-    fn right(&self) -> f32 {
-        self.x(self.columns - 1) + self.width
-    }
-
-    fn picture_area(&self, column: usize, y: f32) -> Area {
-        let [width, height] = self.picture;
-        Area {
-            x: self.x(column) + 0.5 * (self.width - width),
-            y,
-            width,
-            height,
-        }
-    }
-}
-
-struct Page<'a> {
-    panels: Panels<'a>,
-    style: FigureStyle,
-    cells: Cells,
+pub(super) struct Page<'a> {
+    pub(super) panels: Panels<'a>,
+    pub(super) style: FigureStyle,
+    pub(super) cells: Cells,
     photo: Arc<RgbImage>,
     pictures: Vec<Vec<Arc<RgbImage>>>,
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     /// What is above is filled. Millimetres.
-    y: f32,
+    pub(super) y: f32,
 }
 
 impl Page<'_> {
@@ -288,119 +205,7 @@ impl Page<'_> {
         });
     }
 
-    /// The label over its whole row, its badge behind it.
-    fn put_row_heading(&mut self, label: usize) {
-        let facts = &self.panels.comparison.labels[label];
-        let (size, small) = (self.style.font_size, self.style.small_size());
-        let (letter, badge) = (self.letter(label), badge(facts.status));
-        let start = self.cells.left + MM * text_width(&letter, size, Cut::Bold);
-        let between = 0.7 * size;
-        let room =
-            (self.cells.right() - start) / MM - between - text_width(badge, small, Cut::Regular);
-        let name = fitted(&facts.text, size, Cut::Italic, room);
-        let end = start + MM * (text_width(&name, size, Cut::Italic) + between);
-        let baseline = self.y + MM * BASELINE * size;
-        let (dark, faint) = (self.style.text_colour, self.style.faint_colour);
-        self.put_text(self.words(letter, [self.cells.left, baseline], size, Cut::Bold, dark));
-        self.put_text(self.words(name, [start, baseline], size, Cut::Italic, dark));
-        let badge = badge.to_owned();
-        self.put_text(self.words(badge, [end, baseline], small, Cut::Regular, faint));
-        self.skip_line(size);
-    }
-
-    /// The label centred over its column, its badge below it.
-    fn put_column_heading(&mut self, label: usize, column: usize) {
-        let facts = &self.panels.comparison.labels[label];
-        let (size, small) = (self.style.font_size, self.style.small_size());
-        let letter = self.letter(label);
-        let before = text_width(&letter, size, Cut::Bold);
-        let name = fitted(
-            &facts.text,
-            size,
-            Cut::Italic,
-            self.cells.width / MM - before,
-        );
-        let width = MM * (before + text_width(&name, size, Cut::Italic));
-        let centre = self.cells.x(column) + 0.5 * self.cells.width;
-        let start = centre - 0.5 * width;
-        let baseline = self.y + MM * BASELINE * size;
-        let below = self.y + MM * (LINE_HEIGHT * size + 0.85 * small);
-        let (dark, faint) = (self.style.text_colour, self.style.faint_colour);
-        let badge = badge(facts.status).to_owned();
-        self.put_text(self.words(letter, [start, baseline], size, Cut::Bold, dark));
-        self.put_text(self.words(
-            name,
-            [start + MM * before, baseline],
-            size,
-            Cut::Italic,
-            dark,
-        ));
-        self.put_text(Text {
-            anchor: Anchor::Middle,
-            ..self.words(badge, [centre, below], small, Cut::Regular, faint)
-        });
-    }
-
-    fn put_column_title(&mut self, title: &str, column: usize, cut: Cut) {
-        let size = self.style.font_size;
-        let title = fitted(title, size, cut, self.cells.width / MM);
-        let centre = self.cells.x(column) + 0.5 * self.cells.width;
-        let place = [centre, self.y + MM * BASELINE * size];
-        self.put_text(Text {
-            anchor: Anchor::Middle,
-            ..self.words(title, place, size, cut, self.style.text_colour)
-        });
-    }
-
-    /// The variant's title beside its row, read upwards.
-    fn put_row_title(&mut self, variant: usize) {
-        let (size, height) = (self.style.font_size, self.cells.picture[1]);
-        let title = self.panels.comparison.variants[variant].title();
-        let title = fitted(title, size, Cut::Bold, height / MM);
-        let place = [
-            self.style.margin_mm + MM * BASELINE * size,
-            self.y + 0.5 * height,
-        ];
-        self.put_text(Text {
-            anchor: Anchor::Middle,
-            upwards: true,
-            ..self.words(title, place, size, Cut::Bold, self.style.text_colour)
-        });
-    }
-
-    fn words(&self, text: String, place: [f32; 2], size: f32, cut: Cut, colour: [u8; 3]) -> Text {
-        Text {
-            text,
-            place,
-            anchor: Anchor::Start,
-            size,
-            cut,
-            colour,
-            upwards: false,
-        }
-    }
-
-    fn put_text(&mut self, text: Text) {
-        if !text.text.is_empty() {
-            self.items.push(Item::Text(text));
-        }
-    }
-
-    /// `(a) ` for the first label, `(b) ` for the second, `(aa) ` after `(z) `.
-    fn letter(&self, label: usize) -> String {
-        if !self.style.letters {
-            return String::new();
-        }
-        let mut letters = Vec::new();
-        let mut rest = label + 1;
-        while rest > 0 {
-            letters.push(char::from(b'a' + ((rest - 1) % 26) as u8));
-            rest = (rest - 1) / 26;
-        }
-        format!("({}) ", letters.iter().rev().collect::<String>())
-    }
-
-    fn skip_line(&mut self, size: f32) {
+    pub(super) fn skip_line(&mut self, size: f32) {
         self.y = self.style.snapped(self.y + MM * LINE_HEIGHT * size);
     }
 
@@ -449,18 +254,11 @@ impl Page<'_> {
     }
 }
 
-fn badge(status: LabelStatus) -> &'static str {
-    match status {
-        LabelStatus::Seen => "seen",
-        LabelStatus::Taught => "taught",
-        LabelStatus::Unseen => "unseen",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::figure::colour_map::ColourMap;
+    use crate::figure::display_list::Area;
     use crate::figure::interpolation::Interpolation;
     use crate::figure::tests::comparison;
     use crate::figure::{png::png, svg::svg};
@@ -489,11 +287,13 @@ mod tests {
     }
 
     fn texts(list: &DisplayList) -> Vec<&Text> {
-        let text = |item| match item {
-            &Item::Text(ref text) => Some(text),
-            _ => None,
-        };
-        list.items.iter().filter_map(text).collect()
+        list.items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Text(text) => Some(text),
+                _ => None,
+            })
+            .collect()
     }
 
     fn place_of(list: &DisplayList, wanted: &str) -> [f32; 2] {

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::display_list::{Anchor, Area, Item, Text};
 use super::figure_style::FigureStyle;
-use super::font::{Cut, text_width};
+use super::font::{Cut, MM, text_width};
 use super::overlay::{OverlayStyle, colour_bar};
 use super::panel::{HALO, LINE};
 use super::scale::Scale;
 
-const MM: f32 = 25.4 / 72.0;
 /// Thickness of the bar over the font size.
 const THICKNESS: f32 = 0.95;
 const WIDEST_BAR: f32 = 60.0;
@@ -108,23 +107,28 @@ fn put_bar(
     });
     let [red, green, blue] = style.text_colour;
     if overlay.contours && scale.mode.is_shared() {
-        for level in scale.contour_levels() {
-            let x = area.x + scale.position(level) * area.width;
-            for (width, colour) in [HALO, LINE] {
-                items.push(Item::Line {
-                    points: vec![[x, area.y], [x, area.y + area.height]],
-                    closed: false,
-                    width,
-                    colour,
-                });
-            }
-        }
+        put_contour_levels(items, scale, area);
     }
     items.push(Item::Rectangle {
         area,
         width: HAIRLINE,
         colour: [red, green, blue, 160],
     });
+}
+
+/// The levels of the panels' contour lines, drawn across the bar as they are in the panels.
+fn put_contour_levels(items: &mut Vec<Item>, scale: &Scale, area: Area) {
+    for level in scale.contour_levels() {
+        let x = area.x + scale.position(level) * area.width;
+        for (width, colour) in [HALO, LINE] {
+            items.push(Item::Line {
+                points: vec![[x, area.y], [x, area.y + area.height]],
+                closed: false,
+                width,
+                colour,
+            });
+        }
+    }
 }
 
 fn put_marks(

@@ -6,11 +6,13 @@
 //! and [`png`] paints.
 
 pub mod caption;
+mod cells;
 pub mod colour_map;
 pub mod contour;
 pub mod display_list;
 pub mod figure_style;
 pub mod font;
+mod headings;
 pub mod interpolation;
 pub mod layout;
 mod legend;

@@ -132,3 +132,62 @@ impl Panels<'_> {
         panel_values(&self.comparison.maps[variant][label], self.mode).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::tests::comparison;
+
+    const AREA: Area = Area {
+        x: 10.0,
+        y: 20.0,
+        width: 60.0,
+        height: 40.0,
+    };
+
+    fn lines(contours: bool, marks: bool) -> Vec<Vec<[f32; 2]>> {
+        let style = OverlayStyle {
+            contours,
+            marks,
+            ..OverlayStyle::default()
+        };
+        let panels = Panels {
+            comparison: &comparison(2, 2),
+            style: &style,
+            mode: ScaleMode::Sigma,
+            fixed_range: [0.0, 1.0],
+        };
+        let points = |item| match item {
+            Item::Line { points, .. } => points,
+            _ => panic!("only lines are drawn over a panel"),
+        };
+        panels.lines(1, 1, AREA).into_iter().map(points).collect()
+    }
+
+    #[test]
+    fn the_pooled_regions_are_marked_where_they_are() {
+        let marks = lines(false, true);
+        // Three regions, each with a halo and a line.
+        assert_eq!(marks.len(), 6);
+        // The hottest region of label 1 in variant 1 is number 4: row 0, column 4, 10 mm a side.
+        let [x, y] = marks[0][0];
+        assert!((x - (10.0 + 41.2)).abs() < 1e-3 && (y - 21.2).abs() < 1e-3);
+    }
+
+    #[test]
+    fn contours_stay_within_the_panel_and_surround_the_hot_region() {
+        let contours = lines(true, false);
+        assert!(!contours.is_empty());
+        for [x, y] in contours.iter().flatten() {
+            assert!(
+                (40.0..=70.0).contains(x) && (20.0..=40.0).contains(y),
+                "{x} {y}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_drawn_unasked() {
+        assert!(lines(false, false).is_empty());
+    }
+}

@@ -87,7 +87,7 @@ fn encoded(pixmap: Pixmap) -> Result<Vec<u8>, PngError> {
         ExtendedColorType::Rgba8
     };
     let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Level(4), FilterType::Adaptive)
         .write_image(&samples, width, height, kind)?;
     Ok(bytes)
 }

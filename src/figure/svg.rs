@@ -127,7 +127,7 @@ fn put_image(
 fn packed_picture(image: &RgbImage) -> Result<Vec<u8>, SvgError> {
     let (width, height) = image.dimensions();
     let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
         .write_image(image.as_raw(), width, height, ExtendedColorType::Rgb8)
         .map_err(|cause| SvgError {
             width,
