@@ -22,4 +22,5 @@ pub mod files;
 pub mod image_io;
 pub mod kernels;
 pub mod model;
+pub mod panics;
 pub mod semantics;

@@ -1,6 +1,5 @@
 //! A bundle's folder read into networks on a device.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
@@ -11,10 +10,10 @@ use sha2::{Digest, Sha256};
 use super::BundleError;
 use super::manifest::{BackboneKind, FORMAT, LabelEncoderKind, Manifest, VariantEntry};
 use crate::backbone::efficientnet_lite::{self, EfficientNetLite};
-use crate::backbone::{Backbone, RegionFeatures};
-use crate::files::read_bounded;
+use crate::backbone::{Backbone, Covered, RegionFeatures};
+use crate::files::{first_line, read_bounded};
 use crate::kernels::{Activation, Pointwise};
-use crate::model::{Biam, ModelConfig, Variant};
+use crate::model::{Biam, EncodeOptions, ModelConfig, Variant};
 use crate::semantics::sentence::SentenceEncoder;
 use crate::semantics::{LabelEncoder, LabelLists, Source};
 
@@ -230,9 +229,23 @@ impl Parts<'_> {
             }
             None => None,
         };
+        let network = Biam::new(self.config, entry.name, vb)?;
+        // The first photo should not wait for weights to be packed; here the heads do it side by
+        // side.
+        network.encode(&self.blank_photo()?, &EncodeOptions::default())?;
         Ok(TrainedVariant {
-            network: Biam::new(self.config, entry.name, vb)?,
+            network,
             ordinary_regions,
+        })
+    }
+
+    fn blank_photo(&self) -> candle_core::Result<RegionFeatures> {
+        let [rows, columns] = self.manifest.backbone.grid;
+        let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, self.device);
+        Ok(RegionFeatures {
+            regions: zeros(&[1, self.config.region_channels, rows, columns])?,
+            global: zeros(&[1, self.config.global_channels])?,
+            covered: Covered::WHOLE,
         })
     }
 
@@ -294,11 +307,10 @@ impl Parts<'_> {
 
 /// What candle says of weights, in one line without its backtrace.
 fn weights_reason(error: &candle_core::Error) -> String {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or("unreadable");
-    let text: Cow<str> = match first.strip_prefix("cannot find tensor ") {
-        Some(name) => format!("the tensor `{name}` is missing").into(),
-        None => first.into(),
+    let first = first_line(error);
+    let text = match first.strip_prefix("cannot find tensor ") {
+        Some(name) => format!("the tensor `{name}` is missing"),
+        None => first,
     };
     format!("{text}; fetch the bundle again or make it with biam-lens import")
 }

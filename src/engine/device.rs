@@ -3,6 +3,11 @@
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "cuda")]
+use crate::files::first_line;
+#[cfg(feature = "cuda")]
+use crate::panics::quietly_caught;
+
 /// The device that was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeviceChoice {
@@ -99,28 +104,13 @@ fn open_cuda(_index: usize) -> Result<OpenDevice, String> {
 /// compute (driver too old, kernels for another architecture) is found out here.
 #[cfg(feature = "cuda")]
 fn open_cuda(index: usize) -> Result<OpenDevice, String> {
-    let attempt = std::panic::catch_unwind(|| {
-        use candle_core::cuda_backend::cudarc;
-        // With libraries loaded at run time cudarc panics on a missing one: ask first.
-        #[cfg(feature = "dynamic-loading")]
-        for (present, library) in [
-            // SAFETY: these only try to open a shared library by name.
-            (
-                unsafe { cudarc::driver::sys::is_culib_present() },
-                "the NVIDIA driver (libcuda)",
-            ),
-            (unsafe { cudarc::cublas::sys::is_culib_present() }, "cuBLAS"),
-            (unsafe { cudarc::curand::sys::is_culib_present() }, "cuRAND"),
-        ] {
-            if !present {
-                return Err(format!("{library} is not installed"));
-            }
-        }
-        let device = Device::new_cuda(index).map_err(|error| one_line(&error))?;
+    // cudarc panics where a library that it loads at run time is missing or lacks a function.
+    let attempt = quietly_caught(|| {
+        let device = Device::new_cuda(index).map_err(|error| first_line(&error))?;
         let ones = candle_core::Tensor::ones((8, 8), candle_core::DType::F32, &device);
         ones.and_then(|ones| ones.matmul(&ones))
             .and_then(|product| product.sum_all()?.to_scalar::<f32>())
-            .map_err(|error| one_line(&error))?;
+            .map_err(|error| first_line(&error))?;
         Ok(device)
     });
     match attempt {
@@ -130,18 +120,8 @@ fn open_cuda(index: usize) -> Result<OpenDevice, String> {
             note: None,
         }),
         Ok(Err(reason)) => Err(reason),
-        Err(_) => Err("a CUDA library is missing or too old".to_owned()),
+        Err(reason) => Err(format!("a CUDA library is missing or too old ({reason})")),
     }
-}
-
-#[cfg(feature = "cuda")]
-fn one_line(error: &candle_core::Error) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or("unknown error")
-        .to_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::DeviceError;
 use crate::bundle::BundleError;
+use crate::files::first_line;
 use crate::image_io::PhotoError;
 use crate::model::Variant;
 use crate::semantics::{LabelError, SemanticsError};
@@ -27,19 +28,8 @@ pub enum EngineError {
     TooManyLabels(usize),
     #[error("the network failed: {}", first_line(.0))]
     Network(#[from] candle_core::Error),
-    #[error(
-        "an internal error: this photo could not be answered; try another, and please report it"
-    )]
-    Internal,
-    #[error("the engine has ended after an internal error; start the program again")]
-    Ended,
-}
-
-fn first_line(error: &candle_core::Error) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or("unknown error")
-        .to_owned()
+    #[error("an internal error ({0}): this photo could not be answered; please report it")]
+    Internal(String),
+    #[error("the engine has ended after an internal error ({0}); start the program again")]
+    Ended(String),
 }

@@ -61,7 +61,7 @@ pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, E
     let start = Instant::now();
     let rgb = decode(source)?;
     let decoded = Instant::now();
-    let pixels = squash(&rgb, input_size).into_raw();
+    let pixels = squash(&rgb, input_size as usize).into_raw();
     let resized = Instant::now();
     let time = |stage: &str, from: Instant, to: Instant| StageTime {
         stage: stage.to_owned(),

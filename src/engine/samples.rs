@@ -4,6 +4,7 @@
 type Sample = (&'static str, &'static [u8]);
 
 const SAMPLES: [Sample; 9] = [
+    ("room.jpg", include_bytes!("../../assets/photos/room.jpg")),
     (
         "musicians.jpg",
         include_bytes!("../../assets/photos/musicians.jpg"),

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryIter, channel};
@@ -15,6 +14,7 @@ use super::session::{Session, Wanted};
 use super::{DeviceChoice, EngineError, Reply, Request};
 use crate::bundle::find_bundle;
 use crate::model::Variant;
+use crate::panics::quietly_caught;
 
 /// Decoded photos that are kept (up to 13 MB each).
 const KEPT_PHOTOS: usize = 8;
@@ -50,8 +50,8 @@ impl Worker {
         thread::spawn(move || {
             let ended = outbox.clone();
             let engine = || Engine::new(options, inbox, thumbnails, outbox).run();
-            if catch_unwind(AssertUnwindSafe(engine)).is_err() {
-                ended.fail(&EngineError::Ended, None, true);
+            if let Err(panic) = quietly_caught(engine) {
+                ended.fail(&EngineError::Ended(panic), None, true);
             }
         });
         Self { requests, replies }
@@ -234,14 +234,15 @@ impl Engine {
 
     fn answer(&mut self, session: &mut Session, compare: &Comparing) {
         // A panic in a network or a decoder costs this answer, not the program.
-        let answer = catch_unwind(AssertUnwindSafe(|| self.compare(session, compare)));
+        let answer = quietly_caught(|| self.compare(session, compare));
         match answer {
             Ok(Ok(Some(reply))) => self.outbox.send(reply),
             Ok(Ok(None)) => {}
             Ok(Err(error)) => self.outbox.fail(&error, Some(&compare.photo), false),
-            Err(_) => self
-                .outbox
-                .fail(&EngineError::Internal, Some(&compare.photo), false),
+            Err(panic) => {
+                self.outbox
+                    .fail(&EngineError::Internal(panic), Some(&compare.photo), false)
+            }
         }
     }
 
@@ -303,7 +304,7 @@ fn serve_thumbnails(wishes: &Receiver<(PhotoSource, u32)>, outbox: &Outbox) {
         let Some((photo, side)) = waiting.pop_back() else {
             continue;
         };
-        match catch_unwind(AssertUnwindSafe(|| thumbnail(&photo, side))) {
+        match quietly_caught(|| thumbnail(&photo, side)) {
             Ok(Ok(picture)) => outbox.send(Reply::Thumbnail {
                 photo,
                 picture: Arc::new(picture),

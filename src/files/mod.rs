@@ -71,6 +71,11 @@ pub fn one_line(text: &impl ToString) -> String {
         .collect()
 }
 
+/// The first line of `text`, safe to show: candle's errors carry a backtrace below theirs.
+pub fn first_line(text: &impl ToString) -> String {
+    one_line(&text.to_string().lines().next().unwrap_or("unknown error"))
+}
+
 /// A count of bytes for people: `512 MiB`.
 fn size(bytes: u64) -> String {
     match bytes {

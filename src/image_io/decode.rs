@@ -3,15 +3,13 @@
 use super::orient::upright;
 use super::{Photo, PhotoError, PhotoLimits};
 use crate::files::read_bounded;
+use crate::panics::quietly_caught;
 use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use rayon::prelude::*;
-use std::cell::Cell;
 use std::io::Cursor;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Once;
 
 /// Opens a photo: a regular file of a kind known by its content, within `limits`.
 ///
@@ -40,7 +38,7 @@ pub fn decode_photo(bytes: &[u8], name: &str, limits: PhotoLimits) -> Result<Pho
         });
     }
     let outcome = quietly_caught(|| decode_with(format, bytes, name, limits));
-    outcome.unwrap_or_else(|| {
+    outcome.unwrap_or_else(|_| {
         Err(PhotoError::Damaged {
             name: name.to_owned(),
             kind: kind_name(format),
@@ -155,28 +153,6 @@ fn is_srgb(profile: &[u8]) -> bool {
     holds(b"sRGB") || holds(b"s\0R\0G\0B")
 }
 
-thread_local! {
-    static CATCHING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `work`; a panic in it becomes `None` and prints nothing, since the caller reports it.
-fn quietly_caught<T>(work: impl FnOnce() -> T) -> Option<T> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        let loud = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !CATCHING.get() {
-                loud(info);
-            }
-        }));
-    });
-    CATCHING.set(true);
-    // What a decoder leaves half done when it panics is dropped with it.
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    CATCHING.set(false);
-    outcome.ok()
-}
-
 fn explain(error: ImageError, format: ImageFormat, name: &str) -> PhotoError {
     let name = name.to_owned();
     let kind = kind_name(format);
@@ -256,13 +232,6 @@ fn kind_by_signature(bytes: &[u8]) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_panicking_decoder_is_caught_and_others_stay_loud() {
-        assert_eq!(quietly_caught(|| 3), Some(3));
-        assert_eq!(quietly_caught::<()>(|| panic!("decoder bug")), None);
-        assert!(!CATCHING.get());
-    }
 
     #[test]
     fn transparency_is_laid_over_white() {
