@@ -61,9 +61,12 @@ pub enum AppError {
 /// # Errors
 /// Where there is no display, or none that can be drawn on.
 pub fn run(options: WindowOptions) -> Result<(), AppError> {
+    // The window library's text begins with places in its own source: only the end is for people.
     let no_display = |error: eframe::Error| {
         let text = error.to_string();
-        AppError::NoDisplay(text.lines().next().unwrap_or("no display").to_owned())
+        let reason = text.lines().next().unwrap_or_default();
+        let reason = reason.rsplit(": ").next().unwrap_or(reason);
+        AppError::NoDisplay(reason.trim_end_matches('.').to_owned())
     };
     let viewport = egui::ViewportBuilder::default()
         .with_title("BiAM Lens")
