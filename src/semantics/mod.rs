@@ -4,12 +4,10 @@
 //! [`labels`] knows which labels a bundle was trained on, and [`neighbours`] which labels lie near
 //! another.
 
-mod bert;
 pub mod labels;
 pub mod neighbours;
 pub mod sentence;
 pub mod text;
-mod word_pieces;
 
 pub use labels::{LabelLists, LabelStatus};
 pub use neighbours::neighbours;
