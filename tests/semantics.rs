@@ -1,5 +1,6 @@
 //! The default bundle's sentence encoder against PyTorch (tests/reference/sentence.py).
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use biam_lens::semantics::{
     LabelEncoder, SemanticsError, SentenceEncoder, Source, convert_sentence_tokenizer,
     convert_sentence_weights,
 };
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -105,6 +106,22 @@ fn longest_labels_fit_the_network() -> Outcome {
 }
 
 #[test]
+fn labels_are_split_as_text_alone() -> Outcome {
+    let encoder = encoder()?;
+    for (one, other) in [
+        ("ICE-CAFÉ", "ice-cafe"),
+        ("[MASK]", "[ mask ]"),
+        ("ice-berg", "ice - berg"),
+    ] {
+        let difference = largest_difference(&encoder.encode(&[one])?, &encoder.encode(&[other])?)?;
+        assert!(difference < 1e-6, "{one}");
+    }
+    let (start, mark) = (encoder.encode(&["[CLS]"])?, encoder.encode(&["[MASK]"])?);
+    assert!(largest_difference(&start, &mark)? > 1e-2);
+    Ok(())
+}
+
+#[test]
 fn an_unknown_sign_is_told_from_a_word() -> Outcome {
     let encoder = encoder()?;
     assert!(encoder.knows("dog")?);
@@ -152,5 +169,67 @@ fn foreign_files_are_refused_by_name() -> Outcome {
             assert!(!message.contains('\n'), "{message}");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn damaged_tokenizers_are_refused_in_one_line() -> Outcome {
+    let path = Path::new("some/tokenizer.json");
+    let whole = std::fs::read_to_string(root("weights/default/tokenizer.json"))?;
+    let refusal = |text: &str| -> Result<String, Box<dyn Error>> {
+        let bytes = text.as_bytes();
+        let refused = convert_sentence_tokenizer(Source { path, bytes }).err();
+        let message = refused.ok_or("a damaged file was accepted")?.to_string();
+        assert!(
+            message.starts_with("some/tokenizer.json: not the tokenizer"),
+            "{message}"
+        );
+        assert!(!message.contains('\n'), "{message}");
+        Ok(message)
+    };
+    refusal(&whole[..whole.len() / 2])?;
+    refusal(&whole.replace("\"WordPiece\"", "\"BPE\""))?;
+    assert!(refusal(&whole.replace("\"zebra\":29145,", ""))?.contains("it has 30521 tokens"));
+    assert!(refusal(&whole.replace("\"dog\"", "\"xdog\""))?.contains("it splits"));
+    // A template of marks that the file does not define panics in the tokenizer.
+    let undefined = whole.replace(
+        "\"SpecialToken\":{\"id\":\"[CLS]\"",
+        "\"SpecialToken\":{\"id\":\"[NO]\"",
+    );
+    assert!(refusal(&undefined)?.contains("it is damaged"));
+    Ok(())
+}
+
+#[test]
+fn converting_keeps_what_the_network_needs() -> Outcome {
+    let path = root("weights/default/text_encoder.safetensors");
+    let whole = std::fs::read(&path)?;
+    let mut tensors = candle_core::safetensors::load_buffer(&whole, &Device::Cpu)?;
+    let convert = |tensors: &HashMap<String, Tensor>| -> Result<Vec<u8>, Box<dyn Error>> {
+        let bytes = &safetensors::serialize(tensors, None)?[..];
+        Ok(convert_sentence_weights(Source { path: &path, bytes })?)
+    };
+    let norm = "encoder.layer.5.output.LayerNorm.bias";
+    let single = tensors[norm].to_dtype(DType::F32)?;
+    let pooler = Tensor::zeros((384, 384), DType::F32, &Device::Cpu)?;
+    tensors.insert("pooler.dense.weight".into(), pooler);
+    tensors.insert(
+        "embeddings.position_ids".into(),
+        Tensor::arange(0i64, 512, &Device::Cpu)?,
+    );
+    tensors.insert(norm.into(), single.clone());
+    assert!(convert(&tensors)? == whole);
+
+    let reason = |tensors: &HashMap<String, Tensor>| match convert(tensors) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    tensors.insert(norm.into(), (&single * 1e9)?);
+    assert!(reason(&tensors).contains("half precision cannot"));
+    tensors.insert(norm.into(), single.narrow(0, 0, 383)?);
+    assert!(reason(&tensors).contains(norm));
+    tensors.remove(norm);
+    assert!(reason(&tensors).contains(norm));
+    assert!(!reason(&tensors).contains('\n'));
     Ok(())
 }

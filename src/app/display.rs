@@ -4,6 +4,7 @@ use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::commands::Command;
 use super::state::AppState;
+use crate::engine::Comparison;
 use crate::figure::colour_map::ColourMap;
 use crate::figure::interpolation::Interpolation;
 use crate::figure::overlay::{self, OverlayStyle};
@@ -50,15 +51,28 @@ impl Display {
     }
 }
 
+impl Display {
+    /// The style of a whole figure. A threshold has one unit only where all panels share a scale;
+    /// elsewhere none is applied.
+    pub fn style_for_all(&self, comparison: &Comparison) -> OverlayStyle {
+        let mode = self.scale.available(comparison);
+        if mode.is_shared() {
+            self.style_on(&panel_scale(comparison, 0, 0, mode, self.fixed))
+        } else {
+            self.style
+        }
+    }
+}
+
 /// The row of settings above the comparison.
 pub fn show(ui: &mut Ui, state: &mut AppState) {
     ui.horizontal_wrapped(|ui| {
-        scale_choice(ui, state);
+        together(ui, 208.0, |ui| scale_choice(ui, state));
         if state.display.scale == ScaleMode::Fixed {
             fixed_range(ui, &mut state.display.fixed);
         }
-        colour_choice(ui, state);
-        smoothing_choice(ui, state);
+        together(ui, 136.0, |ui| colour_choice(ui, state));
+        together(ui, 148.0, |ui| smoothing_choice(ui, state));
         opacity(ui, &mut state.display.style.opacity);
         threshold(ui, &mut state.display);
         let style = &mut state.display.style;
@@ -97,15 +111,19 @@ fn threshold(ui: &mut Ui, display: &mut Display) {
 }
 
 fn named_slider(ui: &mut Ui, name: &str, slider: egui::Slider<'_>) -> egui::Response {
-    // A known size, so that the whole of it moves to the next line where it does not fit.
-    let size = vec2(184.0, ui.spacing().interact_size.y);
-    let layout = egui::Layout::left_to_right(egui::Align::Center);
-    ui.allocate_ui_with_layout(size, layout, |ui| {
+    together(ui, 184.0, |ui| {
         ui.spacing_mut().slider_width = 60.0;
         let label = ui.label(name);
         ui.add(slider).labelled_by(label.id)
     })
-    .inner
+}
+
+/// A name and its widget: of a known width, so that both move to the next line where they do not
+/// fit.
+fn together<R>(ui: &mut Ui, width: f32, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    let size = vec2(width, ui.spacing().interact_size.y);
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    ui.allocate_ui_with_layout(size, layout, contents).inner
 }
 
 fn scale_choice(ui: &mut Ui, state: &mut AppState) {

@@ -20,6 +20,12 @@ pub enum Found {
         photos: Vec<PathBuf>,
         problems: Vec<String>,
     },
+    /// Where the picture is to be saved.
+    SaveTo(PathBuf),
+    /// The picture is there.
+    Saved(PathBuf),
+    /// Something that did not work.
+    Problem(String),
 }
 
 /// Starts threads and collects what they find.
@@ -68,6 +74,18 @@ impl Finder {
         });
     }
 
+    /// Lets the user choose where a picture goes.
+    pub fn choose_save(&self, suggested: String) {
+        self.spawn("save dialog", move || {
+            let dialog = rfd::FileDialog::new()
+                .set_title("Save picture")
+                .set_file_name(suggested)
+                .add_filter("PNG picture", &["png"])
+                .add_filter("SVG drawing", &["svg"]);
+            dialog.save_file().map(Found::SaveTo)
+        });
+    }
+
     /// Does `work` on a thread of its own and hands over what it finds.
     pub fn spawn(&self, name: &str, work: impl FnOnce() -> Option<Found> + Send + 'static) {
         let sender = self.sender.clone();
@@ -85,12 +103,8 @@ impl Finder {
             .spawn(body)
         {
             let problem = format!("No thread for this could be started ({error}); try again");
-            let found = Found::Photos {
-                photos: Vec::new(),
-                problems: vec![problem],
-            };
             // Sending to our own receiver cannot fail while `self` lives.
-            _ = self.sender.send(found);
+            _ = self.sender.send(Found::Problem(problem));
         }
     }
 }

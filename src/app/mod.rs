@@ -17,6 +17,7 @@ pub mod photo_list;
 mod photos;
 mod ranking;
 mod read_out;
+mod save;
 pub mod state;
 mod status;
 mod textures;
@@ -29,7 +30,7 @@ use commands::{Command, Effect};
 use files::{Finder, Found};
 use state::{AppState, MessageKind};
 
-use crate::engine::{PhotoSource, Reply, Worker};
+use crate::engine::{PhotoSource, Reply, Request, Worker};
 
 /// Called by the engine when a reply is ready, from its own thread.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
@@ -60,9 +61,12 @@ pub enum AppError {
 /// # Errors
 /// Where there is no display, or none that can be drawn on.
 pub fn run(options: WindowOptions) -> Result<(), AppError> {
+    // The window library's text begins with places in its own source: only the end is for people.
     let no_display = |error: eframe::Error| {
         let text = error.to_string();
-        AppError::NoDisplay(text.lines().next().unwrap_or("no display").to_owned())
+        let reason = text.lines().next().unwrap_or_default();
+        let reason = reason.rsplit(": ").next().unwrap_or(reason);
+        AppError::NoDisplay(reason.trim_end_matches('.').to_owned())
     };
     let viewport = egui::ViewportBuilder::default()
         .with_title("BiAM Lens")
@@ -176,6 +180,12 @@ impl LensApp {
                         self.state.tell(MessageKind::Error, problem);
                     }
                 }
+                Found::SaveTo(path) => self.state.fields.save_path = path.display().to_string(),
+                Found::Saved(path) => {
+                    let text = format!("Saved {}", path.display());
+                    self.state.tell(MessageKind::Note, text);
+                }
+                Found::Problem(problem) => self.state.tell(MessageKind::Error, problem),
             }
         }
     }
@@ -210,11 +220,7 @@ impl LensApp {
             match commands::carry_out(command, &mut self.state) {
                 Some(Effect::OpenPhotosDialog) => self.finder.choose_photos(),
                 Some(Effect::OpenFolderDialog) => self.finder.choose_folder(),
-                Some(Effect::Ask(request)) => {
-                    if !self.worker.ask(request) {
-                        self.state.engine_ended();
-                    }
-                }
+                Some(Effect::Ask(request)) => self.ask(request),
                 Some(Effect::Quit) => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
                 None => {}
             }
@@ -222,9 +228,13 @@ impl LensApp {
     }
 
     fn send(&mut self) {
-        if let Some(request) = self.state.next_request()
-            && !self.worker.ask(request)
-        {
+        if let Some(request) = self.state.next_request() {
+            self.ask(request);
+        }
+    }
+
+    fn ask(&mut self, request: Request) {
+        if !self.worker.ask(request) {
             self.state.engine_ended();
         }
     }
@@ -257,6 +267,7 @@ impl LensApp {
             });
         egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures));
         palette::show(ui.ctx(), state);
+        save::show(ui.ctx(), state, finder);
         palette::help(ui.ctx(), state);
         drop_hint(ui.ctx());
     }

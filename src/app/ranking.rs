@@ -14,6 +14,8 @@ const ROW_HEIGHT: f32 = 22.0;
 
 /// The whole lower part of the right panel.
 pub fn show(ui: &mut Ui, state: &mut AppState) {
+    // The panel keeps its height while there is nothing to list yet.
+    ui.take_available_space();
     ui.add_space(2.0);
     egui::Sides::new().show(
         ui,
@@ -42,7 +44,6 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
     };
     let Some(ranking) = &comparison.ranking else {
         ui.weak("No scores yet");
-        ui.take_available_space();
         return;
     };
     let mut clicked = None;
@@ -195,8 +196,9 @@ fn bar_row(
     let chosen = state.labels.contains(label.label);
     let name = format!("Rank {}: {}", rank + 1, label.label);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &name));
-    let visuals = ui.style().interact_selectable(&response, chosen);
-    if chosen || response.hovered() || response.has_focus() {
+    // The bars must stand out, so a chosen row is only a little lighter or darker than the rest.
+    let visuals = ui.style().interact(&response);
+    if response.hovered() || response.has_focus() || chosen {
         ui.painter().rect_filled(rect, 3.0, visuals.weak_bg_fill);
     }
     let split = rect.left() + (rect.width() * 0.5).max(100.0);

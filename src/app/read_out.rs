@@ -112,7 +112,7 @@ fn percent(rank: f32) -> String {
 fn decimals(value: f32) -> usize {
     let size = value.abs();
     if size > 0.0 && size.is_finite() {
-        (3.0 - size.log10().floor()).clamp(0.0, 6.0) as usize
+        (3.0 - size.log10().floor()).clamp(0.0, 4.0) as usize
     } else {
         1
     }

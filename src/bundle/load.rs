@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 use super::BundleError;
 use super::manifest::{BackboneKind, FORMAT, LabelEncoderKind, Manifest, VariantEntry};
 use crate::backbone::efficientnet_lite::{self, EfficientNetLite};
-use crate::backbone::{Backbone, RegionFeatures};
+use crate::backbone::{Backbone, Covered, RegionFeatures};
 use crate::files::{FileError, first_line, one_line, read_bounded};
 use crate::kernels::{Activation, Pointwise};
-use crate::model::{Biam, ModelConfig, Variant};
+use crate::model::{Biam, EncodeOptions, ModelConfig, Variant};
 use crate::semantics::sentence::SentenceEncoder;
 use crate::semantics::{LabelEncoder, LabelLists, Source};
 
@@ -316,9 +316,23 @@ impl Parts<'_> {
             }
             None => None,
         };
+        let network = Biam::new(self.config, entry.name, vb)?;
+        // The first photo should not wait for weights to be packed; here the heads do it side by
+        // side.
+        network.encode(&self.blank_photo()?, &EncodeOptions::default())?;
         Ok(TrainedVariant {
-            network: Biam::new(self.config, entry.name, vb)?,
+            network,
             ordinary_regions,
+        })
+    }
+
+    fn blank_photo(&self) -> candle_core::Result<RegionFeatures> {
+        let [rows, columns] = self.manifest.backbone.grid;
+        let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, self.device);
+        Ok(RegionFeatures {
+            regions: zeros(&[1, self.config.region_channels, rows, columns])?,
+            global: zeros(&[1, self.config.global_channels])?,
+            covered: Covered::WHOLE,
         })
     }
 

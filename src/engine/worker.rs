@@ -304,13 +304,12 @@ fn serve_thumbnails(wishes: &Receiver<(PhotoSource, u32)>, outbox: &Outbox) {
         let Some((photo, side)) = waiting.pop_back() else {
             continue;
         };
-        match quietly_caught(|| thumbnail(&photo, side)) {
-            Ok(Ok(picture)) => outbox.send(Reply::Thumbnail {
+        // Where it fails the list shows a plain tile; the message comes when the photo is opened.
+        if let Ok(Ok(picture)) = quietly_caught(|| thumbnail(&photo, side)) {
+            outbox.send(Reply::Thumbnail {
                 photo,
                 picture: Arc::new(picture),
-            }),
-            // The list shows a plain tile; the message comes when the photo is opened.
-            Ok(Err(_)) | Err(_) => {}
+            });
         }
     }
 }

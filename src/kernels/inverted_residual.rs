@@ -223,7 +223,8 @@ impl Fused<'_> {
     }
 
     /// Widens all rows of `image` into rows of `length`, with their padding on the left and right.
-    /// Each piece does some channels: so each weight is read by one thread only.
+    /// A piece does some channels of some rows; of a small image all rows, so that each weight is
+    /// read by one thread only.
     fn widen_all(&self, image: &Image, wide: SharedMut, length: usize) {
         let Some(expand) = self.expand else {
             return;
@@ -231,14 +232,18 @@ impl Fused<'_> {
         let channels = expand.columns();
         let padding = self.depthwise.window().padding;
         let depth = expand.depth();
-        let pieces = parallel::pieces(usize::MAX).min(expand.panels());
-        parallel::for_each_piece(pieces, |piece| {
-            for panel in parallel::part(expand.panels(), pieces, piece) {
+        let pieces = parallel::pieces(usize::MAX);
+        let pixels = image.height * image.width;
+        let (row_parts, panel_parts) =
+            parallel::cut(pieces, pixels, expand.panels(), expand.columns());
+        parallel::for_each_piece(row_parts * panel_parts, |piece| {
+            let band = parallel::part(image.height, row_parts, piece / panel_parts);
+            for panel in parallel::part(expand.panels(), panel_parts, piece % panel_parts) {
                 let columns = expand.panel_columns(panel);
-                for y in 0..image.height {
+                for y in band.clone() {
                     let input = image.input[y * image.width * depth..].as_ptr();
                     let rows = Rows::plain(input, image.width, depth, depth);
-                    // SAFETY: every piece has these columns of every row for itself.
+                    // SAFETY: every piece has these columns of its rows for itself.
                     unsafe {
                         let row = wide.at(y * length);
                         let outside = (0..padding.left).chain(

@@ -125,11 +125,14 @@ impl Biam {
     /// # Errors
     /// Shapes that do not fit the configuration, a silenced block in a variant with one branch.
     pub fn encode(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Encoded> {
-        let inner = self.blocks(photos, options)?;
-        Ok(Encoded {
-            features: self.fused(&inner, options)?,
-            grid: inner.grid,
-            covered: photos.covered,
+        // Inside the pool no layer has to wake it.
+        rayon::scope(|_| {
+            let inner = self.blocks(photos, options)?;
+            Ok(Encoded {
+                features: self.fused(&inner, options)?,
+                grid: inner.grid,
+                covered: photos.covered,
+            })
         })
     }
 

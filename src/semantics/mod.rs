@@ -1,15 +1,13 @@
 //! Labels as text and as vectors: label encoders, and what a label is to a bundle.
 //!
 //! [`text`] turns what was typed into labels, [`sentence`] turns labels into vectors,
-//! [`labels`] knows which labels a bundle was trained on, and [`neighbours`] which labels lie near
+//! [`labels`] knows which labels a bundle was trained on, and [`mod@neighbours`] which labels lie near
 //! another.
 
-mod bert;
 pub mod labels;
 pub mod neighbours;
 pub mod sentence;
 pub mod text;
-mod word_pieces;
 
 pub use labels::{LabelLists, LabelStatus};
 pub use neighbours::neighbours;

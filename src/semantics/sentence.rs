@@ -5,23 +5,44 @@
 //! at both ends included, l2-normalised.
 
 use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::{BertModel, Config};
 use half::f16;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use serde_json::{Map, Value, json};
+use half::slice::HalfFloatSliceExt;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::{DecoderWrapper, PostProcessorWrapper, TokenizerImpl, TruncationParams};
 
-use super::bert::{self, Bert};
 use super::text::normalise_label;
-use super::word_pieces::{MAX_TOKENS, WordPieces};
 use super::{LabelEncoder, SemanticsError, Source, first_line};
+use crate::panics::quietly_caught;
+
+/// Width D of every token's vector.
+const WIDTH: usize = 384;
+
+/// Most tokens of a label, the marks at both ends included, as sentence-transformers' configuration
+/// of all-MiniLM-L6-v2 has it. Only labels near the limit of characters in scripts whose letters
+/// split into several tokens (Hangul) are ever cut.
+const MAX_TOKENS: usize = 256;
 
 /// Most labels that go through the network at once: enough to keep the processor busy, few enough
 /// for the inner layer of a batch to stay in its cache.
 const BATCH: usize = 32;
 
+/// The word pieces of BERT with what its file says of marks.
+type Tokenizer = TokenizerImpl<
+    WordPiece,
+    BertNormalizer,
+    BertPreTokenizer,
+    PostProcessorWrapper,
+    DecoderWrapper,
+>;
+
 /// all-MiniLM-L6-v2 on a device.
 pub struct SentenceEncoder {
-    pieces: WordPieces,
-    network: Bert,
+    tokenizer: Tokenizer,
+    network: BertModel,
     device: Device,
 }
 
@@ -31,35 +52,39 @@ impl SentenceEncoder {
     ///
     /// # Errors
     /// Where a file is not of all-MiniLM-L6-v2: a tensor missing, a shape that differs, a
-    /// vocabulary larger than the table of words.
+    /// vocabulary of another size than the table of words.
     pub fn load(
         weights: Source<'_>,
         tokenizer: Source<'_>,
         device: &Device,
     ) -> Result<Self, SemanticsError> {
-        let file = SafeTensors::deserialize(weights.bytes).map_err(|e| refuse(weights, e))?;
-        let network = Bert::load(&file, device).map_err(|e| refuse(weights, e))?;
         Ok(Self {
-            pieces: load_tokenizer(tokenizer)?,
-            network,
+            network: load_network(weights.bytes, device).map_err(|e| refuse(weights, e))?,
+            tokenizer: load_tokenizer(tokenizer)?,
             device: device.clone(),
         })
     }
 
-    /// Token ids of a label, the marks at both ends included.
-    fn tokens(&self, label: &str) -> Result<Vec<u32>, SemanticsError> {
+    /// Token ids of a label, with or without the marks at both ends.
+    fn tokens(&self, label: &str, marks: bool) -> Result<Vec<u32>, SemanticsError> {
         let label = normalise_label(label)?;
-        self.pieces
-            .split(&label)
-            .map_err(|reason| SemanticsError::Split { label, reason })
+        match self.tokenizer.encode_fast(&*label, marks) {
+            Ok(encoding) => Ok(encoding.get_ids().to_vec()),
+            Err(error) => Err(SemanticsError::Split {
+                label,
+                reason: first_line(&error),
+            }),
+        }
     }
 
     /// Normalised vectors `[B, D]` of labels that all have the same number of tokens.
     fn encode_batch(&self, batch: &[&[u32]]) -> candle_core::Result<Tensor> {
         let length = batch.first().map_or(0, |tokens| tokens.len());
         let tokens = Tensor::from_vec(batch.concat(), (batch.len(), length), &self.device)?;
+        // All of one length: nothing to mask. A label is always the first kind of sequence, 0.
+        let last = self.network.forward(&tokens, &tokens.zeros_like()?, None)?;
         // A sum serves: the mean's divisor would fall out of the normalisation.
-        let sum = self.network.forward(&tokens)?.sum(1)?;
+        let sum = last.sum(1)?;
         let norm = sum.sqr()?.sum_keepdim(1)?.sqrt()?;
         sum.broadcast_div(&norm)
     }
@@ -67,16 +92,16 @@ impl SentenceEncoder {
 
 impl LabelEncoder for SentenceEncoder {
     fn dimension(&self) -> usize {
-        bert::WIDTH
+        WIDTH
     }
 
     fn encode(&self, labels: &[&str]) -> Result<Tensor, SemanticsError> {
         if labels.is_empty() {
-            return Ok(Tensor::zeros((0, bert::WIDTH), DType::F32, &self.device)?);
+            return Ok(Tensor::zeros((0, WIDTH), DType::F32, &self.device)?);
         }
         let tokens: Vec<Vec<u32>> = labels
             .iter()
-            .map(|label| self.tokens(label))
+            .map(|label| self.tokens(label, true))
             .collect::<Result<_, _>>()?;
         let mut order: Vec<usize> = (0..labels.len()).collect();
         order.sort_by_key(|&label| tokens[label].len());
@@ -96,12 +121,62 @@ impl LabelEncoder for SentenceEncoder {
     }
 
     fn knows(&self, label: &str) -> Result<bool, SemanticsError> {
-        Ok(self.pieces.know(&self.tokens(label)?))
+        let unknown = self.tokenizer.token_to_id("[UNK]");
+        let tokens = self.tokens(label, false)?;
+        Ok(tokens.into_iter().any(|token| Some(token) != unknown))
     }
 }
 
-fn load_tokenizer(source: Source<'_>) -> Result<WordPieces, SemanticsError> {
-    WordPieces::load(source.bytes, bert::VOCABULARY).map_err(|e| refuse_tokenizer(source, e))
+/// BERT base's defaults but for the three sizes in which all-MiniLM-L6-v2 differs.
+fn config() -> Config {
+    Config {
+        hidden_size: WIDTH,
+        num_hidden_layers: 6,
+        intermediate_size: 1536,
+        // Without it tensors are looked for by their published names alone.
+        model_type: None,
+        ..Config::default()
+    }
+}
+
+fn load_network(file: &[u8], device: &Device) -> candle_core::Result<BertModel> {
+    let mut tensors = candle_core::safetensors::load_buffer(file, &Device::Cpu)?;
+    for tensor in tensors.values_mut().filter(|t| t.dtype() == DType::F16) {
+        // The builder would widen value after value, which takes as long as all else together.
+        let values = tensor.flatten_all()?.to_vec1::<f16>()?.to_f32_vec();
+        *tensor = Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?;
+    }
+    let weights = VarBuilder::from_tensors(tensors, DType::F32, device);
+    BertModel::load(weights, &config())
+}
+
+/// Reads `tokenizer.json`, but for its padding and truncation, which are always this encoder's.
+fn load_tokenizer(source: Source<'_>) -> Result<Tokenizer, SemanticsError> {
+    // Some damaged files make the tokenizer panic, when read or when first used.
+    quietly_caught(|| read_tokenizer(source.bytes))
+        .unwrap_or_else(|panic| Err(format!("it is damaged: {panic}").into()))
+        .map_err(|error| refuse_tokenizer(source, error))
+}
+
+fn read_tokenizer(bytes: &[u8]) -> tokenizers::Result<Tokenizer> {
+    let mut tokenizer = Tokenizer::from_bytes(bytes)?;
+    tokenizer
+        .with_padding(None)
+        .with_truncation(Some(TruncationParams {
+            max_length: MAX_TOKENS,
+            ..TruncationParams::default()
+        }))?;
+    // "[MASK]" typed as a label is text like any other.
+    tokenizer.set_encode_special_tokens(true);
+    let (found, expected) = (tokenizer.get_vocab_size(true), config().vocab_size);
+    if found != expected {
+        return Err(format!("it has {found} tokens, the network {expected}").into());
+    }
+    let probe = tokenizer.encode("dog", true)?;
+    if probe.get_tokens() != ["[CLS]", "dog", "[SEP]"] {
+        return Err(format!("it splits “dog” into {:?}", probe.get_tokens()).into());
+    }
+    Ok(tokenizer)
 }
 
 /// Converts the published weights (`model.safetensors`, single or half precision) to what a bundle
@@ -111,51 +186,30 @@ fn load_tokenizer(source: Source<'_>) -> Result<WordPieces, SemanticsError> {
 /// # Errors
 /// Where a tensor is missing, of another shape, or of values that half precision cannot hold.
 pub fn convert_sentence_weights(source: Source<'_>) -> Result<Vec<u8>, SemanticsError> {
-    let file = SafeTensors::deserialize(source.bytes).map_err(|e| refuse(source, e))?;
-    let mut halves = Vec::new();
-    for (name, shape) in bert::tensors() {
-        let view = file.tensor(&name).map_err(|e| refuse(source, e))?;
-        if view.shape() != shape {
-            let found = view.shape();
-            return Err(refuse(
-                source,
-                format!("{name} has shape {found:?}, not {shape:?}"),
-            ));
-        }
-        let bytes = to_half(&view).map_err(|reason| refuse(source, format!("{name} {reason}")))?;
-        halves.push((name, shape, bytes));
-    }
-    let views = halves
-        .iter()
-        .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F16, shape.clone(), bytes)?)))
-        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-        .map_err(|e| refuse(source, e))?;
-    serialize(views, None).map_err(|e| refuse(source, e))
+    to_half(source.bytes)
+        .and_then(|bytes| {
+            load_network(&bytes, &Device::Cpu)?;
+            Ok(bytes)
+        })
+        .map_err(|error| refuse(source, error))
 }
 
-/// A tensor's values rounded to half precision, little-endian.
-fn to_half(view: &TensorView<'_>) -> Result<Vec<u8>, String> {
-    let halves: Vec<f16> = match view.dtype() {
-        Dtype::F16 => {
-            let pairs = view.data().as_chunks().0.iter();
-            pairs.map(|&bytes| f16::from_le_bytes(bytes)).collect()
+/// The embeddings and layers of a safetensors file, without the pooler that other uses of BERT have
+/// after them, in half precision.
+fn to_half(file: &[u8]) -> candle_core::Result<Vec<u8>> {
+    let mut tensors = candle_core::safetensors::load_buffer(file, &Device::Cpu)?;
+    tensors.retain(|name, _| {
+        let used = name.starts_with("embeddings.") || name.starts_with("encoder.");
+        used && !name.ends_with("position_ids")
+    });
+    for (name, tensor) in &mut tensors {
+        *tensor = tensor.to_dtype(DType::F16)?;
+        let values = tensor.flatten_all()?.to_vec1::<f16>()?;
+        if !values.iter().all(|value| value.is_finite()) {
+            candle_core::bail!("{name} holds values that half precision cannot");
         }
-        Dtype::F32 => {
-            let quads = view.data().as_chunks().0.iter();
-            quads
-                .map(|&bytes| f16::from_f32(f32::from_le_bytes(bytes)))
-                .collect()
-        }
-        other => {
-            return Err(format!(
-                "is of type {other:?}, not of single or half precision"
-            ));
-        }
-    };
-    if halves.iter().any(|half| !half.is_finite()) {
-        return Err("holds values that half precision cannot".into());
     }
-    Ok(halves.iter().flat_map(|half| half.to_le_bytes()).collect())
+    safetensors::serialize(tensors, None).map_err(candle_core::Error::wrap)
 }
 
 /// Converts the published `tokenizer.json` to what a bundle holds: the same file, but with no
@@ -165,18 +219,8 @@ fn to_half(view: &TensorView<'_>) -> Result<Vec<u8>, String> {
 /// # Errors
 /// Where it is no tokenizer of this network.
 pub fn convert_sentence_tokenizer(source: Source<'_>) -> Result<Vec<u8>, SemanticsError> {
-    load_tokenizer(source)?;
-    let mut file: Map<String, Value> =
-        serde_json::from_slice(source.bytes).map_err(|e| refuse_tokenizer(source, e))?;
-    let truncation = json!({
-        "direction": "Right",
-        "max_length": MAX_TOKENS,
-        "strategy": "LongestFirst",
-        "stride": 0,
-    });
-    file.insert("padding".into(), Value::Null);
-    file.insert("truncation".into(), truncation);
-    serde_json::to_vec(&file).map_err(|e| refuse_tokenizer(source, e))
+    let json = serde_json::to_vec(&load_tokenizer(source)?);
+    json.map_err(|error| refuse_tokenizer(source, error))
 }
 
 fn refuse(source: Source<'_>, reason: impl ToString) -> SemanticsError {
