@@ -138,6 +138,12 @@ impl Session {
         &self.bundle
     }
 
+    /// Forgets all photos: who goes through many and never returns to one needs no memory of them.
+    pub fn forget_photos(&mut self) {
+        self.features.clear();
+        self.encoded.clear();
+    }
+
     /// Response maps of `wanted` on a photo. `Ok(None)` when `stop` said so between two stages.
     ///
     /// # Errors
