@@ -9,7 +9,8 @@ use image::imageops::FilterType;
 use super::EngineError;
 use super::messages::{Photo, PhotoSource, StageTime};
 use super::samples;
-use crate::image_io::{PhotoLimits, decode_photo, open_photo, squash};
+use super::true_labels::true_labels;
+use crate::image_io::{self, PhotoLimits, decode_photo, open_photo, squash};
 
 /// A photo as the network takes it and as the window shows it.
 #[derive(Debug)]
@@ -41,14 +42,14 @@ impl PhotoStamp {
     }
 }
 
-/// A photo's own pixels, upright.
-fn decode(source: &PhotoSource) -> Result<RgbImage, EngineError> {
+/// A photo's own pixels, upright, with what the file says of it.
+fn decode(source: &PhotoSource) -> Result<image_io::Photo, EngineError> {
     Ok(match source {
-        PhotoSource::File(path) => open_photo(path, PhotoLimits::default())?.rgb,
+        PhotoSource::File(path) => open_photo(path, PhotoLimits::default())?,
         PhotoSource::Sample(name) => {
             let bytes =
                 samples::bytes(name).ok_or_else(|| EngineError::NoSample((*name).to_owned()))?;
-            decode_photo(bytes, name, PhotoLimits::default())?.rgb
+            decode_photo(bytes, name, PhotoLimits::default())?
         }
     })
 }
@@ -59,7 +60,7 @@ fn decode(source: &PhotoSource) -> Result<RgbImage, EngineError> {
 /// A photo that cannot be read, in one line that names it.
 pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, EngineError> {
     let start = Instant::now();
-    let rgb = decode(source)?;
+    let image_io::Photo { rgb, facts, .. } = decode(source)?;
     let decoded = Instant::now();
     let pixels = squash(&rgb, input_size as usize).into_raw();
     let resized = Instant::now();
@@ -73,6 +74,8 @@ pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, E
             source: source.clone(),
             size: [rgb.width() as usize, rgb.height() as usize],
             shown: at_most(rgb, Photo::LONGEST_SHOWN),
+            facts,
+            true_labels: source.path().and_then(true_labels),
         }),
         pixels,
         times: vec![
@@ -84,7 +87,7 @@ pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, E
 
 /// A small picture of a photo, at most `side` pixels wide and high.
 pub fn thumbnail(source: &PhotoSource, side: u32) -> Result<RgbImage, EngineError> {
-    Ok(at_most(decode(source)?, side))
+    Ok(at_most(decode(source)?.rgb, side))
 }
 
 /// `rgb` scaled down so that its longer side is at most `side`; smaller ones stay as they are.
