@@ -4,8 +4,6 @@
 //! Gurevych, 2019). A label's vector is the mean of the last layer over all its tokens, the marks
 //! at both ends included, l2-normalised.
 
-use std::panic::catch_unwind;
-
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
@@ -18,6 +16,7 @@ use tokenizers::{DecoderWrapper, PostProcessorWrapper, TokenizerImpl, Truncation
 
 use super::text::normalise_label;
 use super::{LabelEncoder, SemanticsError, Source, first_line};
+use crate::panics::quietly_caught;
 
 /// Width D of every token's vector.
 const WIDTH: usize = 384;
@@ -154,8 +153,8 @@ fn load_network(file: &[u8], device: &Device) -> candle_core::Result<BertModel> 
 /// Reads `tokenizer.json`, but for its padding and truncation, which are always this encoder's.
 fn load_tokenizer(source: Source<'_>) -> Result<Tokenizer, SemanticsError> {
     // Some damaged files make the tokenizer panic, when read or when first used.
-    catch_unwind(|| read_tokenizer(source.bytes))
-        .unwrap_or_else(|_| Err("it is damaged".into()))
+    quietly_caught(|| read_tokenizer(source.bytes))
+        .unwrap_or_else(|panic| Err(format!("it is damaged: {panic}").into()))
         .map_err(|error| refuse_tokenizer(source, error))
 }
 
