@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{Outcome, common};
 use crate::bundle::import::{Parts, assemble};
+use crate::files::shown;
 
 /// Options of `import`.
 #[derive(Debug, Args)]
@@ -53,10 +54,6 @@ pub fn run(options: Options) -> Result<Outcome> {
         .iter()
         .map(|entry| entry.name.name())
         .collect();
-    println!(
-        "{}: {}",
-        crate::files::shown(&parts.out),
-        variants.join(", ")
-    );
+    common::print(&format!("{}: {}\n", shown(&parts.out), variants.join(", ")))?;
     Ok(Outcome::Complete)
 }
