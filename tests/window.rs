@@ -367,6 +367,31 @@ fn thumbnails_are_asked_for_the_rows_in_view_only() {
     assert!((5..40).contains(&asked), "{asked} thumbnails");
 }
 
+#[test]
+fn the_comparison_is_saved_as_a_picture() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("maps.png");
+    let mut window = small(&["dog", "cat"]);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::S);
+    window.run();
+    let field = "Path of the picture";
+    window.get_by_role_and_label(Role::TextInput, field).click();
+    window.run();
+    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    window.run();
+    window
+        .get_by_role_and_label(Role::TextInput, field)
+        .type_text(&path.display().to_string());
+    window.run();
+    window.key_press(Key::Enter);
+    window.run();
+    wait_for(&mut window, "picture", |window| {
+        window.query_by_label_contains("Saved ").is_some()
+    });
+    let picture = image::open(&path).expect("a picture");
+    assert!(picture.width() > 1000 && picture.height() > 500);
+}
+
 /// The picture of the window, where this machine can draw one.
 fn snapshot(window: &mut Window<'_>, name: &str) {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| window.render())) {

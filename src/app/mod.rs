@@ -250,7 +250,7 @@ impl LensApp {
         egui::Panel::top("menu").show(ui, |ui| menu::show(ui, state));
         egui::Panel::bottom("status").show(ui, |ui| status::show(ui, state));
         egui::Panel::left("photos")
-            .default_size(190.0)
+            .default_size(208.0)
             .size_range(140.0..=360.0)
             .show(ui, |ui| photos::show(ui, state, thumbnails, worker, finder));
         egui::Panel::right("labels and ranking")

@@ -93,7 +93,7 @@ fn row(
     if selected || response.hovered() || response.has_focus() {
         ui.painter().rect_filled(rect, 4.0, visuals.weak_bg_fill);
     }
-    let picture = Rect::from_min_size(rect.min + vec2(4.0, 4.0), vec2(64.0, ROW_HEIGHT - 8.0));
+    let picture = Rect::from_min_size(rect.min + vec2(4.0, 4.0), vec2(60.0, ROW_HEIGHT - 8.0));
     paint_thumbnail(ui, picture, source, problem.is_some(), thumbnails, worker);
     let text = match (problem, source) {
         (Some(_), _) => "cannot be read",

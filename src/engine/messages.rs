@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::backbone::Covered;
+use crate::image_io::PhotoFact;
 use crate::model::Variant;
 use crate::model::pooling::{top_k_mean, top_regions};
 use crate::semantics::LabelStatus;
@@ -47,6 +48,18 @@ pub struct Photo {
     pub size: [usize; 2],
     /// RGB, scaled down (never up) so that the longer side is at most [`Photo::LONGEST_SHOWN`].
     pub shown: image::RgbImage,
+    /// What the camera wrote down.
+    pub facts: Vec<PhotoFact>,
+    /// The labels that a list beside the photo gives it.
+    pub true_labels: Option<TrueLabels>,
+}
+
+/// Labels that somebody gave a photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrueLabels {
+    pub labels: Vec<String>,
+    /// The list they are from.
+    pub list: PathBuf,
 }
 
 impl Photo {
@@ -180,6 +193,35 @@ pub struct Ranking {
     pub labels: Arc<[(String, LabelStatus)]>,
     /// `scores[variant][label]`, in the order of [`Comparison::variants`] and of `labels`.
     pub scores: Vec<Vec<f32>>,
+    /// `responses[variant]`: raw responses, region by region, each with all of `labels`
+    /// (`[regions, labels]`), so that one region's labels or another k need no network.
+    pub responses: Vec<Arc<[f32]>>,
+}
+
+impl Ranking {
+    /// One region's raw responses to all of `labels` in a variant, by their places.
+    pub fn region(&self, variant: usize, region: usize) -> Option<&[f32]> {
+        let count = self.labels.len();
+        self.responses
+            .get(variant)?
+            .get(region * count..(region + 1) * count)
+    }
+
+    /// Scores of all labels in a variant when the `k` largest responses are pooled.
+    pub fn scores_at(&self, variant: usize, k: usize) -> Vec<f32> {
+        let count = self.labels.len();
+        let Some(responses) = self.responses.get(variant).filter(|_| count > 0) else {
+            return Vec::new();
+        };
+        let mut map = Vec::with_capacity(responses.len() / count);
+        (0..count)
+            .map(|label| {
+                map.clear();
+                map.extend(responses.iter().skip(label).step_by(count));
+                top_k_mean(&map, k)
+            })
+            .collect()
+    }
 }
 
 /// The answer to [`Request::Compare`]: response maps of one photo, labels by variants.
@@ -284,6 +326,21 @@ mod tests {
         assert_eq!(ordinary.rank(2.0), 0.5);
         assert_eq!(ordinary.rank(9.0), 1.0);
         assert_eq!(ordinary.rank(1.0), 0.0);
+    }
+
+    #[test]
+    fn a_ranking_can_be_read_by_region_and_pooled_with_another_k() {
+        let status = LabelStatus::Seen;
+        let ranking = Ranking {
+            labels: [("a".to_owned(), status), ("b".to_owned(), status)].into(),
+            scores: vec![vec![3.0, 6.0]],
+            responses: vec![[1.0, 2.0, 3.0, 4.0, 2.0, 6.0].into()],
+        };
+        assert_eq!(ranking.region(0, 1), Some(&[3.0, 4.0][..]));
+        assert_eq!(ranking.region(0, 3), None);
+        assert_eq!(ranking.region(1, 0), None);
+        assert_eq!(ranking.scores_at(0, 1), ranking.scores[0]);
+        assert_eq!(ranking.scores_at(0, 3), [2.0, 4.0]);
     }
 
     #[test]

@@ -8,13 +8,15 @@ pub mod messages;
 pub mod photos;
 pub mod samples;
 pub mod session;
+mod true_labels;
 pub mod worker;
 
+pub use crate::image_io::PhotoFact;
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
 pub use error::EngineError;
 pub use messages::{
     BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
-    Progress, Ranking, Reply, Request, ResponseMap, StageTime,
+    Progress, Ranking, Reply, Request, ResponseMap, StageTime, TrueLabels,
 };
 pub use photos::{PreparedPhoto, prepare, prepare_unshown};
 pub use session::{Session, Wanted};

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use image::RgbImage;
-use image::imageops::FilterType;
 
 use super::EngineError;
 use super::messages::{Photo, PhotoSource, StageTime};
 use super::samples;
-use crate::image_io::{PhotoLimits, decode_photo, open_photo, squash};
+use super::true_labels::true_labels;
+use crate::image_io::{self, PhotoLimits, decode_photo, open_photo, resize_bicubic, squash};
 
 /// A photo as the network takes it and as the window shows it.
 #[derive(Debug)]
@@ -41,14 +41,14 @@ impl PhotoStamp {
     }
 }
 
-/// A photo's own pixels, upright.
-fn decode(source: &PhotoSource) -> Result<RgbImage, EngineError> {
+/// A photo's own pixels, upright, with what the file says of it.
+fn decode(source: &PhotoSource) -> Result<image_io::Photo, EngineError> {
     Ok(match source {
-        PhotoSource::File(path) => open_photo(path, PhotoLimits::default())?.rgb,
+        PhotoSource::File(path) => open_photo(path, PhotoLimits::default())?,
         PhotoSource::Sample(name) => {
             let bytes =
                 samples::bytes(name).ok_or_else(|| EngineError::NoSample((*name).to_owned()))?;
-            decode_photo(bytes, name, PhotoLimits::default())?.rgb
+            decode_photo(bytes, name, PhotoLimits::default())?
         }
     })
 }
@@ -58,13 +58,11 @@ fn decode(source: &PhotoSource) -> Result<RgbImage, EngineError> {
 /// # Errors
 /// A photo that cannot be read, in one line that names it.
 pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, EngineError> {
-    prepare_with(source, input_size, |rgb, _| {
-        at_most(rgb, Photo::LONGEST_SHOWN)
-    })
+    prepare_for(source, input_size, true)
 }
 
 /// As [`prepare`], for answers without a picture: what would be shown is the network's own square
-/// input, since scaling a large photo down for the eye takes as long as looking at it.
+/// input, and no list is searched for the photo's labels.
 ///
 /// # Errors
 /// As [`prepare`].
@@ -72,17 +70,16 @@ pub fn prepare_unshown(
     source: &PhotoSource,
     input_size: u32,
 ) -> Result<PreparedPhoto, EngineError> {
-    prepare_with(source, input_size, |_, squashed| squashed.clone())
+    prepare_for(source, input_size, false)
 }
 
-/// `shown` makes the picture for the eye of the whole photo and the network's input.
-fn prepare_with(
+fn prepare_for(
     source: &PhotoSource,
     input_size: u32,
-    shown: impl FnOnce(RgbImage, &RgbImage) -> RgbImage,
+    shown: bool,
 ) -> Result<PreparedPhoto, EngineError> {
     let start = Instant::now();
-    let rgb = decode(source)?;
+    let image_io::Photo { rgb, facts, .. } = decode(source)?;
     let decoded = Instant::now();
     let squashed = squash(&rgb, input_size as usize);
     let resized = Instant::now();
@@ -95,7 +92,12 @@ fn prepare_with(
         photo: Arc::new(Photo {
             source: source.clone(),
             size: [rgb.width() as usize, rgb.height() as usize],
-            shown: shown(rgb, &squashed),
+            shown: match shown {
+                true => at_most(rgb, Photo::LONGEST_SHOWN),
+                false => squashed.clone(),
+            },
+            facts,
+            true_labels: source.path().filter(|_| shown).and_then(true_labels),
         }),
         pixels: squashed.into_raw(),
         times: vec![
@@ -107,7 +109,7 @@ fn prepare_with(
 
 /// A small picture of a photo, at most `side` pixels wide and high.
 pub fn thumbnail(source: &PhotoSource, side: u32) -> Result<RgbImage, EngineError> {
-    Ok(at_most(decode(source)?, side))
+    Ok(at_most(decode(source)?.rgb, side))
 }
 
 /// `rgb` scaled down so that its longer side is at most `side`; smaller ones stay as they are.
@@ -121,12 +123,7 @@ fn at_most(rgb: RgbImage, side: u32) -> RgbImage {
         let exact = f64::from(length) * f64::from(side) / f64::from(longest);
         (exact.round() as u32).max(1)
     };
-    // `thumbnail` averages whole areas, which is quick; a filter then has little left to do.
-    if longest > 4 * side {
-        let rough = image::imageops::thumbnail(&rgb, scaled(width) * 2, scaled(height) * 2);
-        return at_most(rough, side);
-    }
-    image::imageops::resize(&rgb, scaled(width), scaled(height), FilterType::Triangle)
+    resize_bicubic(&rgb, scaled(width), scaled(height))
 }
 
 #[cfg(test)]

@@ -171,6 +171,7 @@ impl Session {
         let key = PixelsKey::of(&photo.pixels);
         let mut maps = Vec::with_capacity(wanted.variants.len());
         let mut scores = Vec::new();
+        let mut responses = Vec::new();
         let mut place = None;
         for &variant in wanted.variants {
             let Some(encoded) = self.encode(key, &photo.pixels, variant, &mut clock, stop)? else {
@@ -181,9 +182,11 @@ impl Session {
             })?);
             if wanted.ranking {
                 let variant_maps = maps.last().map_or(&[][..], Vec::as_slice);
-                scores.push(clock.time(&format!("rank.{variant}"), || {
+                let ranked = clock.time(&format!("rank.{variant}"), || {
                     self.rank(&encoded, variant, wanted.labels, variant_maps)
-                })?);
+                })?;
+                scores.push(ranked.0);
+                responses.push(ranked.1);
             }
             place = Some((encoded.grid, encoded.covered));
             if stop() {
@@ -207,6 +210,7 @@ impl Session {
             ranking: wanted.ranking.then(|| Ranking {
                 labels: self.ranked_labels(wanted.labels),
                 scores,
+                responses,
             }),
             times: clock.times,
             device: self.facts.device.clone(),
@@ -302,37 +306,40 @@ impl Session {
             .collect())
     }
 
-    /// Scores of the bundle's labels, then of those `labels` that are not among them.
+    /// Scores, and responses `[P, labels]`, of the bundle's labels, then of those `labels` that are
+    /// not among them.
     fn rank(
         &mut self,
         encoded: &Encoded,
         variant: Variant,
         labels: &[String],
         maps: &[ResponseMap],
-    ) -> Result<Vec<f32>, EngineError> {
-        if self.projected.get(&variant).is_none() {
-            let network = &self.trained(variant)?.network;
-            let projected = network.project_labels(&self.bundle.label_vectors)?;
-            self.projected.insert(variant, projected);
-        }
-        let k = self.bundle.config.top_k;
-        let mut scores = Vec::new();
-        if let Some(projected) = self.projected.get(&variant) {
-            let network = &self
-                .bundle
-                .variant(variant)
-                .ok_or_else(|| EngineError::NoVariant(variant, String::new()))?
-                .network;
-            let maps = rows(&network.respond(encoded, projected)?)?;
-            scores.extend(maps.iter().map(|map| top_k_mean(map, k)));
-        }
+    ) -> Result<(Vec<f32>, Arc<[f32]>), EngineError> {
+        let network = &self
+            .bundle
+            .variant(variant)
+            .ok_or_else(|| EngineError::NoVariant(variant, String::new()))?
+            .network;
+        let projected = match self.projected.get(&variant) {
+            Some(projected) => projected.clone(),
+            None => {
+                let projected = network.project_labels(&self.bundle.label_vectors)?;
+                self.projected.insert(variant, projected.clone());
+                projected
+            }
+        };
+        let mut all = rows(&network.respond(encoded, &projected)?)?;
         let typed = labels.iter().zip(maps);
-        scores.extend(
+        all.extend(
             typed
                 .filter(|(label, _)| self.labels.row(label).is_none())
-                .map(|(_, map)| map.score(k)),
+                .map(|(_, map)| map.responses.to_vec()),
         );
-        Ok(scores)
+        let k = self.bundle.config.top_k;
+        let scores = all.iter().map(|map| top_k_mean(map, k)).collect();
+        let regions = all.first().map_or(0, Vec::len);
+        let by_region = (0..regions).flat_map(|region| all.iter().map(move |map| map[region]));
+        Ok((scores, by_region.collect()))
     }
 
     /// The labels that [`Session::rank`] scores, in its order.

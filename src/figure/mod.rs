@@ -44,6 +44,8 @@ pub(crate) mod tests {
                 shown: image::RgbImage::from_fn(600, 400, |x, y| {
                     image::Rgb([(x / 3) as u8, (y / 2) as u8, 90])
                 }),
+                facts: Vec::new(),
+                true_labels: None,
             }),
             grid: Grid {
                 rows: 4,

@@ -1,5 +1,6 @@
 //! From a file's bytes to upright RGB pixels.
 
+use super::facts::facts;
 use super::orient::upright;
 use super::{Photo, PhotoError, PhotoLimits};
 use crate::files::read_bounded;
@@ -85,11 +86,13 @@ fn decode_with(
     // Damaged metadata is no reason to refuse good pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let ignored_profile = matches!(decoder.icc_profile(), Ok(Some(profile)) if !is_srgb(&profile));
+    let facts = decoder.exif_metadata().ok().flatten().map(facts);
     let decoded = DynamicImage::from_decoder(decoder).map_err(explain)?;
     Ok(Photo {
         rgb: upright(opaque(decoded), orientation),
         format,
         ignored_profile,
+        facts: facts.unwrap_or_default(),
     })
 }
 

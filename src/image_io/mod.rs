@@ -4,11 +4,13 @@
 //! file. [`open_photo`] answers with upright 8-bit RGB pixels or with one line that says why not.
 
 mod decode;
+mod facts;
 mod list;
 mod orient;
 mod resize;
 
 pub use decode::{decode_photo, open_photo};
+pub use facts::PhotoFact;
 pub use list::list_photos;
 pub use resize::{resize_bicubic, squash};
 
@@ -27,6 +29,8 @@ pub struct Photo {
     /// Whether the file carries a colour profile other than sRGB. Profiles are not applied: such a
     /// photo's colours are taken as sRGB.
     pub ignored_profile: bool,
+    /// What the camera wrote down.
+    pub facts: Vec<PhotoFact>,
 }
 
 impl Photo {

@@ -110,6 +110,8 @@ impl FakeEngine {
             source: source.clone(),
             size: [1024, 768],
             shown: picture(source, 640, 480),
+            facts: Vec::new(),
+            true_labels: None,
         });
         self.reply(Reply::Photo(Arc::clone(&photo)));
         if self.slow {
@@ -173,11 +175,16 @@ impl FakeEngine {
             let own = number(&format!("{} {label} {variant}", source.name()));
             (number(label) % 60 + own % 40) as f32 * 0.01 * (1 + variant as usize) as f32
         };
-        let scores = variants
+        let of = |&variant: &Variant| -> Vec<f32> {
+            labels.iter().map(|(l, _)| score(variant, l)).collect()
+        };
+        let scores: Vec<Vec<f32>> = variants.iter().map(of).collect();
+        // Every region answers alike, so that any k gives the same scores.
+        let responses = scores
             .iter()
-            .map(|&variant| labels.iter().map(|(l, _)| score(variant, l)).collect())
-            .collect();
+            .map(|scores| scores.repeat(GRID.regions()).into());
         Ranking {
+            responses: responses.collect(),
             labels: labels.into(),
             scores,
         }
