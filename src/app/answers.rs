@@ -61,6 +61,12 @@ impl AppState {
         (comparison.photo.source == *chosen).then_some(comparison)
     }
 
+    /// The labels that a list beside the chosen photo gives it.
+    pub fn true_labels(&self) -> Option<&[String]> {
+        let labels = self.photo()?.true_labels.as_ref()?;
+        Some(&labels.labels)
+    }
+
     /// The map of a label in a variant on the chosen photo, once it is there.
     pub fn map(&self, label: &str, variant: Variant) -> Option<&ResponseMap> {
         let comparison = self.comparison()?;

@@ -3,6 +3,7 @@
 use egui::Ui;
 
 use super::commands::{self, Entry, Menu};
+use super::label_commands::changing_entries;
 use super::state::AppState;
 
 /// The whole menu bar.
@@ -21,13 +22,22 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
                         }
                         item(ui, state, entry);
                     }
+                    let changing = changing_entries(state);
+                    let own = changing.iter().filter(|entry| entry.menu == menu);
+                    for (index, entry) in own.enumerate() {
+                        if index == 0 {
+                            ui.separator();
+                        }
+                        item(ui, state, entry);
+                    }
                 });
             });
         }
     });
 }
 
-fn item(ui: &mut Ui, state: &mut AppState, entry: &Entry) {
+/// One command as a menu shows it.
+pub(super) fn item(ui: &mut Ui, state: &mut AppState, entry: &Entry) {
     let available = commands::available(entry.command, state);
     let is_on = commands::is_on(entry.command, state);
     let mut button = egui::Button::selectable(is_on, entry.name.as_str());

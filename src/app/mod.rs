@@ -4,15 +4,20 @@
 //! each panel has a file of its own that paints the state and changes it.
 
 pub mod answers;
+mod chips;
 pub mod commands;
 mod comparison;
 pub mod display;
 mod files;
+pub mod label_commands;
 pub mod label_set;
+mod label_sets;
 mod labels;
 mod menu;
 mod messages;
 mod palette;
+mod pasted;
+mod photo_facts;
 pub mod photo_list;
 mod photos;
 mod ranking;
@@ -20,6 +25,7 @@ mod read_out;
 mod save;
 pub mod state;
 mod status;
+mod suggestions;
 mod textures;
 mod theme;
 mod thumbnails;
@@ -170,7 +176,12 @@ impl LensApp {
     fn take_found(&mut self) {
         for found in self.finder.found() {
             match found {
-                Found::Photos { photos, problems } => {
+                Found::Photos {
+                    opened,
+                    photos,
+                    problems,
+                } => {
+                    self.state.note_recent(&opened);
                     for photo in &photos {
                         self.thumbnails.retry(&PhotoSource::File(photo.clone()));
                     }
@@ -200,15 +211,7 @@ impl LensApp {
             self.finder.open(dropped);
         }
         if !ctx.text_edit_focused() {
-            let pasted = ctx.input(|input| {
-                input.events.iter().find_map(|event| match event {
-                    egui::Event::Paste(text) => Some(text.clone()),
-                    _ => None,
-                })
-            });
-            if let Some(path) = pasted.as_deref().and_then(files::typed_path) {
-                self.finder.open(vec![path]);
-            }
+            pasted::take(ctx, &self.finder);
         }
         for command in commands::pressed(ctx, &self.state) {
             self.state.give(command);
@@ -220,6 +223,10 @@ impl LensApp {
             match commands::carry_out(command, &mut self.state) {
                 Some(Effect::OpenPhotosDialog) => self.finder.choose_photos(),
                 Some(Effect::OpenFolderDialog) => self.finder.choose_folder(),
+                Some(Effect::Open(path)) => self.finder.open(vec![path]),
+                Some(Effect::Paste) => {
+                    ctx.send_viewport_cmd(egui::ViewportCommand::RequestPaste);
+                }
                 Some(Effect::Ask(request)) => self.ask(request),
                 Some(Effect::Quit) => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
                 None => {}
@@ -268,6 +275,7 @@ impl LensApp {
         egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures));
         palette::show(ui.ctx(), state);
         save::show(ui.ctx(), state, finder);
+        label_sets::show(ui.ctx(), state);
         palette::help(ui.ctx(), state);
         drop_hint(ui.ctx());
     }
