@@ -309,6 +309,9 @@ fn recent_photos_are_opened_from_the_menu() {
     assert_eq!(window.state().app.state().recent, [inner, first]);
     assert_eq!(window.state().app.state().photos.selected, 1);
     click(&mut window, "File");
+    window.get_by_label_contains("Open recent").hover();
+    window.get_by_label_contains("Open recent").click();
+    window.run();
     window
         .get_by_label_contains("Open recent: first.png")
         .click();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::label_set::same_label;
 use super::state::{AppState, Message, MessageKind};
 use crate::engine::{
     BundleFacts, Comparison, Failure, LabelFacts, Photo, PhotoSource, Progress, Reply, Request,
@@ -87,11 +88,10 @@ impl AppState {
             return Some(facts.status);
         }
         let bundle = self.answers.bundle.as_ref()?;
-        let wanted = label.to_lowercase();
         bundle
             .labels
             .iter()
-            .find(|(known, _)| known.to_lowercase() == wanted)
+            .find(|(known, _)| same_label(known, label))
             .map(|&(_, status)| status)
     }
 

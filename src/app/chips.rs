@@ -53,8 +53,10 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
 /// The field that stands in a chip's place: Enter or a click elsewhere renames, Escape does not.
 fn rename_field(ui: &mut Ui, state: &mut AppState, mut renaming: Renaming) {
     let id = ui.scope_id().with(("rename", &renaming.label));
+    // As wide as the text, so that the other chips stay about where they were.
+    let width = 30.0 + 7.0 * renaming.text.chars().count() as f32;
     let field = TextEdit::singleline(&mut renaming.text).id(id);
-    let response = ui.add(field.desired_width(150.0));
+    let response = ui.add(field.desired_width(width.clamp(70.0, 180.0)));
     let name = format!("Rename {}", renaming.label);
     ui.ctx()
         .accesskit_node_builder(response.id, |node| node.set_label(name));
@@ -112,7 +114,9 @@ fn chip(ui: &mut Ui, state: &mut AppState, index: usize, label: &str) {
             menu::item(ui, state, entry);
         }
     });
-    if !response.dragged() {
+    if response.dragged() {
+        ui.ctx().set_cursor_icon(egui::CursorIcon::Grabbing);
+    } else {
         response.on_hover_ui(|ui| explain(ui, state, label, status));
     }
     let cross =

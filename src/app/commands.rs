@@ -376,6 +376,8 @@ pub fn available(command: Command, state: &AppState) -> Result<(), &'static str>
 pub fn is_on(command: Command, state: &AppState) -> bool {
     match command {
         Command::ToggleAbout => state.show_about,
+        Command::LabelSets => state.open.label_sets,
+        Command::PinLabel => state.pinned_in_hand(),
         Command::ToggleInput => state.show_input,
         Command::ToggleVariant(variant) => state.shown_variants().contains(&variant),
         Command::Scale(mode) => state.display.scale == mode,

@@ -103,9 +103,9 @@ impl LabelSet {
 
     /// Where a label stands, from 0, whatever its case.
     pub fn position(&self, label: &str) -> Option<usize> {
-        let wanted = tidy(label).to_lowercase();
+        let wanted = tidy(label);
         let mut labels = self.now.labels.iter();
-        labels.position(|known| known.to_lowercase() == wanted)
+        labels.position(|known| same_label(known, &wanted))
     }
 
     /// Whether a label stays when the list is cleared or another set is loaded.
@@ -155,7 +155,7 @@ impl LabelSet {
             return false;
         }
         self.change(|now| {
-            now.sets.retain(|set| !same_name(&set.name, &name));
+            now.sets.retain(|set| !same_label(&set.name, &name));
             let labels = now.labels.clone();
             now.sets.push(LabelSetEntry { name, labels });
             now.sets.sort_by_key(|set| set.name.to_lowercase());
@@ -165,7 +165,7 @@ impl LabelSet {
     /// Whether there is a set of this name.
     pub fn has_set(&self, name: &str) -> bool {
         let name = tidy(name);
-        self.now.sets.iter().any(|set| same_name(&set.name, &name))
+        self.now.sets.iter().any(|set| same_label(&set.name, &name))
     }
 
     /// Puts a set's labels after the pinned ones, in place of all others.
@@ -220,8 +220,7 @@ impl LabelSet {
     fn new_ones<'a>(&self, typed: impl Iterator<Item = &'a str>) -> Vec<String> {
         let mut new: Vec<String> = Vec::new();
         for label in typed.map(tidy).filter(|label| !label.is_empty()) {
-            let lower = label.to_lowercase();
-            if !self.contains(&label) && new.iter().all(|other| other.to_lowercase() != lower) {
+            if !self.contains(&label) && !new.iter().any(|other| same_label(other, &label)) {
                 new.push(label);
             }
         }
@@ -244,7 +243,12 @@ impl LabelSet {
     }
 }
 
-fn same_name(a: &str, b: &str) -> bool {
+/// Whether two labels, or names, differ in case at most. Asked for thousands of labels in a frame,
+/// so nothing is allocated for the usual ones.
+pub fn same_label(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() {
+        return a.eq_ignore_ascii_case(b);
+    }
     a.to_lowercase() == b.to_lowercase()
 }
 

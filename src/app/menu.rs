@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use super::commands::{self, Entry, Menu};
+use super::commands::{self, Command, Entry, Menu};
 use super::label_commands::changing_entries;
 use super::state::AppState;
 
@@ -20,19 +20,30 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
                         if entry.starts_group {
                             ui.separator();
                         }
-                        item(ui, state, entry);
-                    }
-                    let changing = changing_entries(state);
-                    let own = changing.iter().filter(|entry| entry.menu == menu);
-                    for (index, entry) in own.enumerate() {
-                        if index == 0 {
-                            ui.separator();
-                        }
+                        changing_menu(ui, state, entry);
                         item(ui, state, entry);
                     }
                 });
             });
         }
+    });
+}
+
+/// The menu of what was opened or saved before, above the command that manages it.
+fn changing_menu(ui: &mut Ui, state: &mut AppState, above: &Entry) {
+    let title = match above.command {
+        Command::ForgetRecent => "Open recent",
+        Command::LabelSets => "Load label set",
+        _ => return,
+    };
+    let changing = changing_entries(state);
+    let own: Vec<&Entry> = changing.iter().filter(|e| e.menu == above.menu).collect();
+    ui.add_enabled_ui(!own.is_empty(), |ui| {
+        ui.menu_button(title, |ui| {
+            for entry in own {
+                item(ui, state, entry);
+            }
+        });
     });
 }
 

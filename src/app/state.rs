@@ -245,6 +245,12 @@ impl AppState {
         self.labels.position(self.marked_label.as_deref()?)
     }
 
+    /// Whether that label is pinned.
+    pub fn pinned_in_hand(&self) -> bool {
+        let label = self.label_in_hand().map(|at| &self.labels.labels()[at]);
+        label.is_some_and(|label| self.labels.is_pinned(label))
+    }
+
     /// Opens the palette empty, or closes it.
     pub fn toggle_palette(&mut self) {
         self.open.palette = !self.open.palette;
