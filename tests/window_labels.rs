@@ -36,7 +36,9 @@ fn open_with(labels: &[&str], size: [f32; 2], theme: Theme) -> Window<'static> {
     app.give(Command::Theme(theme));
     let mut window = Harness::builder()
         .with_size(size)
-        .with_max_steps(30)
+        .with_max_steps(60)
+        // Short enough for two clicks to be a double click.
+        .with_step_dt(0.08)
         .with_context_setup(LensApp::set_up)
         .build_ui_state(
             |ui, bench: &mut Bench| {
@@ -126,6 +128,16 @@ fn a_label_is_renamed_where_it_stands() {
     assert!(window.get_by_label("puppy in BiAM").value().is_some());
     undo(&mut window);
     assert_eq!(labels(&window), ["dog", "cat"]);
+}
+
+#[test]
+fn a_double_click_renames() {
+    let mut window = open(&["dog", "cat"]);
+    window.get_by_label("Label cat").click();
+    window.get_by_label("Label cat").click();
+    window.run();
+    type_over(&mut window, "Rename cat", "cow, calf");
+    assert_eq!(labels(&window), ["dog", "cow", "calf"]);
 }
 
 #[test]
@@ -227,6 +239,15 @@ fn label_sets_are_saved_loaded_and_deleted() {
     assert_eq!(labels(&window), ["dog", "cat"]);
     undo(&mut window);
     assert!(labels(&window).is_empty());
+    give(&mut window, Command::LabelSets);
+    window.get_by_role_and_label(Role::Button, "Labels").click();
+    window.run();
+    window.get_by_label_contains("Load label set").click();
+    window.run();
+    window.get_by_label_contains("Load label set: pets").click();
+    window.run();
+    assert_eq!(labels(&window), ["dog", "cat"]);
+    give(&mut window, Command::LabelSets);
     click(&mut window, "Delete pets");
     assert!(window.query_by_label("Load pets").is_none());
     undo(&mut window);

@@ -223,6 +223,7 @@ fn remove_button(ui: &Ui, label: &str, place: Rect) -> bool {
     response.clicked()
 }
 
+/// What is known of a label, and what can be done with its chip.
 fn explain(ui: &mut Ui, state: &AppState, label: &str, status: Option<LabelStatus>) {
     ui.set_max_width(300.0);
     ui.strong(label);
@@ -231,15 +232,15 @@ fn explain(ui: &mut Ui, state: &AppState, label: &str, status: Option<LabelStatu
         None => ui.label("What it is to the bundle is not known yet."),
     };
     let nearest = state.label_facts(label).map(|facts| &facts.nearest);
-    let Some(nearest) = nearest.filter(|nearest| !nearest.is_empty()) else {
-        return;
-    };
-    ui.weak("Nearest seen labels (cosine)");
-    egui::Grid::new("nearest").num_columns(2).show(ui, |ui| {
-        for (name, cosine) in nearest {
-            ui.label(name);
-            ui.monospace(format!("{cosine:.2}"));
-            ui.end_row();
-        }
-    });
+    if let Some(nearest) = nearest.filter(|nearest| !nearest.is_empty()) {
+        ui.weak("Nearest seen labels (cosine)");
+        egui::Grid::new("nearest").num_columns(2).show(ui, |ui| {
+            for (name, cosine) in nearest {
+                ui.label(name);
+                ui.monospace(format!("{cosine:.2}"));
+                ui.end_row();
+            }
+        });
+    }
+    ui.weak("Drag to move, double-click to rename, right-click for more");
 }

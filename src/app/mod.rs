@@ -36,7 +36,7 @@ use commands::{Command, Effect};
 use files::{Finder, Found};
 use state::{AppState, MessageKind};
 
-use crate::engine::{PhotoSource, Reply, Request, Worker};
+use crate::engine::{Reply, Request, Worker};
 
 /// Called by the engine when a reply is ready, from its own thread.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
@@ -182,9 +182,7 @@ impl LensApp {
                     problems,
                 } => {
                     self.state.note_recent(&opened);
-                    for photo in &photos {
-                        self.thumbnails.retry(&PhotoSource::File(photo.clone()));
-                    }
+                    self.thumbnails.retry_all(&photos);
                     self.state.opening = false;
                     self.state.photos.open(photos);
                     for problem in problems {
