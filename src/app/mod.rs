@@ -4,15 +4,20 @@
 //! each panel has a file of its own that paints the state and changes it.
 
 pub mod answers;
+mod chips;
 pub mod commands;
 mod comparison;
 pub mod display;
 mod files;
+pub mod label_commands;
 pub mod label_set;
+mod label_sets;
 mod labels;
 mod menu;
 mod messages;
 mod palette;
+mod pasted;
+mod photo_facts;
 pub mod photo_list;
 mod photos;
 mod ranking;
@@ -20,6 +25,7 @@ mod read_out;
 mod save;
 pub mod state;
 mod status;
+mod suggestions;
 mod textures;
 mod theme;
 mod thumbnails;
@@ -30,7 +36,7 @@ use commands::{Command, Effect};
 use files::{Finder, Found};
 use state::{AppState, MessageKind};
 
-use crate::engine::{PhotoSource, Reply, Request, Worker};
+use crate::engine::{Reply, Request, Worker};
 
 /// Called by the engine when a reply is ready, from its own thread.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
@@ -170,10 +176,13 @@ impl LensApp {
     fn take_found(&mut self) {
         for found in self.finder.found() {
             match found {
-                Found::Photos { photos, problems } => {
-                    for photo in &photos {
-                        self.thumbnails.retry(&PhotoSource::File(photo.clone()));
-                    }
+                Found::Photos {
+                    opened,
+                    photos,
+                    problems,
+                } => {
+                    self.state.note_recent(&opened);
+                    self.thumbnails.retry_all(&photos);
                     self.state.opening = false;
                     self.state.photos.open(photos);
                     for problem in problems {
@@ -200,15 +209,7 @@ impl LensApp {
             self.finder.open(dropped);
         }
         if !ctx.text_edit_focused() {
-            let pasted = ctx.input(|input| {
-                input.events.iter().find_map(|event| match event {
-                    egui::Event::Paste(text) => Some(text.clone()),
-                    _ => None,
-                })
-            });
-            if let Some(path) = pasted.as_deref().and_then(files::typed_path) {
-                self.finder.open(vec![path]);
-            }
+            pasted::take(ctx, &self.finder);
         }
         for command in commands::pressed(ctx, &self.state) {
             self.state.give(command);
@@ -220,6 +221,10 @@ impl LensApp {
             match commands::carry_out(command, &mut self.state) {
                 Some(Effect::OpenPhotosDialog) => self.finder.choose_photos(),
                 Some(Effect::OpenFolderDialog) => self.finder.choose_folder(),
+                Some(Effect::Open(path)) => self.finder.open(vec![path]),
+                Some(Effect::Paste) => {
+                    ctx.send_viewport_cmd(egui::ViewportCommand::RequestPaste);
+                }
                 Some(Effect::Ask(request)) => self.ask(request),
                 Some(Effect::Quit) => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
                 None => {}
@@ -268,6 +273,7 @@ impl LensApp {
         egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures));
         palette::show(ui.ctx(), state);
         save::show(ui.ctx(), state, finder);
+        label_sets::show(ui.ctx(), state);
         palette::help(ui.ctx(), state);
         drop_hint(ui.ctx());
     }

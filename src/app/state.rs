@@ -13,6 +13,9 @@ use super::photo_list::PhotoList;
 use crate::engine::{DeviceChoice, PhotoSource};
 use crate::model::Variant;
 
+/// How many opened photos and folders are remembered.
+const MOST_RECENT: usize = 10;
+
 /// Which labels the ranking lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RankingFilter {
@@ -85,6 +88,30 @@ pub struct Fields {
     /// The highlighted row of the palette.
     pub palette_row: usize,
     pub save_path: String,
+    pub set_name: String,
+    /// The label whose chip is a field now.
+    pub renaming: Option<Renaming>,
+}
+
+/// A label that is being renamed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renaming {
+    pub label: String,
+    pub text: String,
+    /// Its field has had the keyboard, so that losing it ends the renaming.
+    pub begun: bool,
+}
+
+impl Renaming {
+    /// Begins with the label as it is.
+    pub fn of(label: String) -> Self {
+        let text = label.clone();
+        Self {
+            label,
+            text,
+            begun: false,
+        }
+    }
 }
 
 impl Fields {
@@ -96,9 +123,11 @@ impl Fields {
             &self.search,
             &self.palette,
             &self.save_path,
+            &self.set_name,
         ]
         .iter()
         .any(|text| !text.is_empty())
+            || self.renaming.is_some()
     }
 }
 
@@ -108,6 +137,7 @@ pub struct Open {
     pub palette: bool,
     pub help: bool,
     pub save: bool,
+    pub label_sets: bool,
     pub focus: Option<Focus>,
 }
 
@@ -117,6 +147,7 @@ pub enum Focus {
     Path,
     Labels,
     Search,
+    SetName,
 }
 
 /// The region under the pointer.
@@ -136,6 +167,12 @@ pub struct Pointed {
 pub struct AppState {
     pub photos: PhotoList,
     pub labels: LabelSet,
+    /// The chip that was clicked last, which commands on one label are about.
+    pub marked_label: Option<String>,
+    /// Photos and folders as they were opened, the last one first.
+    pub recent: Vec<PathBuf>,
+    /// Whether the facts of the chosen photo are shown.
+    pub show_about: bool,
     /// Whether the photo itself stands as the first column.
     pub show_input: bool,
     /// Variants that were switched off.
@@ -167,6 +204,9 @@ impl AppState {
         Self {
             photos: PhotoList::new(photos, samples),
             labels: LabelSet::new(labels),
+            marked_label: None,
+            recent: Vec::new(),
+            show_about: false,
             show_input: false,
             hidden: Vec::new(),
             display: Display::default(),
@@ -189,6 +229,26 @@ impl AppState {
     /// Gives a command; it is carried out before the next frame.
     pub fn give(&mut self, command: Command) {
         self.commands.push_back(command);
+    }
+
+    /// Notes what was opened, for the menu of recent photos.
+    pub fn note_recent(&mut self, opened: &[PathBuf]) {
+        for path in opened.iter().rev() {
+            self.recent.retain(|known| known != path);
+            self.recent.insert(0, path.clone());
+        }
+        self.recent.truncate(MOST_RECENT);
+    }
+
+    /// The place of the label that commands on one label are about.
+    pub fn label_in_hand(&self) -> Option<usize> {
+        self.labels.position(self.marked_label.as_deref()?)
+    }
+
+    /// Whether that label is pinned.
+    pub fn pinned_in_hand(&self) -> bool {
+        let label = self.label_in_hand().map(|at| &self.labels.labels()[at]);
+        label.is_some_and(|label| self.labels.is_pinned(label))
     }
 
     /// Opens the palette empty, or closes it.

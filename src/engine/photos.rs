@@ -9,7 +9,9 @@ use super::EngineError;
 use super::messages::{Photo, PhotoSource, StageTime};
 use super::samples;
 use super::true_labels::true_labels;
-use crate::image_io::{self, PhotoLimits, decode_photo, open_photo, resize_bicubic, squash};
+use crate::image_io::{
+    self, PhotoFact, PhotoLimits, decode_photo, open_photo, resize_bicubic, squash,
+};
 
 /// A photo as the network takes it and as the window shows it.
 #[derive(Debug)]
@@ -79,7 +81,13 @@ fn prepare_for(
     shown: bool,
 ) -> Result<PreparedPhoto, EngineError> {
     let start = Instant::now();
-    let image_io::Photo { rgb, facts, .. } = decode(source)?;
+    let image_io::Photo {
+        rgb, format, facts, ..
+    } = decode(source)?;
+    let format = PhotoFact {
+        name: "Format",
+        value: format!("{format:?}").to_uppercase(),
+    };
     let decoded = Instant::now();
     let squashed = squash(&rgb, input_size as usize);
     let resized = Instant::now();
@@ -96,7 +104,7 @@ fn prepare_for(
                 true => at_most(rgb, Photo::LONGEST_SHOWN),
                 false => squashed.clone(),
             },
-            facts,
+            facts: std::iter::once(format).chain(facts).collect(),
             true_labels: source.path().filter(|_| shown).and_then(true_labels),
         }),
         pixels: squashed.into_raw(),

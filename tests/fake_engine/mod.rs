@@ -7,8 +7,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use biam_lens::backbone::Covered;
 use biam_lens::engine::{
     BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
-    Progress, Ranking, Reply, Request, ResponseMap, StageTime, Worker,
+    Progress, Ranking, Reply, Request, ResponseMap, StageTime, TrueLabels, Worker,
 };
+use biam_lens::image_io::PhotoFact;
 use biam_lens::model::Variant;
 use biam_lens::semantics::LabelStatus;
 
@@ -110,8 +111,8 @@ impl FakeEngine {
             source: source.clone(),
             size: [1024, 768],
             shown: picture(source, 640, 480),
-            facts: Vec::new(),
-            true_labels: None,
+            facts: photo_facts(source),
+            true_labels: true_labels(source),
         });
         self.reply(Reply::Photo(Arc::clone(&photo)));
         if self.slow {
@@ -239,6 +240,24 @@ fn times(variants: &[Variant]) -> Vec<StageTime> {
     let mut times = vec![time("decode".into(), 9.0), time("backbone".into(), 180.0)];
     times.extend(variants.iter().map(|v| time(format!("encode.{v}"), 20.0)));
     times
+}
+
+/// A photo that is called listed has a list of its labels beside it.
+fn true_labels(source: &PhotoSource) -> Option<TrueLabels> {
+    let path = source.path().filter(|_| source.name().contains("listed"))?;
+    let labels = ["cat", "zebra", "red ball"];
+    Some(TrueLabels {
+        labels: labels.map(str::to_owned).to_vec(),
+        list: path.with_file_name("labels.tsv"),
+    })
+}
+
+fn photo_facts(source: &PhotoSource) -> Vec<PhotoFact> {
+    let camera = PhotoFact {
+        name: "Camera",
+        value: "Box Brownie".to_owned(),
+    };
+    source.path().map(|_| camera).into_iter().collect()
 }
 
 /// A number that depends on the text alone (FNV-1a).
