@@ -78,7 +78,12 @@ pub fn start(state: &AppState, finder: &Finder, path: PathBuf) {
         return;
     };
     let variants = state.shown_variants();
-    let labels = state.labels.labels().to_vec();
+    let labels = state.labels.labels();
+    let labels: Vec<String> = state
+        .shown_labels()
+        .into_iter()
+        .map(|l| labels[l].clone())
+        .collect();
     let (display, input) = (state.display, state.show_input);
     finder.spawn("save picture", move || {
         let wanted = only(&comparison, &variants, &labels);
