@@ -293,6 +293,41 @@ fn a_panels_menu_copies_compares_and_makes_large() {
 }
 
 #[test]
+fn one_panel_alone_is_saved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("panel.png");
+    let mut window = meadow(&["dog", "cat"]);
+    right_click(&mut window, "cat in RCB");
+    window.get_by_label("Save this panel…").click();
+    window.run();
+    assert!(
+        window
+            .query_by_label_contains("The panel of cat in RCB")
+            .is_some()
+    );
+    let field = "Path of the picture";
+    window.get_by_role_and_label(Role::TextInput, field).click();
+    window.run();
+    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    window.run();
+    window
+        .get_by_role_and_label(Role::TextInput, field)
+        .type_text(&path.display().to_string());
+    window.run();
+    window.key_press(Key::Enter);
+    window.run();
+    let start = std::time::Instant::now();
+    while window.query_by_label_contains("Saved ").is_none() {
+        assert!(start.elapsed().as_secs() < 20, "no picture");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        window.run();
+    }
+    let picture = image::open(&path).expect("a picture");
+    let aspect = picture.width() as f32 / picture.height() as f32;
+    assert!(aspect < 2.0, "one panel is no wide strip: {aspect}");
+}
+
+#[test]
 fn the_labels_of_the_pointed_region_are_listed() {
     let mut window = meadow(&["dog"]);
     let panel = window.get_by_label("dog in SCB").rect();
@@ -305,7 +340,7 @@ fn the_labels_of_the_pointed_region_are_listed() {
     let best = (0..region.len())
         .max_by(|&a, &b| region[a].total_cmp(&region[b]))
         .expect("labels");
-    let first = format!("raw: {} ", ranking.labels[best].0);
+    let first = format!("raw: {}\u{a0}", ranking.labels[best].0);
     assert!(text.contains(&first), "{text} lacks {first}");
     window.remove_cursor();
     window.run();
@@ -366,5 +401,19 @@ fn pictures_of_every_layout_are_written_on_request() {
             let file = format!("{photo}-{}-{layout:?}.png", size[0]);
             picture.save(folder.join(file)).expect("written");
         }
+        for command in [
+            Command::ToggleContours,
+            Command::ToggleMarks,
+            Command::Layout(Layout::Grid),
+            Command::ZoomIn,
+            Command::ZoomIn,
+            Command::ZoomIn,
+        ] {
+            window.state_mut().app.give(command);
+        }
+        window.run();
+        let picture = window.render().expect("a picture");
+        let file = format!("{photo}-{}-Zoomed.png", size[0]);
+        picture.save(folder.join(file)).expect("written");
     }
 }

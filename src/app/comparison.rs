@@ -16,6 +16,7 @@ const WHOLE: Rect = Rect {
 /// The whole comparison, or what stands in its place. `small` are pictures of small panels.
 pub fn show(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, small: &mut Textures) {
     let before = state.pointed.take();
+    state.forget_removed_labels();
     if state.opening {
         hint(ui, "Opening…");
     } else if state.photos.chosen().is_none() {

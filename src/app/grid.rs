@@ -50,7 +50,7 @@ impl Plan {
             LabelsAs::Automatic => {
                 let narrow = aspect < 1.0 || variants.len() == 1;
                 let tall_enough = columns.panel.y >= LOWEST_IN_COLUMNS;
-                if narrow && tall_enough && columns.shows(space) > rows.shows(beneath) {
+                if narrow && tall_enough && columns.is_better_than(&rows, space, beneath) {
                     columns
                 } else {
                     rows
@@ -59,14 +59,22 @@ impl Plan {
         }
     }
 
+    /// Whether it shows more panels, or as many larger ones, without leaving much more of the
+    /// window empty.
+    fn is_better_than(&self, other: &Self, space: Vec2, others_space: Vec2) -> bool {
+        let (one, other) = (self.shows(space), other.shows(others_space));
+        let area = |(count, each): (usize, usize)| count * each;
+        one > other && 5 * area(one) >= 4 * area(other)
+    }
+
     /// How many whole panels are in view, and how many square points each has.
     fn shows(&self, space: Vec2) -> (usize, usize) {
-        let (length, step) = if self.labels_as_columns {
-            (space.x, self.step())
+        let length = if self.labels_as_columns {
+            space.x
         } else {
-            (space.y, self.step())
+            space.y
         };
-        let labels = ((length + GAP) / step).floor().max(0.0) as usize;
+        let labels = ((length + GAP) / self.step()).floor().max(0.0) as usize;
         let count = labels.min(self.labels.len()) * self.variants.len();
         (count, (self.panel.x * self.panel.y) as usize)
     }
@@ -290,6 +298,19 @@ mod tests {
                 seen.push(place);
             }
         }
+    }
+
+    #[test]
+    fn columns_are_chosen_for_portrait_photos_when_they_fill_the_window() {
+        let space = vec2(1420.0, 900.0);
+        let better = |labels: usize| {
+            let rows = panel_size(room_in_rows(space, 4, labels), 0.66, 1.0);
+            let columns = panel_size(room_in_columns(space, 4, labels), 0.66, 1.0);
+            let rows = plan(false, rows, labels);
+            plan(true, columns, labels).is_better_than(&rows, space, space)
+        };
+        assert!(better(12), "48 small panels instead of 8");
+        assert!(!better(4), "most of the window would stay empty");
     }
 
     #[test]

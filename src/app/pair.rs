@@ -6,7 +6,6 @@ use super::panel::{self, Act, Look, Subject};
 use super::single::{steps, title};
 use super::state::{AppState, Pointed};
 use super::textures::Textures;
-use super::theme;
 
 /// How far one press of an arrow key moves the divider.
 const DIVIDER_STEP: f32 = 0.05;
@@ -67,10 +66,10 @@ fn slider_titles(
     space: Rect,
 ) {
     title(ui, look.state, first, place, space);
-    let colour = theme::variant_colour(ui.visuals(), second.variant);
+    let colour = ui.visuals().text_color();
     let font = egui::TextStyle::Body.resolve(ui.style());
     let at = pos2(place.right(), place.top() - panel::TITLE_HEIGHT / 2.0);
-    let text = second.variants_text();
+    let text = format!("in {}", second.variants_text());
     ui.painter()
         .text(at, egui::Align2::RIGHT_CENTER, text, font, colour);
 }
@@ -130,7 +129,10 @@ fn divider(ui: &Ui, state: &AppState, place: Rect, x: f32, acts: &mut Vec<Act>) 
         .interact_pointer_pos()
         .filter(|_| response.dragged())
     {
-        acts.push(Act::Divider((pointer.x - place.left()) / place.width()));
+        let to = (pointer.x - place.left()) / place.width();
+        if to.clamp(0.0, 1.0) != state.view.divider {
+            acts.push(Act::Divider(to));
+        }
     }
     if response.has_focus() {
         let filter = EventFilter {

@@ -86,6 +86,7 @@ pub enum Act {
     CompareWithNext(usize, Variant),
     HideVariant(Variant),
     HideLabel(usize),
+    Save(usize, Variant),
     Divider(f32),
 }
 
@@ -100,6 +101,10 @@ pub fn carry_out(acts: Vec<Act>, state: &mut AppState) {
             Act::CompareWithNext(label, variant) => state.compare_with_next(label, variant),
             Act::HideVariant(variant) => state.toggle_variant(variant),
             Act::HideLabel(label) => state.hide_label(label),
+            Act::Save(label, variant) => {
+                state.view.save_only = Some((text(state, label).to_owned(), variant));
+                state.open.save = true;
+            }
             Act::Divider(place) => state.view.divider = place.clamp(0.0, 1.0),
         }
     }
@@ -225,7 +230,8 @@ pub fn interact(ui: &Ui, state: &AppState, id: Id, place: Rect, acts: &mut Vec<A
             acts.push(Act::Zoom { factor, at });
         }
     }
-    if response.dragged_by(egui::PointerButton::Primary) {
+    let moved = response.drag_delta() != Vec2::ZERO;
+    if moved && response.dragged_by(egui::PointerButton::Primary) {
         acts.push(Act::Pan(response.drag_delta() / place.size()));
     }
     if response.double_clicked() {
@@ -406,13 +412,18 @@ pub fn title(ui: &mut Ui, state: &AppState, label: usize, more: &str, place: Rec
     let label = text(state, label);
     ui.scope_builder(builder, |ui| {
         let heading = egui::RichText::new(label).strong().italics();
-        let kept = if more.is_empty() { 70.0 } else { 170.0 };
+        let kept = match (more.is_empty(), place.width() >= 130.0) {
+            (true, false) => 0.0,
+            (true, true) => 70.0,
+            (false, _) => 170.0,
+        };
         let most = (ui.available_width() - kept).max(30.0);
         ui.scope(|ui| {
             ui.set_max_width(most);
             ui.add(egui::Label::new(heading).truncate());
         });
-        if let Some(status) = state.label_status(label) {
+        let has_room = place.width() >= 130.0;
+        if let Some(status) = state.label_status(label).filter(|_| has_room) {
             theme::badge(ui, status);
         }
         if !more.is_empty() {

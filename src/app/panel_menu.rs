@@ -28,6 +28,10 @@ fn contents(ui: &mut Ui, id: Id, look: Look<'_>, subject: Subject, acts: &mut Ve
         ui.copy_text(text.unwrap_or_default());
         ui.close();
     }
+    if subject.less.is_none() && ui.button("Save this panel…").clicked() {
+        acts.push(Act::Save(label, variant));
+        ui.close();
+    }
     ui.separator();
     if ui.button("Make large").clicked() {
         acts.push(Act::MakeLarge(label, variant));

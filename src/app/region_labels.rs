@@ -30,7 +30,8 @@ fn sentence(state: &AppState) -> Option<String> {
     }
     let texts: Vec<String> = best
         .into_iter()
-        .map(|(label, raw)| format!("{label} {}", number_text(raw, 2)))
+        // A number stays on the line of its label.
+        .map(|(label, raw)| format!("{label}\u{a0}{}", number_text(raw, 2)))
         .collect();
     let title = variant.title();
     Some(format!(

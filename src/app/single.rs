@@ -22,7 +22,7 @@ pub fn show(
     let (label, variant) = (state.chosen_label()?, state.chosen_variant()?);
     let subject = Subject::new(label, variant);
     let bar = ui.spacing().scroll.allocated_width();
-    let strip_height = SMALL_HEIGHT + NAME_HEIGHT + bar + GAP;
+    let strip_height = SMALL_HEIGHT + NAME_HEIGHT + bar + 2.0 * GAP;
     let space = ui.available_rect_before_wrap();
     let (above, strip) = space.split_top_bottom_at_y(space.bottom() - strip_height);
     let place = panel::fit(
@@ -38,6 +38,7 @@ pub fn show(
     };
     title(ui, state, subject, place, above);
     panel::show(ui, look, subject, place, acts);
+    let strip = strip.with_min_y(strip.top() + GAP);
     ui.scope_builder(egui::UiBuilder::new().max_rect(strip), |ui| {
         others(ui, state, small, subject, acts);
     });

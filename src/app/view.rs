@@ -100,6 +100,8 @@ pub struct View {
     pub centre: [f32; 2],
     /// Labels that stay in the list but have no panels.
     pub hidden_labels: Vec<String>,
+    /// The one panel to save, where it is not all of them.
+    pub save_only: Option<(String, Variant)>,
 }
 
 impl Default for View {
@@ -114,6 +116,7 @@ impl Default for View {
             zoom: 1.0,
             centre: [0.5, 0.5],
             hidden_labels: Vec::new(),
+            save_only: None,
         }
     }
 }
@@ -186,13 +189,24 @@ impl AppState {
         }
     }
 
-    /// Places in the list of the labels that have panels.
+    /// Places in the list of the labels that have panels: all where all are hidden.
     pub fn shown_labels(&self) -> Vec<usize> {
-        let labels = self.labels.labels().iter().enumerate();
-        labels
-            .filter(|(_, label)| !self.view.hidden_labels.contains(label))
-            .map(|(place, _)| place)
-            .collect()
+        let labels = self.labels.labels();
+        let shown: Vec<usize> = (0..labels.len())
+            .filter(|&place| !self.view.hidden_labels.contains(&labels[place]))
+            .collect();
+        if shown.is_empty() {
+            (0..labels.len()).collect()
+        } else {
+            shown
+        }
+    }
+
+    /// Labels that were taken off the list are not hidden when they come back.
+    pub fn forget_removed_labels(&mut self) {
+        let labels = self.labels.labels();
+        let is_listed = |label: &String| labels.contains(label);
+        self.view.hidden_labels.retain(is_listed);
     }
 
     /// The label of layouts that show one: its place in the list.
@@ -377,5 +391,11 @@ mod tests {
         state.hide_label(0);
         assert_eq!(state.chosen_label(), Some(0));
         assert_eq!(state.hidden_count(), 2);
+        state.labels.remove("dog");
+        assert_eq!(state.shown_labels(), [0, 1], "never none");
+        state.labels.remove("cat");
+        state.forget_removed_labels();
+        state.labels.add("cat, dog");
+        assert_eq!(state.shown_labels(), [1, 2], "joy alone is hidden");
     }
 }
