@@ -9,6 +9,8 @@ use super::theme::GAP;
 
 const SMALL_HEIGHT: f32 = 60.0;
 const NAME_HEIGHT: f32 = 16.0;
+/// Room for the name of a variant.
+const NARROWEST: f32 = 54.0;
 
 /// The large panel and the strip below it; returns the region under the pointer.
 pub fn show(
@@ -94,7 +96,7 @@ fn others(
         (SMALL_HEIGHT * aspect).clamp(40.0, 160.0).round(),
         SMALL_HEIGHT,
     );
-    let step = size.x + GAP;
+    let step = size.x.max(NARROWEST) + GAP;
     let gap = 2.0 * GAP;
     let left_of = |index: usize| {
         let after_gap = if index < variants.len() { 0.0 } else { gap };
@@ -123,7 +125,8 @@ fn others(
             let subjects: Vec<Subject> = in_view.iter().map(|&index| subject(index)).collect();
             panel::prepare(ui, state, small, &subjects, size);
             for (&index, &subject) in std::iter::zip(&in_view, &subjects) {
-                let place = Rect::from_min_size(corner + vec2(left_of(index), 0.0), size);
+                let left = left_of(index) + (step - GAP - size.x) / 2.0;
+                let place = Rect::from_min_size(corner + vec2(left, 0.0), size);
                 let names_variant = index < variants.len();
                 thumbnail(
                     ui,
@@ -172,7 +175,10 @@ fn thumbnail(
         let stroke = Stroke::new(width, ui.visuals().hyperlink_color);
         painter.rect_stroke(place, 0.0, stroke, egui::StrokeKind::Outside);
     }
-    let under = Rect::from_min_size(place.left_bottom(), vec2(place.width(), NAME_HEIGHT));
+    let under = Rect::from_center_size(
+        place.center_bottom() + vec2(0.0, NAME_HEIGHT / 2.0),
+        vec2(place.width().max(NARROWEST), NAME_HEIGHT),
+    );
     let shown = if names_variant { variant.title() } else { text };
     let shown = egui::RichText::new(shown).small();
     ui.put(under, egui::Label::new(shown).truncate().selectable(false));
