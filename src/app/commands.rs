@@ -29,6 +29,7 @@ pub enum Command {
     PreviousPhoto,
     NextPhoto,
     SavePicture,
+    CopyPicture,
     Quit,
     Undo,
     Redo,
@@ -55,6 +56,7 @@ pub enum Command {
     LessOpaque,
     ToggleContours,
     ToggleMarks,
+    TrainedK,
     Theme(Theme),
     LargerPanels,
     SmallerPanels,
@@ -201,6 +203,7 @@ fn file_menu() -> Vec<Entry> {
             row(C::ToggleAbout, "About this photo", key(CTRL, Key::D)),
             Row::Line,
             row(C::SavePicture, "Save picture…", key(CTRL, Key::S)),
+            row(C::CopyPicture, "Copy picture", key(CTRL_SHIFT, Key::C)),
             Row::Line,
             row(C::Quit, "Quit", key(CTRL, Key::Q)),
         ],
@@ -363,6 +366,7 @@ fn display_menu() -> Vec<Entry> {
         row(C::LessOpaque, "Fainter overlay", key(CTRL, Key::ArrowDown)),
         row(C::ToggleContours, "Contour lines", key(CTRL, Key::K)),
         row(C::ToggleMarks, "Mark the pooled regions", key(CTRL, Key::R)),
+        row(C::TrainedK, "Pool as trained", None),
     ]);
     menu(Menu::Display, rows)
 }
@@ -399,6 +403,7 @@ fn help_menu() -> Vec<Entry> {
 pub enum Effect {
     OpenPhotosDialog,
     OpenFolderDialog,
+    CopyPicture,
     Ask(Request),
     /// Look up a photo or folder.
     Open(std::path::PathBuf),
@@ -420,7 +425,13 @@ pub fn available(command: Command, state: &AppState) -> Result<(), &'static str>
             state.photos.selected + 1 < state.photos.entries.len(),
             "This is the last photo",
         ),
-        Command::SavePicture => when(state.comparison().is_some(), "There is no map yet"),
+        Command::SavePicture | Command::CopyPicture => {
+            when(state.comparison().is_some(), "There is no map yet")
+        }
+        Command::TrainedK => when(
+            state.trained_k() != Some(state.pooled_k()),
+            "The trained k is in use",
+        ),
         Command::Cancel => when(state.answers.owed(), "Nothing is being computed"),
         Command::LargerPanels => when(state.panel_size < 1.0, "The panels fill the window"),
         Command::SmallerPanels => when(state.panel_size > 0.25, "The panels are very small"),
@@ -481,6 +492,7 @@ pub fn carry_out(command: Command, state: &mut AppState) -> Option<Effect> {
     match command {
         Command::OpenPhotos => return Some(Effect::OpenPhotosDialog),
         Command::OpenFolder => return Some(Effect::OpenFolderDialog),
+        Command::CopyPicture => return Some(Effect::CopyPicture),
         Command::Quit => return Some(Effect::Quit),
         Command::Cancel => {
             state.stop_waiting();
@@ -520,6 +532,7 @@ fn change_view(command: Command, state: &mut AppState) {
         Command::LessOpaque => style.opacity = (style.opacity - 0.1).max(0.0),
         Command::ToggleContours => style.contours = !style.contours,
         Command::ToggleMarks => style.marks = !style.marks,
+        Command::TrainedK => state.k = None,
         Command::Theme(theme) => state.theme = theme,
         Command::LargerPanels => state.panel_size = (state.panel_size + 0.125).min(1.0),
         Command::SmallerPanels => state.panel_size = (state.panel_size - 0.125).max(0.25),

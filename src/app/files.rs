@@ -20,6 +20,8 @@ pub enum Found {
     SaveTo(PathBuf),
     /// The picture is there.
     Saved(PathBuf),
+    /// A picture for the clipboard.
+    Copy(egui::ColorImage),
     /// Something that did not work.
     Problem(String),
 }

@@ -34,15 +34,18 @@ pub fn run(options: Options) -> Result<Outcome> {
         None if options.photos.is_empty() => samples::first_labels(),
         None => Vec::new(),
     };
+    let device = options.engine.device;
     let worker = WorkerOptions {
         bundle: options.engine.bundle,
-        device: options.engine.device,
+        device,
     };
     app::run(WindowOptions {
         worker_factory: Box::new(|wake| Worker::start(worker, wake.into())),
         photos: options.photos,
         samples: samples::names().collect(),
         labels,
+        device,
+        settings: app::settings::user_file(),
     })?;
     Ok(Outcome::Complete)
 }

@@ -32,6 +32,10 @@ pub struct FakeEngine {
     /// While true, comparisons are begun and not finished.
     pub slow: bool,
     pub ordinary_regions: bool,
+    /// What a list beside every photo says.
+    pub true_labels: Option<TrueLabels>,
+    /// Labels that are ranked beyond those of the bundle.
+    pub more_ranked: usize,
     /// Every request but thumbnails, in order.
     pub asked: Vec<Request>,
     pub thumbnails: usize,
@@ -47,6 +51,8 @@ impl FakeEngine {
             replies,
             slow: false,
             ordinary_regions,
+            true_labels: None,
+            more_ranked: 0,
             asked: Vec::new(),
             thumbnails: 0,
         };
@@ -114,7 +120,7 @@ impl FakeEngine {
             size: if portrait { [768, 1152] } else { [1024, 768] },
             shown: picture(source, width, height),
             facts: photo_facts(source),
-            true_labels: true_labels(source),
+            true_labels: self.true_labels.clone().or_else(|| true_labels(source)),
         });
         self.reply(Reply::Photo(Arc::clone(&photo)));
         if self.slow {
@@ -169,6 +175,8 @@ impl FakeEngine {
 
     fn ranking(&self, source: &PhotoSource, typed: &[String], variants: &[Variant]) -> Ranking {
         let mut labels = bundle_labels();
+        let more = (0..self.more_ranked).map(|n| (format!("thing {n}"), LabelStatus::Unseen));
+        labels.extend(more);
         for label in typed {
             if labels.iter().all(|(known, _)| known != label) {
                 labels.push((label.clone(), status(label)));
@@ -182,12 +190,28 @@ impl FakeEngine {
             labels.iter().map(|(l, _)| score(variant, l)).collect()
         };
         let scores: Vec<Vec<f32>> = variants.iter().map(of).collect();
-        // Every region answers alike, so that any k gives the same scores.
-        let responses = scores
-            .iter()
-            .map(|scores| scores.repeat(GRID.regions()).into());
+        // The mean of the first ten regions, the trained k, is the score; one of them stands out,
+        // by as much as the label's name says, and all others lie below.
+        let at = |region: usize, score: f32, label: &str| {
+            let peak = 0.01 * (number(label) % 97) as f32;
+            match region {
+                0 => score + peak,
+                1..10 => score - peak / 9.0,
+                _ => score - peak - 1.0,
+            }
+        };
+        let responses = scores.iter().map(|scores| {
+            let regions = 0..GRID.regions();
+            let labels = &labels;
+            let values = regions.flat_map(|region| {
+                let of = move |(score, label): (&f32, &(String, _))| at(region, *score, &label.0);
+                std::iter::zip(scores, labels).map(of)
+            });
+            values.collect()
+        });
+        let responses = responses.collect();
         Ranking {
-            responses: responses.collect(),
+            responses,
             labels: labels.into(),
             scores,
         }
