@@ -8,6 +8,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::label_commands;
 use super::state::{AppState, Focus, Theme};
+use super::view::{LabelsAs, Layout};
 use crate::engine::{DeviceChoice, Request};
 use crate::figure::colour_map::ColourMap;
 use crate::figure::interpolation::Interpolation;
@@ -57,6 +58,19 @@ pub enum Command {
     Theme(Theme),
     LargerPanels,
     SmallerPanels,
+    Layout(Layout),
+    LabelsAs(LabelsAs),
+    NextLabel,
+    PreviousLabel,
+    NextVariant,
+    PreviousVariant,
+    SwapVariants,
+    DividerLeft,
+    DividerRight,
+    ZoomIn,
+    ZoomOut,
+    ResetZoom,
+    ShowAll,
     LargerText,
     SmallerText,
     NormalText,
@@ -256,6 +270,10 @@ fn view_menu() -> Vec<Entry> {
             key(CTRL, Key::OpenBracket),
         ),
         Row::Line,
+    ]);
+    rows.extend(layout_rows());
+    rows.extend([
+        Row::Line,
         row(C::Theme(Theme::Light), "Light theme", None),
         row(C::Theme(Theme::Dark), "Dark theme", None),
         row(C::Theme(Theme::System), "Theme of the desktop", None),
@@ -265,6 +283,52 @@ fn view_menu() -> Vec<Entry> {
         row(C::NormalText, "Normal text", key(CTRL, Key::Num0)),
     ]);
     menu(Menu::View, rows)
+}
+
+/// How panels are laid out and what of the photo they show.
+fn layout_rows() -> Vec<Row> {
+    use Command as C;
+    const ALT: Modifiers = Modifiers::ALT;
+    let digits = [Key::Num1, Key::Num2, Key::Num3, Key::Num4];
+    let mut rows = vec![row(
+        C::ShowAll,
+        "Show all variants and labels",
+        key(ALT, Key::H),
+    )];
+    rows.push(Row::Line);
+    for (layout, digit) in std::iter::zip(Layout::ALL, digits) {
+        let name = format!("Layout: {}", layout.title());
+        rows.push(row(C::Layout(layout), name, key(ALT, digit)));
+    }
+    rows.push(Row::Line);
+    let letters = [Key::A, Key::R, Key::C];
+    for (labels_as, letter) in std::iter::zip(LabelsAs::ALL, letters) {
+        let name = format!("Labels {}", labels_as.title());
+        rows.push(row(C::LabelsAs(labels_as), name, key(ALT, letter)));
+    }
+    rows.extend([
+        Row::Line,
+        row(C::PreviousLabel, "Previous label", key(ALT, Key::ArrowUp)),
+        row(C::NextLabel, "Next label", key(ALT, Key::ArrowDown)),
+        row(
+            C::PreviousVariant,
+            "Previous variant",
+            key(ALT, Key::ArrowLeft),
+        ),
+        row(C::NextVariant, "Next variant", key(ALT, Key::ArrowRight)),
+        row(C::SwapVariants, "Swap A and B", key(ALT, Key::X)),
+        row(C::DividerLeft, "Divider to the left", key(ALT, Key::Comma)),
+        row(
+            C::DividerRight,
+            "Divider to the right",
+            key(ALT, Key::Period),
+        ),
+        Row::Line,
+        row(C::ZoomIn, "Zoom into the photo", key(ALT, Key::Plus)),
+        row(C::ZoomOut, "Zoom out of the photo", key(ALT, Key::Minus)),
+        row(C::ResetZoom, "Reset zoom", key(ALT, Key::Num0)),
+    ]);
+    rows
 }
 
 fn display_menu() -> Vec<Entry> {
@@ -360,6 +424,22 @@ pub fn available(command: Command, state: &AppState) -> Result<(), &'static str>
         Command::Cancel => when(state.answers.owed(), "Nothing is being computed"),
         Command::LargerPanels => when(state.panel_size < 1.0, "The panels fill the window"),
         Command::SmallerPanels => when(state.panel_size > 0.25, "The panels are very small"),
+        Command::Layout(layout) => state.why_no_layout(layout).map_or(Ok(()), Err),
+        Command::NextLabel
+        | Command::PreviousLabel
+        | Command::NextVariant
+        | Command::PreviousVariant => {
+            when(state.layout() != Layout::Grid, "The grid shows all of them")
+        }
+        Command::SwapVariants => when(state.compares_two(), "No two variants are compared"),
+        Command::DividerLeft | Command::DividerRight => when(
+            state.layout() == Layout::Slider,
+            "Only the A/B slider has a divider",
+        ),
+        Command::ZoomOut | Command::ResetZoom => {
+            when(state.view.zoom > 1.0, "The whole photo is in view")
+        }
+        Command::ShowAll => when(state.hidden_count() > 0, "Nothing is hidden"),
         Command::DismissMessages => when(!state.messages.is_empty(), "There is no message"),
         Command::ToggleVariant(variant) => when(
             state.variants().contains(&variant),
@@ -380,6 +460,8 @@ pub fn is_on(command: Command, state: &AppState) -> bool {
         Command::PinLabel => state.pinned_in_hand(),
         Command::ToggleInput => state.show_input,
         Command::ToggleVariant(variant) => state.shown_variants().contains(&variant),
+        Command::Layout(layout) => state.layout() == layout,
+        Command::LabelsAs(labels_as) => state.view.labels_as == labels_as,
         Command::Scale(mode) => state.display.scale == mode,
         Command::Colours(map) => state.display.style.colour_map == map,
         Command::Smoothing(mode) => state.display.style.interpolation == mode,
@@ -444,6 +526,29 @@ fn change_view(command: Command, state: &mut AppState) {
         Command::LargerText => state.zoom = (state.zoom + 0.1).min(2.0),
         Command::SmallerText => state.zoom = (state.zoom - 0.1).max(0.6),
         Command::NormalText => state.zoom = 1.0,
+        _ => change_layout(command, state),
+    }
+}
+
+fn change_layout(command: Command, state: &mut AppState) {
+    const DIVIDER_STEP: f32 = 0.05;
+    const ZOOM_STEP: f32 = 1.25;
+    let middle = egui::vec2(0.5, 0.5);
+    let view = &mut state.view;
+    match command {
+        Command::Layout(layout) => view.layout = layout,
+        Command::LabelsAs(labels_as) => view.labels_as = labels_as,
+        Command::NextLabel => state.step_label(1),
+        Command::PreviousLabel => state.step_label(-1),
+        Command::NextVariant => state.step_variant(1),
+        Command::PreviousVariant => state.step_variant(-1),
+        Command::SwapVariants => state.swap_variants(),
+        Command::DividerLeft => view.divider = (view.divider - DIVIDER_STEP).max(0.0),
+        Command::DividerRight => view.divider = (view.divider + DIVIDER_STEP).min(1.0),
+        Command::ZoomIn => view.zoom_at(ZOOM_STEP, middle),
+        Command::ZoomOut => view.zoom_at(1.0 / ZOOM_STEP, middle),
+        Command::ResetZoom => view.reset_zoom(),
+        Command::ShowAll => state.show_all(),
         _ => {}
     }
 }

@@ -4,6 +4,7 @@ use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::commands::Command;
 use super::state::AppState;
+use super::view::{DIFFERENCE, Layout};
 use crate::engine::Comparison;
 use crate::figure::colour_map::ColourMap;
 use crate::figure::interpolation::Interpolation;
@@ -43,6 +44,13 @@ impl Display {
 
     /// The style of a panel with this scale: the threshold in the scale's own unit.
     pub fn style_on(&self, scale: &Scale) -> OverlayStyle {
+        if scale.difference {
+            return OverlayStyle {
+                colour_map: ColourMap::Diverging,
+                threshold: (self.threshold > 0.0).then_some(self.threshold * scale.high),
+                ..self.style
+            };
+        }
         let threshold = scale.low + self.threshold * (scale.high - scale.low);
         OverlayStyle {
             threshold: (self.threshold > 0.0).then_some(threshold),
@@ -331,6 +339,9 @@ fn paint_bar(painter: &egui::Painter, rect: Rect, display: &Display, scale: Opti
 /// The scale of all panels, where they share one.
 fn shown_scale(state: &AppState) -> Option<Scale> {
     let Display { scale, fixed, .. } = state.display;
+    if state.layout() == Layout::Difference {
+        return Some(DIFFERENCE);
+    }
     if !scale.is_shared() {
         return None;
     }

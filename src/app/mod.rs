@@ -7,28 +7,36 @@ pub mod answers;
 mod chips;
 pub mod commands;
 mod comparison;
+mod comparison_bar;
 pub mod display;
 mod files;
+mod grid;
 pub mod label_commands;
 pub mod label_set;
 mod label_sets;
 mod labels;
 mod menu;
 mod messages;
+mod pair;
 mod palette;
+mod panel;
+mod panel_menu;
 mod pasted;
 mod photo_facts;
 pub mod photo_list;
 mod photos;
 mod ranking;
 mod read_out;
+mod region_labels;
 mod save;
+mod single;
 pub mod state;
 mod status;
 mod suggestions;
 mod textures;
 mod theme;
 mod thumbnails;
+pub mod view;
 
 use std::path::PathBuf;
 
@@ -102,17 +110,21 @@ pub struct LensApp {
     worker: Worker,
     finder: Finder,
     textures: textures::Textures,
+    /// Pictures of the small panels beside a large one.
+    small_textures: textures::Textures,
     thumbnails: thumbnails::Thumbnails,
 }
 
 impl LensApp {
     /// Contents for the window of `ctx`; nothing is asked of the engine before the first frame.
     pub fn new(ctx: &egui::Context, state: AppState, worker: Worker) -> Self {
+        let textures = textures::Textures::default();
         Self {
             state,
             worker,
             finder: Finder::new(ctx.clone()),
-            textures: textures::Textures::default(),
+            small_textures: textures.beside(),
+            textures,
             thumbnails: thumbnails::Thumbnails::default(),
         }
     }
@@ -142,7 +154,7 @@ impl LensApp {
 
     /// How many panel pictures were made so far; none are while nothing about them changes.
     pub fn pictures_made(&self) -> usize {
-        self.textures.made
+        self.textures.made + self.small_textures.made
     }
 
     /// Takes in what has come, paints one frame, sends what is to be asked.
@@ -250,6 +262,7 @@ impl LensApp {
             worker,
             finder,
             textures,
+            small_textures,
             thumbnails,
         } = self;
         egui::Panel::top("menu").show(ui, |ui| menu::show(ui, state));
@@ -270,7 +283,7 @@ impl LensApp {
                     .show(ui, |ui| ranking::show(ui, state));
                 egui::CentralPanel::no_frame().show(ui, |ui| labels::show(ui, state));
             });
-        egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures));
+        egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures, small_textures));
         palette::show(ui.ctx(), state);
         save::show(ui.ctx(), state, finder);
         label_sets::show(ui.ctx(), state);
@@ -279,7 +292,12 @@ impl LensApp {
     }
 }
 
-fn centre(ui: &mut egui::Ui, state: &mut AppState, textures: &mut textures::Textures) {
+fn centre(
+    ui: &mut egui::Ui,
+    state: &mut AppState,
+    textures: &mut textures::Textures,
+    small_textures: &mut textures::Textures,
+) {
     messages::show(ui, state);
     display::show(ui, state);
     ui.separator();
@@ -288,10 +306,15 @@ fn centre(ui: &mut egui::Ui, state: &mut AppState, textures: &mut textures::Text
         .show_separator_line(false)
         .show(ui, |ui| {
             if !state.labels.labels().is_empty() {
-                display::colour_bar(ui, state);
+                ui.horizontal(|ui| {
+                    display::colour_bar(ui, state);
+                    region_labels::show(ui, state);
+                });
             }
         });
-    egui::CentralPanel::no_frame().show(ui, |ui| comparison::show(ui, state, textures));
+    egui::CentralPanel::no_frame().show(ui, |ui| {
+        comparison::show(ui, state, textures, small_textures)
+    });
 }
 
 /// While files are held over the window: what dropping them does.

@@ -128,7 +128,8 @@ pub fn help(ctx: &egui::Context, state: &mut AppState) {
         .collapsible(false)
         .show(ctx, |ui| {
             ui.label(
-                "Drop photos or folders anywhere. Point at a panel to read its values. \
+                "Drop photos or folders anywhere. Point at a panel to read its values; \
+                 Ctrl and the wheel zoom into it, dragging moves it, a double click shows all. \
                  Words: a seen label was trained on, a taught one is known to the backbone only, \
                  an unseen one to neither.",
             );

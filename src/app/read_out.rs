@@ -1,6 +1,7 @@
 //! The value under the pointer, in words.
 
 use super::state::{AppState, Pointed};
+use super::view::Layout;
 use crate::backbone::Covered;
 use crate::engine::{Grid, ResponseMap};
 use crate::figure::scale::number_text;
@@ -71,12 +72,17 @@ impl Reading {
 
 /// Where the pointer is and what is there, for the status line.
 pub fn sentence(state: &AppState) -> Option<String> {
+    sentence_at(state, state.pointed?)
+}
+
+/// A region's place and what a panel says there; of a difference, both of its sides.
+pub fn sentence_at(state: &AppState, pointed: Pointed) -> Option<String> {
     let Pointed {
         row,
         column,
         label,
         variant,
-    } = state.pointed?;
+    } = pointed;
     let comparison = state.comparison()?;
     let place = format!("Row {}, column {}", row + 1, column + 1);
     let label = state.labels.labels().get(label);
@@ -85,6 +91,18 @@ pub fn sentence(state: &AppState) -> Option<String> {
     };
     let region = row * comparison.grid.columns + column;
     let reading = read(state.map(label, variant)?, region)?;
+    if let Some(less) = state.other_variant()
+        && state.layout() == Layout::Difference
+    {
+        let (one, _) = reading.ordinary?;
+        let (other, _) = read(state.map(label, less)?, region)?.ordinary?;
+        let variants = format!("{} − {}", variant.title(), less.title());
+        let difference = signed(one - other);
+        let (one, other) = (number_text(one, 1), number_text(other, 1));
+        return Some(format!(
+            "{place} · {label} in {variants}: {difference} σ ({one} less {other})"
+        ));
+    }
     let raw = number_text(reading.raw, decimals(reading.raw));
     let title = variant.title();
     let ordinary = match reading.ordinary {
@@ -96,6 +114,16 @@ pub fn sentence(state: &AppState) -> Option<String> {
         None => String::new(),
     };
     Some(format!("{place} · {label} in {title}: raw {raw}{ordinary}"))
+}
+
+/// A difference with one decimal and always a sign.
+pub fn signed(value: f32) -> String {
+    let text = number_text(value, 1);
+    if value >= 0.05 {
+        format!("+{text}")
+    } else {
+        text
+    }
 }
 
 /// Rounded down, so that only a value above every ordinary region is above 100 %.

@@ -36,6 +36,7 @@ pub fn show(ctx: &egui::Context, state: &mut AppState, finder: &Finder) {
 fn close(state: &mut AppState) {
     state.open.save = false;
     state.fields.save_path.clear();
+    state.view.save_only = None;
 }
 
 /// The photo's name with `.png`, in the folder the program was started from.
@@ -48,7 +49,11 @@ fn suggested(state: &AppState) -> String {
 
 fn contents(ui: &mut Ui, state: &mut AppState, finder: &Finder) {
     ui.heading("Save picture");
-    ui.label("The comparison as it is on screen, 180 mm wide at 300 dpi.");
+    let what = match &state.view.save_only {
+        Some((label, variant)) => format!("The panel of {label} in {}", variant.title()),
+        None => "The comparison as it is on screen".to_owned(),
+    };
+    ui.label(format!("{what}, 180 mm wide at 300 dpi."));
     let field = TextEdit::singleline(&mut state.fields.save_path)
         .hint_text("Path of the picture")
         .desired_width(f32::INFINITY);
@@ -77,8 +82,16 @@ pub fn start(state: &AppState, finder: &Finder, path: PathBuf) {
     let Some(comparison) = state.comparison().map(Arc::clone) else {
         return;
     };
-    let variants = state.shown_variants();
-    let labels = state.labels.labels().to_vec();
+    let (variants, labels) = match &state.view.save_only {
+        Some((label, variant)) => (vec![*variant], vec![label.clone()]),
+        None => {
+            let all = state.labels.labels().iter().enumerate();
+            let shown = state.shown_labels();
+            let labels = all.filter(|(place, _)| shown.contains(place));
+            let labels = labels.map(|(_, label)| label.clone()).collect();
+            (state.shown_variants(), labels)
+        }
+    };
     let (display, input) = (state.display, state.show_input);
     finder.spawn("save picture", move || {
         let wanted = only(&comparison, &variants, &labels);

@@ -10,6 +10,7 @@ use super::commands::Command;
 use super::display::Display;
 use super::label_set::LabelSet;
 use super::photo_list::PhotoList;
+use super::view::View;
 use crate::engine::{DeviceChoice, PhotoSource};
 use crate::model::Variant;
 
@@ -177,6 +178,7 @@ pub struct AppState {
     pub show_input: bool,
     /// Variants that were switched off.
     pub hidden: Vec<Variant>,
+    pub view: View,
     pub display: Display,
     pub ranking_filter: RankingFilter,
     /// The variant whose scores order the ranking.
@@ -209,6 +211,7 @@ impl AppState {
             show_about: false,
             show_input: false,
             hidden: Vec::new(),
+            view: View::default(),
             display: Display::default(),
             ranking_filter: RankingFilter::default(),
             ranked_by: Variant::Biam,

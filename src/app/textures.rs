@@ -12,20 +12,22 @@ use crate::engine::{Comparison, Photo, ResponseMap};
 use crate::figure::contour::{Polyline, contour_lines};
 use crate::figure::interpolation::Field;
 use crate::figure::overlay::{OverlayStyle, overlay, panel_photo};
-use crate::figure::scale::{Scale, panel_values};
+use crate::figure::scale::{Scale, difference_values, panel_values};
 use crate::model::Variant;
 
 /// How long a panel's size must stay the same before its picture is made anew, in seconds: while
 /// the window is being resized the old picture is stretched.
 const SETTLED_AFTER: f64 = 0.12;
 
-/// A label in a variant.
-pub type PanelKey = (String, Variant);
+/// A label in a variant, or the difference of that variant and another.
+pub type PanelKey = (String, Variant, Option<Variant>);
 
 /// A panel that is to be seen.
 pub struct Wanted<'a> {
     pub key: PanelKey,
     pub map: &'a ResponseMap,
+    /// What is taken away from `map`, for a difference.
+    pub less: Option<&'a ResponseMap>,
     pub scale: Scale,
     pub style: OverlayStyle,
 }
@@ -42,6 +44,7 @@ pub struct Panel {
 #[derive(Clone)]
 struct MadeOf {
     responses: Arc<[f32]>,
+    less: Option<Arc<[f32]>>,
     scale: Scale,
     style: OverlayStyle,
     photo: Arc<RgbImage>,
@@ -49,7 +52,12 @@ struct MadeOf {
 
 impl MadeOf {
     fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.responses, &other.responses)
+        let same_less = match (&self.less, &other.less) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        same_less
+            && Arc::ptr_eq(&self.responses, &other.responses)
             && self.scale == other.scale
             && self.style == other.style
             && Arc::ptr_eq(&self.photo, &other.photo)
@@ -71,7 +79,7 @@ pub struct Textures {
     wanted_since: f64,
     frame: u64,
     /// Threads of their own: those that compute networks are busy for long stretches.
-    threads: Option<rayon::ThreadPool>,
+    threads: Option<Arc<rayon::ThreadPool>>,
     /// How many pictures were made so far.
     pub made: usize,
 }
@@ -89,13 +97,27 @@ impl Default for Textures {
                 .num_threads(threads)
                 .thread_name(|index| format!("panels {index}"))
                 .build()
-                .ok(),
+                .ok()
+                .map(Arc::new),
             made: 0,
         }
     }
 }
 
 impl Textures {
+    /// None yet, to be made by the same threads: for panels of another size.
+    pub fn beside(&self) -> Self {
+        Self {
+            panels: HashMap::new(),
+            photo: None,
+            wanted_size: [0; 2],
+            wanted_since: 0.0,
+            frame: 0,
+            threads: self.threads.clone(),
+            made: 0,
+        }
+    }
+
     /// The photo at the size of a panel; `size` is in pixels.
     pub fn photo(&mut self, ctx: &Context, photo: &Arc<Photo>, size: [u32; 2]) -> &TextureHandle {
         let size = self.settled_size(ctx, photo, within_limit(ctx, size));
@@ -123,6 +145,7 @@ impl Textures {
         for panel in wanted {
             let made_of = MadeOf {
                 responses: Arc::clone(&panel.map.responses),
+                less: panel.less.map(|map| Arc::clone(&map.responses)),
                 scale: panel.scale,
                 style: panel.style,
                 photo: Arc::clone(&photo),
@@ -241,9 +264,17 @@ fn paint(
     photo: &RgbImage,
 ) -> (ColorImage, Vec<Polyline>) {
     let Wanted {
-        map, scale, style, ..
+        map,
+        less,
+        scale,
+        style,
+        ..
     } = panel;
-    let values = panel_values(map, scale.mode).unwrap_or_default();
+    let values = match less {
+        Some(less) => difference_values(map, less),
+        None => panel_values(map, scale.mode),
+    };
+    let values = values.unwrap_or_default();
     let (grid, covered) = (comparison.grid, comparison.covered);
     let picture = overlay(photo, grid, covered, &values, scale, style);
     let contours = if style.contours {

@@ -51,6 +51,8 @@ pub struct Parts {
     pub name: String,
     /// Text for the bundle's card: data, licences, what the model is bad at.
     pub notes: Option<PathBuf>,
+    /// Where the weights come from, by topic: data, commit, metrics.
+    pub provenance: BTreeMap<String, String>,
     /// The folder to make.
     pub out: PathBuf,
 }
@@ -352,7 +354,7 @@ fn manifest(
         model,
         variants,
         sha256: BTreeMap::new(),
-        provenance: BTreeMap::new(),
+        provenance: parts.provenance.clone(),
     }
 }
 

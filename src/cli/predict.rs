@@ -166,6 +166,7 @@ fn answer_all(
         let Some(comparison) = session.compare(&photo, wanted, &|| false)? else {
             continue;
         };
+        session.forget_photos();
         print(options, &path, &comparison)?;
         if let Some(folder) = &options.maps {
             write_maps(folder, &path, &comparison)?;

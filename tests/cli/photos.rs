@@ -81,7 +81,7 @@ fn what_is_no_file_is_refused_at_once() {
     assert!(made.expect("mkfifo").success());
     symlink(at("gone"), at("link.jpg")).expect("a link");
     fs::write(at("secret.jpg"), b"x").expect("written");
-    fs::set_permissions(at("secret.jpg"), fs::Permissions::from_mode(0)).expect("set");
+    fs::set_permissions(at("secret.jpg"), fs::Permissions::from_mode(0o000)).expect("set");
     // The superuser reads everything.
     let secret = match fs::File::open(at("secret.jpg")) {
         Ok(_) => "a text",

@@ -107,10 +107,12 @@ impl FakeEngine {
             }));
             return;
         }
+        let portrait = source.name().contains("portrait");
+        let [width, height] = if portrait { [480, 720] } else { [640, 480] };
         let photo = Arc::new(Photo {
             source: source.clone(),
-            size: [1024, 768],
-            shown: picture(source, 640, 480),
+            size: if portrait { [768, 1152] } else { [1024, 768] },
+            shown: picture(source, width, height),
             facts: photo_facts(source),
             true_labels: true_labels(source),
         });

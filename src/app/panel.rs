@@ -1,0 +1,506 @@
+//! One panel: a map over the photo, its lines, its captions, and what the pointer does in it.
+
+use egui::{Color32, Id, Rect, Response, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
+
+use super::panel_menu;
+use super::read_out::{self, region_at, region_rect};
+use super::state::{AppState, Pointed};
+use super::textures::{PanelKey, Textures, Wanted};
+use super::theme;
+use super::view::DIFFERENCE;
+use crate::engine::ResponseMap;
+use crate::figure::caption::{Caption, caption};
+use crate::figure::contour::region_outlines;
+use crate::figure::scale::{Scale, difference_values, number_text, panel_scale};
+use crate::model::Variant;
+
+/// Height of the line over a panel or a row of panels, in points.
+pub const TITLE_HEIGHT: f32 = 24.0;
+/// Height of the two lines under a panel, in points.
+pub const CAPTION_HEIGHT: f32 = 30.0;
+
+/// What a panel shows: a label in a variant, or that less the same in another variant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Subject {
+    /// Place in the list of labels.
+    pub label: usize,
+    pub variant: Variant,
+    pub less: Option<Variant>,
+}
+
+impl Subject {
+    /// A label in a variant.
+    pub fn new(label: usize, variant: Variant) -> Self {
+        Self {
+            label,
+            variant,
+            less: None,
+        }
+    }
+
+    fn key(self, state: &AppState) -> PanelKey {
+        (text(state, self.label).to_owned(), self.variant, self.less)
+    }
+
+    /// The variants' names: `BiAM`, `BiAM − RCB`.
+    pub fn variants_text(self) -> String {
+        match self.less {
+            Some(less) => format!("{} − {}", self.variant.title(), less.title()),
+            None => self.variant.title().to_owned(),
+        }
+    }
+
+    fn name(self, state: &AppState) -> String {
+        format!("{} in {}", text(state, self.label), self.variants_text())
+    }
+
+    fn scale(self, state: &AppState) -> Scale {
+        match self.less {
+            Some(_) => DIFFERENCE,
+            None => scale_of(state, text(state, self.label), self.variant),
+        }
+    }
+}
+
+/// The text of the label at a place in the list.
+pub fn text(state: &AppState, label: usize) -> &str {
+    state
+        .labels
+        .labels()
+        .get(label)
+        .map_or("", |label| label.as_str())
+}
+
+/// What was done in a panel; carried out when all of them are painted.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Magnify by a factor, keeping a place given in fractions of the panel.
+    Zoom {
+        factor: f32,
+        at: Vec2,
+    },
+    /// Move the photo by a part of the panel.
+    Pan(Vec2),
+    ResetZoom,
+    MakeLarge(usize, Variant),
+    CompareWithNext(usize, Variant),
+    HideVariant(Variant),
+    HideLabel(usize),
+    Save(usize, Variant),
+    Divider(f32),
+}
+
+/// Carries out what was done.
+pub fn carry_out(acts: Vec<Act>, state: &mut AppState) {
+    for act in acts {
+        match act {
+            Act::Zoom { factor, at } => state.view.zoom_at(factor, at),
+            Act::Pan(by) => state.view.pan(by),
+            Act::ResetZoom => state.view.reset_zoom(),
+            Act::MakeLarge(label, variant) => state.make_large(label, variant),
+            Act::CompareWithNext(label, variant) => state.compare_with_next(label, variant),
+            Act::HideVariant(variant) => state.toggle_variant(variant),
+            Act::HideLabel(label) => state.hide_label(label),
+            Act::Save(label, variant) => {
+                state.view.save_only = Some((text(state, label).to_owned(), variant));
+                state.open.save = true;
+            }
+            Act::Divider(place) => state.view.divider = place.clamp(0.0, 1.0),
+        }
+    }
+}
+
+/// What panels are painted from.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    pub state: &'a AppState,
+    pub textures: &'a Textures,
+    pub pointed: Option<Pointed>,
+}
+
+/// A size in points as pixels of the screen.
+pub fn pixels(ui: &Ui, size: Vec2) -> [u32; 2] {
+    let size = size * ui.pixels_per_point();
+    [
+        size.x.round().max(1.0) as u32,
+        size.y.round().max(1.0) as u32,
+    ]
+}
+
+/// The largest panel with its title and captions in `space`, in its middle.
+pub fn fit(space: Rect, aspect: f32) -> Rect {
+    let most = vec2(
+        space.width().max(60.0),
+        (space.height() - TITLE_HEIGHT - CAPTION_HEIGHT).max(60.0),
+    );
+    let width = most.x.min(most.y * aspect).floor();
+    let size = vec2(width, (width / aspect).max(1.0).round());
+    let left = space.center().x - size.x / 2.0;
+    Rect::from_min_size(pos2(left.round(), space.top() + TITLE_HEIGHT), size)
+}
+
+/// Makes the pictures that are not there yet, at a size in points.
+pub fn prepare(
+    ui: &Ui,
+    state: &AppState,
+    textures: &mut Textures,
+    subjects: &[Subject],
+    size: Vec2,
+) {
+    if let Some(photo) = state.photo() {
+        textures.photo(ui.ctx(), photo, pixels(ui, size));
+    }
+    let Some(comparison) = state.comparison() else {
+        return;
+    };
+    let wanted: Vec<Wanted<'_>> = subjects
+        .iter()
+        .filter_map(|&subject| {
+            let label = text(state, subject.label);
+            let less = match subject.less {
+                Some(less) => Some(state.map(label, less)?),
+                None => None,
+            };
+            let scale = subject.scale(state);
+            Some(Wanted {
+                key: subject.key(state),
+                map: state.map(label, subject.variant)?,
+                less,
+                scale,
+                style: state.display.style_on(&scale),
+            })
+        })
+        .collect();
+    textures.prepare(ui.ctx(), comparison, &wanted);
+}
+
+fn scale_of(state: &AppState, label: &str, variant: Variant) -> Scale {
+    let Some(comparison) = state.comparison() else {
+        return Scale::SIGMA;
+    };
+    let variant = comparison.variants.iter().position(|&v| v == variant);
+    let label = comparison.labels.iter().position(|l| l.text == label);
+    let mode = state.display.scale.available(comparison);
+    panel_scale(
+        comparison,
+        variant.unwrap_or(usize::MAX),
+        label.unwrap_or(usize::MAX),
+        mode,
+        state.display.fixed,
+    )
+}
+
+/// The region under the pointer, when it is in the panel at `place`.
+pub fn pointed_in(
+    ui: &Ui,
+    state: &AppState,
+    place: Rect,
+    label: usize,
+    variant: Option<Variant>,
+) -> Option<Pointed> {
+    let comparison = state.comparison()?;
+    let pointer = ui.ctx().pointer_hover_pos()?;
+    if !ui.rect_contains_pointer(place) {
+        return None;
+    }
+    let whole = state.view.whole(place);
+    let at = (pointer - whole.min) / whole.size();
+    let (row, column) = region_at(comparison.grid, comparison.covered, at.x, at.y)?;
+    Some(Pointed {
+        row,
+        column,
+        label,
+        variant,
+    })
+}
+
+/// Zooming and panning with the pointer in a panel at `place`.
+pub fn interact(ui: &Ui, state: &AppState, id: Id, place: Rect, acts: &mut Vec<Act>) -> Response {
+    // With the whole photo in view a finger's drag is left to scrolling.
+    let sense = if state.view.zoom > 1.0 {
+        Sense::click_and_drag()
+    } else {
+        Sense::click()
+    };
+    let response = ui.interact(place, id, sense);
+    if let Some(pointer) = response.hover_pos() {
+        let factor = ui.input(|input| input.zoom_delta());
+        if (factor - 1.0).abs() > f32::EPSILON {
+            let at = (pointer - place.min) / place.size();
+            acts.push(Act::Zoom { factor, at });
+        }
+    }
+    let moved = response.drag_delta() != Vec2::ZERO;
+    if moved && response.dragged_by(egui::PointerButton::Primary) {
+        acts.push(Act::Pan(response.drag_delta() / place.size()));
+    }
+    if response.double_clicked() {
+        acts.push(Act::ResetZoom);
+    }
+    response
+}
+
+/// A panel of the photo alone.
+pub fn input_panel(ui: &Ui, look: Look<'_>, label: usize, place: Rect, acts: &mut Vec<Act>) {
+    let id = ui.scope_id().with((label, "input"));
+    let response = interact(ui, look.state, id, place, acts);
+    let name = format!("Input beside {}", text(look.state, label));
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
+    photo(ui, look, place, Color32::WHITE);
+    crosshair(ui, look, place);
+}
+
+fn photo(ui: &Ui, look: Look<'_>, place: Rect, tint: Color32) {
+    let painter = ui.painter();
+    painter.rect_filled(place, 0.0, ui.visuals().faint_bg_color);
+    if let Some(photo) = look.textures.shown_photo()
+        && look.state.photo().is_some()
+    {
+        painter.image(photo, place, look.state.view.part(), tint);
+    }
+}
+
+/// A whole panel: picture, lines, captions, crosshair, menu.
+pub fn show(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect, acts: &mut Vec<Act>) {
+    let state = look.state;
+    let name = subject.name(state);
+    let id = ui.scope_id().with(&name);
+    let response = interact(ui, state, id, place, acts);
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
+    panel_menu::show(&response, look, subject, acts);
+    if picture(ui, look, subject, place, place) {
+        let value = captions(ui, look, subject, place, egui::Align::LEFT);
+        ui.ctx()
+            .accesskit_node_builder(response.id, |node| node.set_value(value));
+    } else {
+        awaited(ui, look, place);
+    }
+    crosshair(ui, look, place);
+}
+
+/// The picture of a panel with its lines, as far as it lies in `clip`; false while it is awaited.
+pub fn picture(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect, clip: Rect) -> bool {
+    let state = look.state;
+    let map = state.map(text(state, subject.label), subject.variant);
+    let picture = look.textures.panel(&subject.key(state));
+    let (Some(map), Some(picture)) = (map, picture) else {
+        return false;
+    };
+    let painter = ui.painter_at(clip);
+    let texture = picture.texture.id();
+    painter.image(texture, place, state.view.part(), Color32::WHITE);
+    let whole = state.view.whole(place);
+    for line in &picture.contours {
+        contour(&painter, whole, &line.points, line.closed);
+    }
+    if state.display.style.marks && subject.less.is_none() {
+        marks(&painter, state, map, whole);
+    }
+    true
+}
+
+/// The photo in grey stands in for a map that is still to come.
+pub fn awaited(ui: &Ui, look: Look<'_>, place: Rect) {
+    photo(ui, look, place, Color32::from_white_alpha(90));
+    let text = if look.state.answers.owed() {
+        "computing…"
+    } else {
+        "not computed"
+    };
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let colour = ui.visuals().weak_text_color();
+    let at = place.center_bottom() + vec2(0.0, 3.0);
+    ui.painter()
+        .text(at, egui::Align2::CENTER_TOP, text, font, colour);
+}
+
+/// The lines under a panel, at its left or right end: its best region, and the region under the
+/// pointer. Returns the first.
+pub fn captions(
+    ui: &Ui,
+    look: Look<'_>,
+    subject: Subject,
+    place: Rect,
+    align: egui::Align,
+) -> String {
+    let painter = ui.painter();
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let strong = ui.visuals().text_color();
+    let layout = |text: &str, colour| painter.layout_no_wrap(text.to_owned(), font.clone(), colour);
+    let fits = |text: &str| layout(text, strong).size().x <= place.width();
+    let at = |width: f32, down: f32| {
+        let left = match align {
+            egui::Align::Max => place.right() - width,
+            _ => place.left(),
+        };
+        pos2(left, place.bottom() + down)
+    };
+    let Some(best) = best(look.state, subject) else {
+        return String::new();
+    };
+    let colour = if best.faint {
+        ui.visuals().weak_text_color()
+    } else {
+        strong
+    };
+    let galley = layout(best.fitting(fits), colour);
+    let (width, below) = (galley.size().x, galley.size().y + 3.0);
+    painter.galley(at(width, 2.0), galley, colour);
+    if let Some(pointed) = look.pointed {
+        let lines = pointed_lines(look.state, subject, pointed);
+        let line = lines.iter().find(|line| fits(line)).or(lines.last());
+        let colour = ui.visuals().hyperlink_color;
+        let galley = layout(line.map_or("", String::as_str), colour);
+        painter.galley(at(galley.size().x, below), galley, colour);
+    }
+    best.text
+}
+
+/// What is said of a panel whatever the pointer does.
+fn best(state: &AppState, subject: Subject) -> Option<Caption> {
+    let label = text(state, subject.label);
+    let map = state.map(label, subject.variant)?;
+    let Some(less) = subject.less else {
+        return Some(caption(map, &subject.scale(state)));
+    };
+    let values = difference_values(map, state.map(label, less)?)?;
+    let lowest = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let highest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let range = format!(
+        "{} to {} σ",
+        read_out::signed(lowest),
+        read_out::signed(highest)
+    );
+    Some(Caption {
+        text: format!("from {range}"),
+        shorter: vec![range],
+        faint: false,
+    })
+}
+
+/// The pointed region's value in a panel, longest line first.
+fn pointed_lines(state: &AppState, subject: Subject, pointed: Pointed) -> Vec<String> {
+    let label = text(state, subject.label);
+    let region = state.comparison().map(|comparison| {
+        let columns = comparison.grid.columns;
+        pointed.row * columns + pointed.column
+    });
+    let read = |variant| read_out::read(state.map(label, variant)?, region?);
+    let Some(reading) = read(subject.variant) else {
+        return Vec::new();
+    };
+    let Some(less) = subject.less else {
+        return reading.lines();
+    };
+    match (reading.ordinary, read(less).and_then(|less| less.ordinary)) {
+        (Some((one, _)), Some((other, _))) => {
+            let difference = read_out::signed(one - other);
+            let (one, other) = (number_text(one, 1), number_text(other, 1));
+            vec![
+                format!("{difference} σ: {one} less {other}"),
+                format!("{difference} σ"),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The label over a panel or a row, with its badge and what else there is to say.
+pub fn title(ui: &mut Ui, state: &AppState, label: usize, more: &str, place: Rect) {
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    let builder = egui::UiBuilder::new().max_rect(place).layout(layout);
+    let label = text(state, label);
+    ui.scope_builder(builder, |ui| {
+        let heading = egui::RichText::new(label).strong().italics();
+        let kept = match (more.is_empty(), place.width() >= 130.0) {
+            (true, false) => 0.0,
+            (true, true) => 70.0,
+            (false, _) => 170.0,
+        };
+        let most = (ui.available_width() - kept).max(30.0);
+        ui.scope(|ui| {
+            ui.set_max_width(most);
+            ui.add(egui::Label::new(heading).truncate());
+        });
+        let has_room = place.width() >= 130.0;
+        if let Some(status) = state.label_status(label).filter(|_| has_room) {
+            theme::badge(ui, status);
+        }
+        if !more.is_empty() {
+            ui.add(egui::Label::new(more).truncate());
+        }
+    });
+}
+
+/// What a column is, in a sentence.
+pub fn variant_sentence(variant: Option<Variant>) -> &'static str {
+    match variant {
+        None => "The photo as it is",
+        Some(Variant::Standard) => "Standard region features, without either block",
+        Some(Variant::Rcb) => "Region-contextualised block alone: attention between regions",
+        Some(Variant::Scb) => "Scene-contextualised block alone: channels gated by the scene",
+        Some(Variant::Biam) => "Both blocks together: the full network",
+    }
+}
+
+/// A line that is seen on dark and on light ground.
+fn two_tone(painter: &egui::Painter, points: Vec<egui::Pos2>, width: f32) {
+    let dark = Stroke::new(width + 1.5, Color32::from_black_alpha(130));
+    painter.line(points.clone(), dark);
+    painter.line(points, Stroke::new(width, Color32::WHITE));
+}
+
+fn contour(painter: &egui::Painter, place: Rect, points: &[[f32; 2]], closed: bool) {
+    let ends = closed.then(|| points.first()).flatten();
+    let points = points.iter().chain(ends);
+    let points = points
+        .map(|&[x, y]| place.lerp_inside(vec2(x, y)))
+        .collect();
+    two_tone(painter, points, 1.0);
+}
+
+fn marks(painter: &egui::Painter, state: &AppState, map: &ResponseMap, place: Rect) {
+    let Some(comparison) = state.comparison() else {
+        return;
+    };
+    let regions = map.pooled_regions(comparison.trained_k);
+    for outline in region_outlines(comparison.grid, comparison.covered, &regions) {
+        let rect = rect_in(place, outline).shrink(0.5);
+        let stroke = Stroke::new(1.0, Color32::WHITE);
+        painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Inside);
+    }
+}
+
+fn rect_in(place: Rect, [x0, y0, x1, y1]: [f32; 4]) -> Rect {
+    Rect::from_min_max(
+        place.lerp_inside(vec2(x0, y0)),
+        place.lerp_inside(vec2(x1, y1)),
+    )
+}
+
+/// The same region in every panel: its outline, and lines from it to the panel's edges.
+pub fn crosshair(ui: &Ui, look: Look<'_>, place: Rect) {
+    let (Some(pointed), Some(comparison)) = (look.pointed, look.state.comparison()) else {
+        return;
+    };
+    let (grid, covered) = (comparison.grid, comparison.covered);
+    let region = rect_in(
+        look.state.view.whole(place),
+        region_rect(grid, covered, pointed.row, pointed.column),
+    );
+    let painter = &ui.painter_at(place);
+    let centre = region.center();
+    let line = Stroke::new(1.0, Color32::from_white_alpha(150));
+    painter.hline(place.left()..=region.left(), centre.y, line);
+    painter.hline(region.right()..=place.right(), centre.y, line);
+    painter.vline(centre.x, place.top()..=region.top(), line);
+    painter.vline(centre.x, region.bottom()..=place.bottom(), line);
+    let outline = [
+        region.left_top(),
+        region.right_top(),
+        region.right_bottom(),
+        region.left_bottom(),
+        region.left_top(),
+    ];
+    two_tone(painter, outline.to_vec(), 1.5);
+}

@@ -1,0 +1,188 @@
+//! One large panel, with small ones below it to change to.
+
+use egui::{Color32, Rect, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, vec2};
+
+use super::panel::{self, Act, Look, Subject};
+use super::state::{AppState, Pointed};
+use super::textures::Textures;
+use super::theme::GAP;
+
+const SMALL_HEIGHT: f32 = 60.0;
+const NAME_HEIGHT: f32 = 16.0;
+/// Room for the name of a variant.
+const NARROWEST: f32 = 54.0;
+
+/// The large panel and the strip below it; returns the region under the pointer.
+pub fn show(
+    ui: &mut Ui,
+    state: &mut AppState,
+    textures: &mut Textures,
+    small: &mut Textures,
+    acts: &mut Vec<Act>,
+) -> Option<Pointed> {
+    arrow_keys(ui, state);
+    let (label, variant) = (state.chosen_label()?, state.chosen_variant()?);
+    let subject = Subject::new(label, variant);
+    let bar = ui.spacing().scroll.allocated_width();
+    let strip_height = SMALL_HEIGHT + NAME_HEIGHT + bar + 2.0 * GAP;
+    let space = ui.available_rect_before_wrap();
+    let (above, strip) = space.split_top_bottom_at_y(space.bottom() - strip_height);
+    let place = panel::fit(
+        above,
+        state.photo().map_or(4.0 / 3.0, |photo| photo.aspect()),
+    );
+    panel::prepare(ui, state, textures, &[subject], place.size());
+    let pointed = panel::pointed_in(ui, state, place, label, Some(variant));
+    let look = Look {
+        state,
+        textures,
+        pointed,
+    };
+    title(ui, state, subject, place, above);
+    panel::show(ui, look, subject, place, acts);
+    let strip = strip.with_min_y(strip.top() + GAP);
+    ui.scope_builder(egui::UiBuilder::new().max_rect(strip), |ui| {
+        others(ui, state, small, subject, acts);
+    });
+    pointed
+}
+
+/// The line over a panel that stands alone.
+pub fn title(ui: &mut Ui, state: &AppState, subject: Subject, place: Rect, space: Rect) {
+    let line = Rect::from_min_max(
+        egui::pos2(place.left(), space.top()),
+        egui::pos2(place.right().max(place.left() + 260.0), place.top()),
+    );
+    let more = format!("in {}", subject.variants_text());
+    panel::title(ui, state, subject.label, &more, line);
+}
+
+/// Arrow keys change the label and the variant, unless something else has the keyboard.
+fn arrow_keys(ui: &Ui, state: &mut AppState) {
+    let (across, down) = steps(ui);
+    if down != 0 {
+        state.step_label(down);
+    }
+    if across != 0 {
+        state.step_variant(across);
+    }
+}
+
+/// How often arrow keys were pressed to the right and down while nothing has the keyboard.
+pub fn steps(ui: &Ui) -> (isize, isize) {
+    if ui.ctx().memory(|memory| memory.focused().is_some()) {
+        return (0, 0);
+    }
+    ui.input_mut(|input| {
+        let mut count = |key| input.count_and_consume_key(egui::Modifiers::NONE, key) as isize;
+        let across = count(egui::Key::ArrowRight) - count(egui::Key::ArrowLeft);
+        let down = count(egui::Key::ArrowDown) - count(egui::Key::ArrowUp);
+        (across, down)
+    })
+}
+
+/// The same label in every variant, then every label in the same variant.
+fn others(
+    ui: &mut Ui,
+    state: &AppState,
+    small: &mut Textures,
+    chosen: Subject,
+    acts: &mut Vec<Act>,
+) {
+    let variants = state.shown_variants();
+    let labels = state.shown_labels();
+    let aspect = state.photo().map_or(4.0 / 3.0, |photo| photo.aspect());
+    let size = vec2(
+        (SMALL_HEIGHT * aspect).clamp(40.0, 160.0).round(),
+        SMALL_HEIGHT,
+    );
+    let step = size.x.max(NARROWEST) + GAP;
+    let gap = 2.0 * GAP;
+    let left_of = |index: usize| {
+        let after_gap = if index < variants.len() { 0.0 } else { gap };
+        index as f32 * step + after_gap
+    };
+    let count = variants.len() + labels.len();
+    let subject = |index: usize| match variants.get(index) {
+        Some(&variant) => Subject { variant, ..chosen },
+        None => Subject {
+            label: labels[index - variants.len()],
+            ..chosen
+        },
+    };
+    ui.style_mut().always_scroll_the_only_direction = true;
+    ScrollArea::horizontal()
+        .auto_shrink(false)
+        .show_viewport(ui, |ui, viewport| {
+            let whole = vec2(left_of(count), SMALL_HEIGHT + NAME_HEIGHT);
+            let corner = ui.allocate_exact_size(whole, Sense::hover()).0.min;
+            let in_view: Vec<usize> = (0..count)
+                .filter(|&index| {
+                    let left = left_of(index);
+                    left + step > viewport.left() && left < viewport.right()
+                })
+                .collect();
+            let subjects: Vec<Subject> = in_view.iter().map(|&index| subject(index)).collect();
+            panel::prepare(ui, state, small, &subjects, size);
+            for (&index, &subject) in std::iter::zip(&in_view, &subjects) {
+                let left = left_of(index) + (step - GAP - size.x) / 2.0;
+                let place = Rect::from_min_size(corner + vec2(left, 0.0), size);
+                let names_variant = index < variants.len();
+                thumbnail(
+                    ui,
+                    state,
+                    small,
+                    subject,
+                    names_variant,
+                    chosen,
+                    place,
+                    acts,
+                );
+            }
+        });
+}
+
+#[expect(clippy::too_many_arguments, reason = "one place, one caller")]
+fn thumbnail(
+    ui: &mut Ui,
+    state: &AppState,
+    small: &Textures,
+    subject: Subject,
+    names_variant: bool,
+    chosen: Subject,
+    place: Rect,
+    acts: &mut Vec<Act>,
+) {
+    let Subject { label, variant, .. } = subject;
+    let text = panel::text(state, label);
+    let id = ui.scope_id().with((text, variant, names_variant));
+    let response = ui.interact(place, id, Sense::click());
+    let name = match names_variant {
+        true => format!("Show in {}", variant.title()),
+        false => format!("Show {text}"),
+    };
+    let is_chosen = subject == chosen;
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_chosen, &name));
+    let key = (text.to_owned(), variant, None);
+    let painter = ui.painter_at(place.expand(2.0));
+    let uv = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
+    match small.panel(&key) {
+        Some(panel) => _ = painter.image(panel.texture.id(), place, uv, Color32::WHITE),
+        None => _ = painter.rect_filled(place, 0.0, ui.visuals().faint_bg_color),
+    }
+    if is_chosen || response.hovered() || response.has_focus() {
+        let width = if is_chosen { 2.0 } else { 1.0 };
+        let stroke = Stroke::new(width, ui.visuals().hyperlink_color);
+        painter.rect_stroke(place, 0.0, stroke, egui::StrokeKind::Outside);
+    }
+    let under = Rect::from_center_size(
+        place.center_bottom() + vec2(0.0, NAME_HEIGHT / 2.0),
+        vec2(place.width().max(NARROWEST), NAME_HEIGHT),
+    );
+    let shown = if names_variant { variant.title() } else { text };
+    let shown = egui::RichText::new(shown).small();
+    ui.put(under, egui::Label::new(shown).truncate().selectable(false));
+    if response.clicked() {
+        acts.push(Act::MakeLarge(label, variant));
+    }
+}
