@@ -165,10 +165,10 @@ fn a_marked_label_moves_by_keys_and_back_by_undo() {
     click(&mut window, "Label dog");
     let chip = window.get_by_label("Label dog");
     assert_eq!(chip.accesskit_node().toggled(), Some(Toggled::True));
-    window.key_press_modifiers(Modifiers::ALT, Key::ArrowRight);
+    window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::ArrowRight);
     window.run();
     assert_eq!(labels(&window), ["cat", "dog", "cow"]);
-    window.key_press_modifiers(Modifiers::ALT, Key::ArrowLeft);
+    window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::ArrowLeft);
     window.run();
     assert_eq!(labels(&window), ["dog", "cat", "cow"]);
     undo(&mut window);

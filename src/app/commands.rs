@@ -234,12 +234,12 @@ fn label_menu() -> Vec<Entry> {
             row(
                 C::MoveLabelLeft,
                 "Move label left",
-                key(Modifiers::ALT, Key::ArrowLeft),
+                key(CTRL_SHIFT, Key::ArrowLeft),
             ),
             row(
                 C::MoveLabelRight,
                 "Move label right",
-                key(Modifiers::ALT, Key::ArrowRight),
+                key(CTRL_SHIFT, Key::ArrowRight),
             ),
             row(C::RemoveLabel, "Remove label", key(PLAIN, Key::Delete)),
             Row::Line,
