@@ -82,16 +82,7 @@ pub fn start(state: &AppState, finder: &Finder, path: PathBuf) {
     let Some(comparison) = state.comparison().map(Arc::clone) else {
         return;
     };
-    let (variants, labels) = match &state.view.save_only {
-        Some((label, variant)) => (vec![*variant], vec![label.clone()]),
-        None => {
-            let all = state.labels.labels().iter().enumerate();
-            let shown = state.shown_labels();
-            let labels = all.filter(|(place, _)| shown.contains(place));
-            let labels = labels.map(|(_, label)| label.clone()).collect();
-            (state.shown_variants(), labels)
-        }
-    };
+    let (variants, labels) = state.panels_to_save();
     let (display, input) = (state.display, state.show_input);
     finder.spawn("save picture", move || {
         let wanted = only(&comparison, &variants, &labels);
