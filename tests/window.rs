@@ -195,7 +195,7 @@ fn the_bundles_labels_are_searched_and_added() {
 fn the_ranking_lists_labels_and_adds_them() {
     let mut window = small(&["dog"]);
     assert!(window.query_by_label_contains("Rank 10: ").is_some());
-    window.get_by_label("Unseen").click();
+    window.get_by_label("ZSL").click();
     window.run();
     assert!(window.query_by_label_contains("Rank 5: ").is_none());
     let first = text_with(&window, "Rank 1: ");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::label_set::same_label;
 use super::state::{AppState, Message, MessageKind};
 use crate::engine::{
     BundleFacts, Comparison, Failure, LabelFacts, Photo, PhotoSource, Progress, Reply, Request,
@@ -61,6 +62,12 @@ impl AppState {
         (comparison.photo.source == *chosen).then_some(comparison)
     }
 
+    /// The labels that a list beside the chosen photo gives it.
+    pub fn true_labels(&self) -> Option<&[String]> {
+        let labels = self.photo()?.true_labels.as_ref()?;
+        Some(&labels.labels)
+    }
+
     /// The map of a label in a variant on the chosen photo, once it is there.
     pub fn map(&self, label: &str, variant: Variant) -> Option<&ResponseMap> {
         let comparison = self.comparison()?;
@@ -81,11 +88,10 @@ impl AppState {
             return Some(facts.status);
         }
         let bundle = self.answers.bundle.as_ref()?;
-        let wanted = label.to_lowercase();
         bundle
             .labels
             .iter()
-            .find(|(known, _)| known.to_lowercase() == wanted)
+            .find(|(known, _)| same_label(known, label))
             .map(|&(_, status)| status)
     }
 

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
+use super::label_commands;
 use super::state::{AppState, Focus, Theme};
 use super::view::{LabelsAs, Layout};
 use crate::engine::{DeviceChoice, Request};
@@ -20,15 +21,32 @@ pub enum Command {
     OpenPhotos,
     OpenFolder,
     TypePath,
+    PastePhoto,
+    /// One of [`AppState::recent`].
+    OpenRecent(usize),
+    ForgetRecent,
+    ToggleAbout,
     PreviousPhoto,
     NextPhoto,
     SavePicture,
+    CopyPicture,
     Quit,
     Undo,
     Redo,
     TypeLabels,
     SearchLabels,
     ClearLabels,
+    RenameLabel,
+    PinLabel,
+    MoveLabelLeft,
+    MoveLabelRight,
+    RemoveLabel,
+    LabelsOfPhoto,
+    SaveLabelSet,
+    LabelSets,
+    /// One of the named sets.
+    LoadLabelSet(usize),
+    DeleteLabelSet(usize),
     ToggleInput,
     ToggleVariant(Variant),
     Scale(ScaleMode),
@@ -38,6 +56,7 @@ pub enum Command {
     LessOpaque,
     ToggleContours,
     ToggleMarks,
+    TrainedK,
     Theme(Theme),
     LargerPanels,
     SmallerPanels,
@@ -176,11 +195,15 @@ fn file_menu() -> Vec<Entry> {
             row(C::OpenPhotos, "Open photos…", key(CTRL, Key::O)),
             row(C::OpenFolder, "Open folder…", key(CTRL_SHIFT, Key::O)),
             row(C::TypePath, "Type a path", key(CTRL, Key::G)),
+            row(C::PastePhoto, "Paste photo or path", key(CTRL, Key::V)),
+            row(C::ForgetRecent, "Forget recent photos", None),
             Row::Line,
             row(C::PreviousPhoto, "Previous photo", key(PLAIN, Key::PageUp)),
             row(C::NextPhoto, "Next photo", key(PLAIN, Key::PageDown)),
+            row(C::ToggleAbout, "About this photo", key(CTRL, Key::D)),
             Row::Line,
             row(C::SavePicture, "Save picture…", key(CTRL, Key::S)),
+            row(C::CopyPicture, "Copy picture", key(CTRL_SHIFT, Key::C)),
             Row::Line,
             row(C::Quit, "Quit", key(CTRL, Key::Q)),
         ],
@@ -202,7 +225,25 @@ fn label_menu() -> Vec<Entry> {
                 key(CTRL, Key::F),
             ),
             Row::Line,
-            row(C::ClearLabels, "Remove all labels", None),
+            row(C::LabelsOfPhoto, "Labels of this photo", key(CTRL, Key::T)),
+            row(C::SaveLabelSet, "Save labels as a set…", None),
+            row(C::LabelSets, "Label sets", key(CTRL_SHIFT, Key::L)),
+            Row::Line,
+            row(C::RenameLabel, "Rename label", key(PLAIN, Key::F2)),
+            row(C::PinLabel, "Pin label", key(CTRL_SHIFT, Key::P)),
+            row(
+                C::MoveLabelLeft,
+                "Move label left",
+                key(Modifiers::ALT, Key::ArrowLeft),
+            ),
+            row(
+                C::MoveLabelRight,
+                "Move label right",
+                key(Modifiers::ALT, Key::ArrowRight),
+            ),
+            row(C::RemoveLabel, "Remove label", key(PLAIN, Key::Delete)),
+            Row::Line,
+            row(C::ClearLabels, "Remove all labels but the pinned", None),
         ],
     )
 }
@@ -325,6 +366,7 @@ fn display_menu() -> Vec<Entry> {
         row(C::LessOpaque, "Fainter overlay", key(CTRL, Key::ArrowDown)),
         row(C::ToggleContours, "Contour lines", key(CTRL, Key::K)),
         row(C::ToggleMarks, "Mark the pooled regions", key(CTRL, Key::R)),
+        row(C::TrainedK, "Pool as trained", None),
     ]);
     menu(Menu::Display, rows)
 }
@@ -361,23 +403,35 @@ fn help_menu() -> Vec<Entry> {
 pub enum Effect {
     OpenPhotosDialog,
     OpenFolderDialog,
+    CopyPicture,
     Ask(Request),
+    /// Look up a photo or folder.
+    Open(std::path::PathBuf),
+    /// Read the clipboard.
+    Paste,
     Quit,
 }
 
 /// Whether a command can be given now; the reason when it cannot.
 pub fn available(command: Command, state: &AppState) -> Result<(), &'static str> {
     let when = |condition: bool, reason| if condition { Ok(()) } else { Err(reason) };
+    if let Some(answer) = label_commands::available(command, state) {
+        return answer;
+    }
     match command {
-        Command::Undo => when(state.labels.can_undo(), "No label change to take back"),
-        Command::Redo => when(state.labels.can_redo(), "No label change to make again"),
-        Command::ClearLabels => when(!state.labels.labels().is_empty(), "There is no label"),
+        Command::ForgetRecent => when(!state.recent.is_empty(), "No photo was opened"),
         Command::PreviousPhoto => when(state.photos.selected > 0, "This is the first photo"),
         Command::NextPhoto => when(
             state.photos.selected + 1 < state.photos.entries.len(),
             "This is the last photo",
         ),
-        Command::SavePicture => when(state.comparison().is_some(), "There is no map yet"),
+        Command::SavePicture | Command::CopyPicture => {
+            when(state.comparison().is_some(), "There is no map yet")
+        }
+        Command::TrainedK => when(
+            state.trained_k() != Some(state.pooled_k()),
+            "The trained k is in use",
+        ),
         Command::Cancel => when(state.answers.owed(), "Nothing is being computed"),
         Command::LargerPanels => when(state.panel_size < 1.0, "The panels fill the window"),
         Command::SmallerPanels => when(state.panel_size > 0.25, "The panels are very small"),
@@ -412,6 +466,9 @@ pub fn available(command: Command, state: &AppState) -> Result<(), &'static str>
 /// Whether a command stands for something that is now so, for a mark in its menu.
 pub fn is_on(command: Command, state: &AppState) -> bool {
     match command {
+        Command::ToggleAbout => state.show_about,
+        Command::LabelSets => state.open.label_sets,
+        Command::PinLabel => state.pinned_in_hand(),
         Command::ToggleInput => state.show_input,
         Command::ToggleVariant(variant) => state.shown_variants().contains(&variant),
         Command::Layout(layout) => state.layout() == layout,
@@ -435,6 +492,7 @@ pub fn carry_out(command: Command, state: &mut AppState) -> Option<Effect> {
     match command {
         Command::OpenPhotos => return Some(Effect::OpenPhotosDialog),
         Command::OpenFolder => return Some(Effect::OpenFolderDialog),
+        Command::CopyPicture => return Some(Effect::CopyPicture),
         Command::Quit => return Some(Effect::Quit),
         Command::Cancel => {
             state.stop_waiting();
@@ -455,18 +513,11 @@ pub fn carry_out(command: Command, state: &mut AppState) -> Option<Effect> {
         Command::DismissMessages => state.messages.clear(),
         Command::Palette => state.toggle_palette(),
         Command::Help => state.open.help = !state.open.help,
-        Command::Undo | Command::Redo | Command::ClearLabels => change_labels(command, state),
+        Command::ToggleAbout => state.show_about = !state.show_about,
+        _ if label_commands::carry_out(command, state) => {}
         _ => change_view(command, state),
     }
-    None
-}
-
-fn change_labels(command: Command, state: &mut AppState) {
-    match command {
-        Command::Undo => _ = state.labels.undo(),
-        Command::Redo => _ = state.labels.redo(),
-        _ => state.labels.clear(),
-    }
+    label_commands::effect(command, state)
 }
 
 fn change_view(command: Command, state: &mut AppState) {
@@ -481,6 +532,7 @@ fn change_view(command: Command, state: &mut AppState) {
         Command::LessOpaque => style.opacity = (style.opacity - 0.1).max(0.0),
         Command::ToggleContours => style.contours = !style.contours,
         Command::ToggleMarks => style.marks = !style.marks,
+        Command::TrainedK => state.k = None,
         Command::Theme(theme) => state.theme = theme,
         Command::LargerPanels => state.panel_size = (state.panel_size + 0.125).min(1.0),
         Command::SmallerPanels => state.panel_size = (state.panel_size - 0.125).max(0.25),
@@ -525,7 +577,7 @@ pub fn pressed(ctx: &egui::Context, state: &AppState) -> Vec<Command> {
         .filter(|(_, command)| {
             !(typing && text_in_fields && matches!(command, Command::Undo | Command::Redo))
         })
-        .filter(|(shortcut, _)| !typing || !moves_the_cursor(shortcut))
+        .filter(|(shortcut, _)| !typing || !belongs_to_text(shortcut))
         .collect();
     // egui matches Ctrl+O also when Ctrl+Shift+O was pressed: ask for the longer ones first.
     with_keys.sort_by_key(|(shortcut, _)| !shortcut.modifiers.shift);
@@ -538,8 +590,11 @@ pub fn pressed(ctx: &egui::Context, state: &AppState) -> Vec<Command> {
     })
 }
 
-fn moves_the_cursor(shortcut: &KeyboardShortcut) -> bool {
-    matches!(shortcut.logical_key, Key::ArrowUp | Key::ArrowDown)
+/// Whether a field does something of its own on these keys.
+fn belongs_to_text(shortcut: &KeyboardShortcut) -> bool {
+    use Key::{ArrowDown, ArrowLeft, ArrowRight, ArrowUp, Delete, V};
+    let key = shortcut.logical_key;
+    [ArrowUp, ArrowDown, ArrowLeft, ArrowRight, Delete, V].contains(&key)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::panel::{self, Act, pixels};
 use super::state::AppState;
+use super::suggestions;
 use super::textures::Textures;
 use super::view::Layout;
 use super::{comparison_bar, grid, pair, single};
@@ -56,8 +57,8 @@ fn hint(ui: &mut Ui, text: &str) {
     ui.centered_and_justified(|ui| ui.weak(text));
 }
 
-fn photo_alone(ui: &mut Ui, state: &AppState, textures: &mut Textures) {
-    ui.label("Type a label on the right to see where each network responds to it.");
+fn photo_alone(ui: &mut Ui, state: &mut AppState, textures: &mut Textures) {
+    suggestions::show(ui, state);
     let space = ui.available_rect_before_wrap();
     let Some(photo) = state.photo() else {
         ui.put(space, egui::Spinner::new());

@@ -88,6 +88,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
             .on_hover_text("Lines of equal value: 2, 3 and 4 σ on the default scale");
         ui.checkbox(&mut style.marks, "Marks")
             .on_hover_text("Outline the regions that the score is made of");
+        pooled_regions(ui, state);
     });
 }
 
@@ -116,6 +117,36 @@ fn threshold(ui: &mut Ui, display: &mut Display) {
     if response.changed() {
         display.threshold = shown / full;
     }
+}
+
+/// How many regions a score is made of; everything that depends on it follows at once.
+fn pooled_regions(ui: &mut Ui, state: &mut AppState) {
+    let Some(trained) = state.trained_k() else {
+        return;
+    };
+    let regions = state.comparison().map_or(trained, |c| c.grid.regions());
+    let mut k = state.pooled_k();
+    together(ui, 228.0, |ui| {
+        ui.spacing_mut().slider_width = 60.0;
+        let label = ui.label("k");
+        let slider = egui::Slider::new(&mut k, 1..=regions.max(1)).logarithmic(true);
+        let response = ui.add(slider).labelled_by(label.id).on_hover_text(
+            "A score is the mean of a map's k largest responses. Marks and ranking follow at \
+             once; the maps do not depend on k.",
+        );
+        if response.changed() {
+            state.k = (k != trained).then_some(k);
+        }
+        let changed = k != trained;
+        let text = format!("trained: {trained}");
+        let button = ui.add_enabled(changed, egui::Button::new(text).small());
+        if button
+            .on_hover_text("Back to the k that the networks were trained with")
+            .clicked()
+        {
+            state.give(Command::TrainedK);
+        }
+    });
 }
 
 fn named_slider(ui: &mut Ui, name: &str, slider: egui::Slider<'_>) -> egui::Response {

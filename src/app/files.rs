@@ -4,19 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// Endings of files that are taken from a folder.
-const PHOTO_ENDINGS: [&str; 13] = [
-    "bmp", "gif", "jpeg", "jpg", "jfif", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp",
-];
-
-/// The most photos that one folder gives.
-const MOST_FROM_A_FOLDER: usize = 20_000;
+use crate::image_io::{PHOTO_ENDINGS, list_photos};
 
 /// What a thread has found out.
 #[derive(Debug)]
 pub enum Found {
     /// Photos to open, and what was wrong with the other paths.
     Photos {
+        /// Those of the looked up paths that gave photos.
+        opened: Vec<PathBuf>,
         photos: Vec<PathBuf>,
         problems: Vec<String>,
     },
@@ -24,6 +20,8 @@ pub enum Found {
     SaveTo(PathBuf),
     /// The picture is there.
     Saved(PathBuf),
+    /// A picture for the clipboard.
+    Copy(egui::ColorImage),
     /// Something that did not work.
     Problem(String),
 }
@@ -148,53 +146,40 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn collect(paths: &[PathBuf]) -> Found {
+/// Looks up paths: files stand for themselves, folders for the photos in them.
+pub(super) fn collect(paths: &[PathBuf]) -> Found {
+    let mut opened = Vec::new();
     let mut photos = Vec::new();
     let mut problems = Vec::new();
     for path in paths {
-        match look_up(path) {
-            Ok(found) => photos.extend(found),
-            Err(problem) => problems.push(problem),
+        if let Some(problem) = cannot_be_opened(path) {
+            problems.push(problem);
+            continue;
         }
+        let (found, errors) = list_photos(std::slice::from_ref(path));
+        problems.extend(errors.iter().map(ToString::to_string));
+        if !found.is_empty() {
+            opened.push(path.clone());
+        }
+        photos.extend(found);
     }
-    Found::Photos { photos, problems }
+    Found::Photos {
+        opened,
+        photos,
+        problems,
+    }
 }
 
-fn look_up(path: &Path) -> Result<Vec<PathBuf>, String> {
+/// A path that leads nowhere is said to at once rather than listed as a photo.
+fn cannot_be_opened(path: &Path) -> Option<String> {
+    let error = std::fs::metadata(path).err()?;
     let shown = path.display();
-    let facts = std::fs::metadata(path).map_err(|error| match error.kind() {
+    Some(match error.kind() {
         std::io::ErrorKind::NotFound => {
             format!("There is no file or folder {shown}: check the path")
         }
         _ => format!("{shown} cannot be opened: {error}"),
-    })?;
-    if !facts.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let entries =
-        std::fs::read_dir(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
-    let mut photos: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| is_photo_name(path))
-        .take(MOST_FROM_A_FOLDER)
-        .collect();
-    if photos.is_empty() {
-        return Err(format!(
-            "There is no photo in the folder {shown}; folders inside it are not searched"
-        ));
-    }
-    photos.sort();
-    Ok(photos)
-}
-
-fn is_photo_name(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    let ending = path
-        .extension()
-        .map(|ending| ending.to_string_lossy().to_lowercase());
-    !hidden && ending.is_some_and(|ending| PHOTO_ENDINGS.contains(&ending.as_str()))
+    })
 }
 
 #[cfg(test)]
@@ -228,14 +213,20 @@ mod tests {
         let empty = folder.path().join("empty");
         std::fs::create_dir(&empty).expect("made");
         let paths = [folder.path().to_owned(), missing.clone(), empty.clone()];
-        let Found::Photos { photos, problems } = collect(&paths) else {
+        let Found::Photos {
+            opened,
+            photos,
+            problems,
+        } = collect(&paths)
+        else {
             panic!("photos were looked up");
         };
         assert_eq!(
             photos,
             [folder.path().join("a.png"), folder.path().join("b.JPG")]
         );
+        assert_eq!(opened, [folder.path()]);
         assert_eq!(problems.len(), 2);
-        assert!(problems[0].contains("missing.png") && problems[1].contains("no photo"));
+        assert!(problems[0].contains("missing.png") && problems[1].contains("no photos"));
     }
 }

@@ -1,27 +1,45 @@
-//! The labels under comparison, with undo.
+//! The labels under comparison and the named sets of labels, with undo.
+
+use serde::{Deserialize, Serialize};
 
 /// How many steps back are kept.
 const HISTORY: usize = 200;
 
-/// An ordered list of labels without duplicates, and its history.
+/// Labels that were saved under a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelSetEntry {
+    pub name: String,
+    pub labels: Vec<String>,
+}
+
+/// Everything that a step back restores.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Chosen {
+    labels: Vec<String>,
+    /// Those of the labels that stay when the list is cleared or another set is loaded.
+    pinned: Vec<String>,
+    sets: Vec<LabelSetEntry>,
+}
+
+/// An ordered list of labels without duplicates, the named sets, and the history of both.
 #[derive(Clone, Debug, Default)]
 pub struct LabelSet {
-    labels: Vec<String>,
-    past: Vec<Vec<String>>,
-    future: Vec<Vec<String>>,
+    now: Chosen,
+    past: Vec<Chosen>,
+    future: Vec<Chosen>,
 }
 
 impl LabelSet {
     /// Starts with these labels; there is nothing to undo yet.
     pub fn new(labels: &[String]) -> Self {
         let mut set = Self::default();
-        set.labels = set.new_ones(labels.iter().map(String::as_str));
+        set.now.labels = set.new_ones(labels.iter().map(String::as_str));
         set
     }
 
-    /// The labels in the order they were added.
+    /// The labels in the order they are compared.
     pub fn labels(&self) -> &[String] {
-        &self.labels
+        &self.now.labels
     }
 
     /// Whether this label is in the list, whatever its case.
@@ -35,9 +53,7 @@ impl LabelSet {
         let new = self.new_ones(split(typed));
         let count = new.len();
         if count > 0 {
-            let mut labels = self.labels.clone();
-            labels.extend(new);
-            self.change(labels);
+            self.change(|now| now.labels.extend(new));
         }
         count
     }
@@ -47,35 +63,147 @@ impl LabelSet {
         let Some(position) = self.position(label) else {
             return false;
         };
-        let mut labels = self.labels.clone();
-        labels.remove(position);
-        self.change(labels);
-        true
+        self.change(|now| {
+            let removed = now.labels.remove(position);
+            now.pinned.retain(|pinned| *pinned != removed);
+        })
     }
 
-    /// Removes all labels.
-    pub fn clear(&mut self) {
-        if !self.labels.is_empty() {
-            self.change(Vec::new());
+    /// Puts what was typed in a label's place: one label, or several parted by commas. False when
+    /// nothing comes of it: no text, or only labels that stand elsewhere in the list.
+    pub fn rename(&mut self, label: &str, typed: &str) -> bool {
+        let Some(position) = self.position(label) else {
+            return false;
+        };
+        let mut others = self.clone();
+        let old = others.now.labels.remove(position);
+        let new = others.new_ones(split(typed));
+        if new.is_empty() {
+            return false;
         }
+        self.change(|now| {
+            let pinned = now.pinned.iter().position(|pinned| *pinned == old);
+            if let Some(pinned) = pinned {
+                now.pinned.splice(pinned..=pinned, new.iter().cloned());
+            }
+            now.labels.splice(position..=position, new);
+        })
+    }
+
+    /// Moves a label to another place, counted from 0; false when it stands there already.
+    pub fn place(&mut self, label: &str, at: usize) -> bool {
+        let Some(position) = self.position(label) else {
+            return false;
+        };
+        self.change(|now| {
+            let label = now.labels.remove(position);
+            now.labels.insert(at.min(now.labels.len()), label);
+        })
+    }
+
+    /// Where a label stands, from 0, whatever its case.
+    pub fn position(&self, label: &str) -> Option<usize> {
+        let wanted = tidy(label);
+        let mut labels = self.now.labels.iter();
+        labels.position(|known| same_label(known, &wanted))
+    }
+
+    /// Whether a label stays when the list is cleared or another set is loaded.
+    pub fn is_pinned(&self, label: &str) -> bool {
+        self.now.pinned.iter().any(|pinned| pinned == label)
+    }
+
+    /// Pins a label, or releases a pinned one; false when it is not in the list.
+    pub fn toggle_pin(&mut self, label: &str) -> bool {
+        let known = self.position(label).and_then(|at| self.labels().get(at));
+        let Some(label) = known.cloned() else {
+            return false;
+        };
+        self.change(|now| {
+            let before = now.pinned.len();
+            now.pinned.retain(|pinned| *pinned != label);
+            if now.pinned.len() == before {
+                now.pinned.push(label);
+            }
+        })
+    }
+
+    /// Removes all labels but the pinned ones.
+    pub fn clear(&mut self) {
+        self.change(|now| now.labels.retain(|label| now.pinned.contains(label)));
+    }
+
+    /// Whether clearing would remove anything.
+    pub fn can_clear(&self) -> bool {
+        self.now.labels.len() > self.now.pinned.len()
+    }
+
+    /// The named sets in the order of their names.
+    pub fn sets(&self) -> &[LabelSetEntry] {
+        &self.now.sets
+    }
+
+    /// Takes in the sets of an earlier run; this is no step of history.
+    pub fn restore_sets(&mut self, sets: Vec<LabelSetEntry>) {
+        self.now.sets = sets;
+    }
+
+    /// Saves the labels under a name, over a set of that name; false without a name or labels.
+    pub fn save_set(&mut self, name: &str) -> bool {
+        let name = tidy(name);
+        if name.is_empty() || self.now.labels.is_empty() {
+            return false;
+        }
+        self.change(|now| {
+            now.sets.retain(|set| !same_label(&set.name, &name));
+            let labels = now.labels.clone();
+            now.sets.push(LabelSetEntry { name, labels });
+            now.sets.sort_by_key(|set| set.name.to_lowercase());
+        })
+    }
+
+    /// Whether there is a set of this name.
+    pub fn has_set(&self, name: &str) -> bool {
+        let name = tidy(name);
+        self.now.sets.iter().any(|set| same_label(&set.name, &name))
+    }
+
+    /// Puts a set's labels after the pinned ones, in place of all others.
+    pub fn load_set(&mut self, index: usize) -> bool {
+        let Some(set) = self.now.sets.get(index).cloned() else {
+            return false;
+        };
+        let mut next = self.clone();
+        next.now.labels.retain(|label| self.is_pinned(label));
+        let new = next.new_ones(set.labels.iter().map(String::as_str));
+        next.now.labels.extend(new);
+        self.change(|now| now.labels = next.now.labels)
+    }
+
+    /// Deletes a named set; the labels under comparison stay.
+    pub fn delete_set(&mut self, index: usize) -> bool {
+        self.change(|now| {
+            if index < now.sets.len() {
+                now.sets.remove(index);
+            }
+        })
     }
 
     /// Takes back the last change; false when there is none.
     pub fn undo(&mut self) -> bool {
-        let Some(labels) = self.past.pop() else {
+        let Some(before) = self.past.pop() else {
             return false;
         };
-        self.future
-            .push(std::mem::replace(&mut self.labels, labels));
+        self.future.push(std::mem::replace(&mut self.now, before));
         true
     }
 
     /// Makes the change again that was last taken back; false when there is none.
     pub fn redo(&mut self) -> bool {
-        let Some(labels) = self.future.pop() else {
+        let Some(after) = self.future.pop() else {
             return false;
         };
-        self.past.push(std::mem::replace(&mut self.labels, labels));
+        self.past.push(std::mem::replace(&mut self.now, after));
         true
     }
 
@@ -89,31 +217,39 @@ impl LabelSet {
         !self.future.is_empty()
     }
 
-    fn position(&self, label: &str) -> Option<usize> {
-        let wanted = tidy(label).to_lowercase();
-        self.labels
-            .iter()
-            .position(|known| known.to_lowercase() == wanted)
-    }
-
     fn new_ones<'a>(&self, typed: impl Iterator<Item = &'a str>) -> Vec<String> {
         let mut new: Vec<String> = Vec::new();
         for label in typed.map(tidy).filter(|label| !label.is_empty()) {
-            let lower = label.to_lowercase();
-            if !self.contains(&label) && new.iter().all(|other| other.to_lowercase() != lower) {
+            if !self.contains(&label) && !new.iter().any(|other| same_label(other, &label)) {
                 new.push(label);
             }
         }
         new
     }
 
-    fn change(&mut self, labels: Vec<String>) {
+    /// Makes a change one step of history; false when it changes nothing.
+    fn change(&mut self, make: impl FnOnce(&mut Chosen)) -> bool {
+        let before = self.now.clone();
+        make(&mut self.now);
+        if self.now == before {
+            return false;
+        }
         self.future.clear();
-        self.past.push(std::mem::replace(&mut self.labels, labels));
+        self.past.push(before);
         if self.past.len() > HISTORY {
             self.past.remove(0);
         }
+        true
     }
+}
+
+/// Whether two labels, or names, differ in case at most. Asked for thousands of labels in a frame,
+/// so nothing is allocated for the usual ones.
+pub fn same_label(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() {
+        return a.eq_ignore_ascii_case(b);
+    }
+    a.to_lowercase() == b.to_lowercase()
 }
 
 /// Commas, semicolons and line ends part one label from the next.
@@ -168,10 +304,70 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_leaves_no_step() {
-        let mut labels = set(&[]);
-        labels.clear();
+        let mut labels = set(&["cat"]);
         labels.add("  , ");
-        assert!(!labels.remove("dog"));
+        labels.add("CAT");
+        assert!(!labels.remove("dog") && !labels.rename("dog", "cow"));
+        assert!(!labels.place("cat", 0) && !labels.place("cat", 5));
+        assert!(!labels.rename("cat", " cat ") && !labels.rename("cat", " , "));
+        assert!(!labels.save_set(" ") && !labels.load_set(0) && !labels.delete_set(0));
         assert!(!labels.can_undo());
+    }
+
+    #[test]
+    fn a_renamed_label_keeps_its_place_and_its_pin() {
+        let mut labels = set(&["dog", "cat", "cow"]);
+        labels.toggle_pin("cat");
+        assert!(labels.rename("cat", " Cat "), "only its case changed");
+        assert!(labels.rename("cat", "kitten, tiger, dog"));
+        assert_eq!(
+            labels.labels(),
+            ["dog", "kitten", "tiger", "cow"].map(String::from)
+        );
+        assert!(labels.is_pinned("kitten") && labels.is_pinned("tiger"));
+        assert!(!labels.rename("cow", "DOG"), "it is there already");
+        assert!(labels.undo());
+        assert_eq!(labels.labels(), ["dog", "Cat", "cow"].map(String::from));
+        assert!(labels.is_pinned("Cat"));
+    }
+
+    #[test]
+    fn labels_move_to_another_place() {
+        let mut labels = set(&["a", "b", "c"]);
+        assert!(labels.place("a", 2));
+        assert_eq!(labels.labels(), ["b", "c", "a"].map(String::from));
+        assert!(labels.place("a", 0));
+        assert_eq!(labels.labels(), ["a", "b", "c"].map(String::from));
+    }
+
+    #[test]
+    fn pinned_labels_stay_when_all_others_go() {
+        let mut labels = set(&["dog", "cat", "cow"]);
+        labels.save_set("Farm");
+        labels.add("joy");
+        labels.toggle_pin("joy");
+        labels.clear();
+        assert_eq!(labels.labels(), ["joy"].map(String::from));
+        assert!(!labels.can_clear());
+        assert!(labels.load_set(0));
+        let loaded = ["joy", "dog", "cat", "cow"].map(String::from);
+        assert_eq!(labels.labels(), loaded);
+        labels.remove("joy");
+        labels.add("joy");
+        assert!(!labels.is_pinned("joy"), "a label that went lost its pin");
+    }
+
+    #[test]
+    fn a_set_is_saved_over_one_of_its_name_and_comes_back_when_deleted() {
+        let mut labels = set(&["dog"]);
+        assert!(labels.save_set("pets") && labels.save_set("animals"));
+        labels.add("cat");
+        assert!(labels.save_set(" Pets "));
+        let names: Vec<&str> = labels.sets().iter().map(|set| set.name.as_str()).collect();
+        assert_eq!(names, ["animals", "Pets"]);
+        assert_eq!(labels.sets()[1].labels.len(), 2);
+        assert!(labels.delete_set(1) && !labels.has_set("pets"));
+        assert!(labels.undo() && labels.has_set("pets"));
+        assert_eq!(labels.labels().len(), 2, "the labels themselves stayed");
     }
 }

@@ -2,7 +2,8 @@
 
 use egui::Ui;
 
-use super::commands::{self, Entry, Menu};
+use super::commands::{self, Command, Entry, Menu};
+use super::label_commands::changing_entries;
 use super::state::AppState;
 
 /// The whole menu bar.
@@ -19,6 +20,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
                         if entry.starts_group {
                             ui.separator();
                         }
+                        changing_menu(ui, state, entry);
                         item(ui, state, entry);
                     }
                 });
@@ -27,7 +29,26 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
     });
 }
 
-fn item(ui: &mut Ui, state: &mut AppState, entry: &Entry) {
+/// The menu of what was opened or saved before, above the command that manages it.
+fn changing_menu(ui: &mut Ui, state: &mut AppState, above: &Entry) {
+    let title = match above.command {
+        Command::ForgetRecent => "Open recent",
+        Command::LabelSets => "Load label set",
+        _ => return,
+    };
+    let changing = changing_entries(state);
+    let own: Vec<&Entry> = changing.iter().filter(|e| e.menu == above.menu).collect();
+    ui.add_enabled_ui(!own.is_empty(), |ui| {
+        ui.menu_button(title, |ui| {
+            for entry in own {
+                item(ui, state, entry);
+            }
+        });
+    });
+}
+
+/// One command as a menu shows it.
+pub(super) fn item(ui: &mut Ui, state: &mut AppState, entry: &Entry) {
     let available = commands::available(entry.command, state);
     let is_on = commands::is_on(entry.command, state);
     let mut button = egui::Button::selectable(is_on, entry.name.as_str());

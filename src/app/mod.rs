@@ -4,29 +4,38 @@
 //! each panel has a file of its own that paints the state and changes it.
 
 pub mod answers;
+mod chips;
 pub mod commands;
 mod comparison;
 mod comparison_bar;
 pub mod display;
 mod files;
 mod grid;
+pub mod label_commands;
 pub mod label_set;
+mod label_sets;
 mod labels;
 mod menu;
 mod messages;
+mod notice;
 mod pair;
 mod palette;
 mod panel;
 mod panel_menu;
+mod pasted;
+mod photo_facts;
 pub mod photo_list;
 mod photos;
+mod pooling;
 mod ranking;
 mod read_out;
 mod region_labels;
 mod save;
+pub mod settings;
 mod single;
 pub mod state;
 mod status;
+mod suggestions;
 mod textures;
 mod theme;
 mod thumbnails;
@@ -38,7 +47,7 @@ use commands::{Command, Effect};
 use files::{Finder, Found};
 use state::{AppState, MessageKind};
 
-use crate::engine::{PhotoSource, Reply, Request, Worker};
+use crate::engine::{DeviceChoice, Reply, Request, Worker};
 
 /// Called by the engine when a reply is ready, from its own thread.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
@@ -53,6 +62,10 @@ pub struct WindowOptions {
     pub samples: Vec<&'static str>,
     /// Labels to begin with.
     pub labels: Vec<String>,
+    /// The device that was asked for; [`DeviceChoice::Auto`] leaves it to the settings.
+    pub device: DeviceChoice,
+    /// The file that settings are kept in, if they are to be kept.
+    pub settings: Option<PathBuf>,
 }
 
 /// Why there is no window.
@@ -76,10 +89,18 @@ pub fn run(options: WindowOptions) -> Result<(), AppError> {
         let reason = reason.rsplit(": ").next().unwrap_or(reason);
         AppError::NoDisplay(reason.trim_end_matches('.').to_owned())
     };
+    let mut state = AppState::new(Vec::new(), &options.samples, &options.labels);
+    let keeper = options
+        .settings
+        .and_then(|path| settings::Keeper::start(path, &mut state));
+    if options.device != DeviceChoice::Auto {
+        state.device = options.device;
+    }
     let viewport = egui::ViewportBuilder::default()
         .with_title("BiAM Lens")
         .with_app_id("biam-lens")
-        .with_inner_size([1280.0, 800.0])
+        .with_inner_size(state.layout.window)
+        .with_maximized(state.layout.maximised)
         .with_min_inner_size([900.0, 560.0]);
     let native = eframe::NativeOptions {
         viewport,
@@ -90,8 +111,12 @@ pub fn run(options: WindowOptions) -> Result<(), AppError> {
         theme::set_up(&ctx);
         let wake_ctx = ctx.clone();
         let worker = (options.worker_factory)(Box::new(move || wake_ctx.request_repaint()));
-        let state = AppState::new(Vec::new(), &options.samples, &options.labels);
+        if state.device != options.device {
+            let device = state.device;
+            state.give(Command::Device(device));
+        }
         let mut app = LensApp::new(&ctx, state, worker);
+        app.keeper = keeper;
         app.open_first(options.photos);
         Ok(Box::new(app))
     });
@@ -107,6 +132,9 @@ pub struct LensApp {
     /// Pictures of the small panels beside a large one.
     small_textures: textures::Textures,
     thumbnails: thumbnails::Thumbnails,
+    pooling: pooling::Pooling,
+    listing: ranking::Listing,
+    keeper: Option<settings::Keeper>,
 }
 
 impl LensApp {
@@ -120,6 +148,25 @@ impl LensApp {
             small_textures: textures.beside(),
             textures,
             thumbnails: thumbnails::Thumbnails::default(),
+            pooling: pooling::Pooling::default(),
+            listing: ranking::Listing::default(),
+            keeper: None,
+        }
+    }
+
+    /// Takes the settings from a file and keeps them there.
+    pub fn keep_settings(&mut self, path: PathBuf) {
+        self.keeper = settings::Keeper::start(path, &mut self.state);
+    }
+
+    /// Writes what is still to be written; the window closes.
+    ///
+    /// # Errors
+    /// In one line, where the settings cannot be written.
+    pub fn close(&mut self) -> Result<(), String> {
+        match &mut self.keeper {
+            Some(keeper) => keeper.close(&self.state),
+            None => Ok(()),
         }
     }
 
@@ -156,12 +203,17 @@ impl LensApp {
         let ctx = ui.ctx().clone();
         theme::apply(&ctx, self.state.theme, self.state.zoom);
         self.take_replies(&ctx);
-        self.take_found();
+        self.take_found(&ctx);
         self.take_input(&ctx);
         self.carry_out_commands(&ctx);
         self.send();
+        self.pooling.keep_up(&ctx, &mut self.state);
         self.paint(ui);
         self.send();
+        self.measure_window(&ctx);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep_up(&ctx, &mut self.state);
+        }
         if !self.state.commands.is_empty() {
             ctx.request_repaint();
         }
@@ -179,13 +231,30 @@ impl LensApp {
         }
     }
 
-    fn take_found(&mut self) {
+    /// Remembers the window's size, as it is when it does not fill the screen.
+    fn measure_window(&mut self, ctx: &egui::Context) {
+        let layout = &mut self.state.layout;
+        ctx.input(|input| {
+            let viewport = input.viewport();
+            layout.maximised = viewport.maximized.unwrap_or(false);
+            let full = layout.maximised || viewport.fullscreen.unwrap_or(false);
+            if let Some(inner) = viewport.inner_rect.filter(|_| !full) {
+                let size = inner.size() * ctx.zoom_factor();
+                layout.window = [size.x.round(), size.y.round()];
+            }
+        });
+    }
+
+    fn take_found(&mut self, ctx: &egui::Context) {
         for found in self.finder.found() {
             match found {
-                Found::Photos { photos, problems } => {
-                    for photo in &photos {
-                        self.thumbnails.retry(&PhotoSource::File(photo.clone()));
-                    }
+                Found::Photos {
+                    opened,
+                    photos,
+                    problems,
+                } => {
+                    self.state.note_recent(&opened);
+                    self.thumbnails.retry_all(&photos);
                     self.state.opening = false;
                     self.state.photos.open(photos);
                     for problem in problems {
@@ -194,8 +263,13 @@ impl LensApp {
                 }
                 Found::SaveTo(path) => self.state.fields.save_path = path.display().to_string(),
                 Found::Saved(path) => {
-                    let text = format!("Saved {}", path.display());
-                    self.state.tell(MessageKind::Note, text);
+                    self.state.notice(format!("Saved {}", path.display()));
+                }
+                Found::Copy(picture) => {
+                    let [width, height] = picture.size;
+                    let text = format!("Copied a picture of {width} by {height} pixels");
+                    self.state.notice(text);
+                    ctx.copy_image(picture);
                 }
                 Found::Problem(problem) => self.state.tell(MessageKind::Error, problem),
             }
@@ -212,15 +286,7 @@ impl LensApp {
             self.finder.open(dropped);
         }
         if !ctx.text_edit_focused() {
-            let pasted = ctx.input(|input| {
-                input.events.iter().find_map(|event| match event {
-                    egui::Event::Paste(text) => Some(text.clone()),
-                    _ => None,
-                })
-            });
-            if let Some(path) = pasted.as_deref().and_then(files::typed_path) {
-                self.finder.open(vec![path]);
-            }
+            pasted::take(ctx, &self.finder);
         }
         for command in commands::pressed(ctx, &self.state) {
             self.state.give(command);
@@ -232,6 +298,11 @@ impl LensApp {
             match commands::carry_out(command, &mut self.state) {
                 Some(Effect::OpenPhotosDialog) => self.finder.choose_photos(),
                 Some(Effect::OpenFolderDialog) => self.finder.choose_folder(),
+                Some(Effect::Open(path)) => self.finder.open(vec![path]),
+                Some(Effect::Paste) => {
+                    ctx.send_viewport_cmd(egui::ViewportCommand::RequestPaste);
+                }
+                Some(Effect::CopyPicture) => save::copy(&self.state, &self.finder),
                 Some(Effect::Ask(request)) => self.ask(request),
                 Some(Effect::Quit) => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
                 None => {}
@@ -259,29 +330,37 @@ impl LensApp {
             textures,
             small_textures,
             thumbnails,
+            listing,
+            ..
         } = self;
+        let layout = state.layout;
         egui::Panel::top("menu").show(ui, |ui| menu::show(ui, state));
         egui::Panel::bottom("status").show(ui, |ui| status::show(ui, state));
-        egui::Panel::left("photos")
-            .default_size(208.0)
+        let left = egui::Panel::left("photos")
+            .default_size(layout.photos)
             .size_range(140.0..=360.0)
             .show(ui, |ui| photos::show(ui, state, thumbnails, worker, finder));
-        egui::Panel::right("labels and ranking")
-            .default_size(280.0)
+        state.layout.photos = left.response.rect.width();
+        let right = egui::Panel::right("labels and ranking")
+            .default_size(layout.labels)
             .size_range(220.0..=460.0)
             .show(ui, |ui| {
-                egui::Panel::bottom("ranking")
+                let bottom = egui::Panel::bottom("ranking")
                     .resizable(true)
-                    .default_size(318.0)
+                    .default_size(layout.ranking)
                     .min_size(120.0)
                     .frame(egui::Frame::new())
-                    .show(ui, |ui| ranking::show(ui, state));
+                    .show(ui, |ui| ranking::show(ui, state, listing));
+                state.layout.ranking = bottom.response.rect.height();
                 egui::CentralPanel::no_frame().show(ui, |ui| labels::show(ui, state));
             });
+        state.layout.labels = right.response.rect.width();
         egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures, small_textures));
         palette::show(ui.ctx(), state);
         save::show(ui.ctx(), state, finder);
+        label_sets::show(ui.ctx(), state);
         palette::help(ui.ctx(), state);
+        notice::show(ui.ctx(), state);
         drop_hint(ui.ctx());
     }
 }
@@ -332,5 +411,11 @@ fn drop_hint(ctx: &egui::Context) {
 impl eframe::App for LensApp {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         Self::ui(self, ui);
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        if let Err(problem) = self.close() {
+            eprintln!("{problem}");
+        }
     }
 }

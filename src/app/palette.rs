@@ -3,6 +3,7 @@
 use egui::{Key, Modifiers, TextEdit, Ui, vec2};
 
 use super::commands::{self, Entry};
+use super::label_commands::all_entries;
 use super::state::AppState;
 
 const WIDTH: f32 = 420.0;
@@ -39,7 +40,8 @@ fn contents(ui: &mut Ui, state: &mut AppState) {
     if state.fields.palette != before {
         state.fields.palette_row = 0;
     }
-    let found = find(&state.fields.palette);
+    let entries = all_entries(state);
+    let found = find(&state.fields.palette, &entries);
     let last = found.len().saturating_sub(1);
     let row = state.fields.palette_row;
     state.fields.palette_row = row.saturating_add_signed(moved).min(last);
@@ -89,9 +91,9 @@ fn palette_row(ui: &mut Ui, state: &AppState, entry: &Entry, marked: bool) -> eg
 
 /// The commands whose names hold the typed letters in this order: names with the text in one
 /// piece first, then in the order of the menus.
-fn find(typed: &str) -> Vec<&'static Entry> {
+fn find<'a>(typed: &str, entries: &'a [Entry]) -> Vec<&'a Entry> {
     let wanted = typed.trim().to_lowercase();
-    let mut found: Vec<(u8, &Entry)> = commands::entries()
+    let mut found: Vec<(u8, &Entry)> = entries
         .iter()
         .filter_map(|entry| Some((match_quality(&entry.name.to_lowercase(), &wanted)?, entry)))
         .collect();
@@ -165,8 +167,10 @@ mod tests {
 
     #[test]
     fn letters_find_commands_best_match_first() {
-        let names =
-            |typed| -> Vec<&str> { find(typed).into_iter().map(|e| e.name.as_str()).collect() };
+        let names = |typed| -> Vec<&str> {
+            let found = find(typed, commands::entries());
+            found.into_iter().map(|e| e.name.as_str()).collect()
+        };
         assert_eq!(names("").len(), commands::entries().len());
         assert_eq!(names("undo")[0], "Undo label change");
         assert_eq!(names("photo")[0], "Open photos…");

@@ -463,7 +463,7 @@ fn marks(painter: &egui::Painter, state: &AppState, map: &ResponseMap, place: Re
     let Some(comparison) = state.comparison() else {
         return;
     };
-    let regions = map.pooled_regions(comparison.trained_k);
+    let regions = map.pooled_regions(state.pooled_k());
     for outline in region_outlines(comparison.grid, comparison.covered, &regions) {
         let rect = rect_in(place, outline).shrink(0.5);
         let stroke = Stroke::new(1.0, Color32::WHITE);

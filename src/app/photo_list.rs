@@ -42,11 +42,11 @@ impl PhotoList {
             .iter()
             .position(|entry| entry.path().is_none())
             .unwrap_or(self.entries.len());
-        let known: HashSet<&PhotoSource> = self.entries.iter().collect();
+        let mut known: HashSet<PhotoSource> = self.entries.iter().cloned().collect();
         let new: Vec<PhotoSource> = files
             .into_iter()
             .map(PhotoSource::File)
-            .filter(|entry| !known.contains(entry))
+            .filter(|entry| known.insert(entry.clone()))
             .collect();
         self.entries.splice(samples..samples, new);
         // Opening a file again is also how a repaired one is tried anew.
@@ -75,7 +75,7 @@ mod tests {
         photos.step(1);
         photos.open(vec![PathBuf::from("a.png"), PathBuf::from("b.png")]);
         assert_eq!(photos.selected, 0);
-        photos.open(vec![PathBuf::from("b.png"), PathBuf::from("c.png")]);
+        photos.open(["b.png", "c.png", "c.png"].map(PathBuf::from).to_vec());
         let names: Vec<String> = photos.entries.iter().map(PhotoSource::name).collect();
         assert_eq!(names, ["a.png", "b.png", "c.png", "meadow", "harbour"]);
         assert_eq!(photos.selected, 1, "the first of those just opened");

@@ -4,6 +4,7 @@ use egui::{Rect, Role, Sense, TextEdit, Ui, WidgetInfo, pos2, vec2};
 
 use super::commands::Command;
 use super::files::{Finder, typed_path};
+use super::photo_facts;
 use super::state::{AppState, Focus};
 use super::thumbnails::{THUMBNAIL_SIDE, Thumbnails};
 use crate::engine::{PhotoSource, Worker};
@@ -32,7 +33,10 @@ pub fn show(
     });
     path_field(ui, state, finder);
     ui.add_space(2.0);
-    list(ui, state, thumbnails, worker);
+    egui::Panel::bottom("about this photo")
+        .frame(egui::Frame::new())
+        .show(ui, |ui| photo_facts::show(ui, state));
+    egui::CentralPanel::no_frame().show(ui, |ui| list(ui, state, thumbnails, worker));
 }
 
 fn path_field(ui: &mut Ui, state: &mut AppState, finder: &Finder) {
@@ -110,6 +114,9 @@ fn row(
     );
     match (problem, source.path()) {
         (Some(problem), _) => response.on_hover_text(problem),
+        _ if let Some(photo) = state.photo().filter(|_| selected) => {
+            response.on_hover_ui(|ui| photo_facts::facts(ui, photo))
+        }
         (None, Some(path)) => response.on_hover_text(path.display().to_string()),
         (None, None) => response,
     }

@@ -7,7 +7,7 @@ use egui::{Key, TextEdit, Ui};
 
 use super::display::Display;
 use super::files::{Finder, Found, typed_path};
-use super::state::AppState;
+use super::state::{AppState, PictureSize};
 use crate::engine::Comparison;
 use crate::figure::figure_style::{FigureStyle, Orientation};
 use crate::figure::layout::comparison_figure;
@@ -53,7 +53,8 @@ fn contents(ui: &mut Ui, state: &mut AppState, finder: &Finder) {
         Some((label, variant)) => format!("The panel of {label} in {}", variant.title()),
         None => "The comparison as it is on screen".to_owned(),
     };
-    ui.label(format!("{what}, 180 mm wide at 300 dpi."));
+    ui.label(format!("{what}, as PNG or SVG."));
+    picture_size(ui, &mut state.picture);
     let field = TextEdit::singleline(&mut state.fields.save_path)
         .hint_text("Path of the picture")
         .desired_width(f32::INFINITY);
@@ -77,20 +78,117 @@ fn contents(ui: &mut Ui, state: &mut AppState, finder: &Finder) {
     });
 }
 
+fn picture_size(ui: &mut Ui, size: &mut PictureSize) {
+    ui.horizontal(|ui| {
+        let mut number = |name: &str, value: &mut f32, range, suffix| {
+            let label = ui.label(name);
+            let field = egui::DragValue::new(value)
+                .range(range)
+                .max_decimals(1)
+                .suffix(suffix);
+            ui.add(field).labelled_by(label.id);
+        };
+        number("Width", &mut size.width_mm, 20.0..=2000.0, " mm");
+        number("Resolution", &mut size.dpi, 36.0..=2400.0, " dpi");
+        ui.weak(format!("{} pixels wide", size.pixels()));
+    });
+}
+
+/// What is drawn, and how: taken from the window so that a thread can draw it.
+struct Drawing {
+    comparison: Comparison,
+    display: Display,
+    input: bool,
+    size: PictureSize,
+}
+
+impl Drawing {
+    /// One panel, or the comparison as it is on screen; `None` before there is one.
+    fn of(state: &AppState, panel: Option<&(String, Variant)>) -> Option<Self> {
+        let (variants, labels) = match panel {
+            Some((label, variant)) => (vec![*variant], vec![label.clone()]),
+            None => {
+                let shown = state.shown_labels();
+                let all = state.labels.labels().iter().enumerate();
+                let labels = all.filter(|(place, _)| shown.contains(place));
+                let labels = labels.map(|(_, label)| label.clone()).collect();
+                (state.shown_variants(), labels)
+            }
+        };
+        let mut comparison = only(state.comparison()?, &variants, &labels);
+        // The marked regions are those of the k on screen.
+        comparison.trained_k = state.pooled_k();
+        Some(Self {
+            comparison,
+            display: state.display,
+            input: state.show_input,
+            size: state.picture,
+        })
+    }
+
+    fn svg(&self) -> Result<String, String> {
+        let style = FigureStyle {
+            input: self.input,
+            orientation: Orientation::LabelsAsRows,
+            fixed_range: self.display.fixed,
+            width_mm: self.size.width_mm,
+            dpi: self.size.dpi,
+            ..FigureStyle::default()
+        };
+        let overlay = self.display.style_for_all(&self.comparison);
+        let page = comparison_figure(&self.comparison, &overlay, self.display.scale, &style);
+        svg(&page).map_err(|error| error.to_string())
+    }
+
+    fn png(&self) -> Result<Vec<u8>, String> {
+        png(&self.svg()?, self.size.dpi).map_err(|error| error.to_string())
+    }
+
+    fn save(&self, path: &Path) -> Result<(), String> {
+        let is_svg = path.extension().is_some_and(|ending| ending == "svg");
+        let drawn = if is_svg {
+            self.svg().map(String::into_bytes)
+        } else {
+            self.png()
+        };
+        let bytes = drawn.map_err(|reason| format!("{} was not saved: {reason}", shown(path)))?;
+        let written = write_atomically(path, |file| std::io::Write::write_all(file, &bytes));
+        written.map_err(|error| error.to_string())
+    }
+
+    fn picture(&self) -> Result<egui::ColorImage, String> {
+        let read =
+            |bytes: Vec<u8>| image::load_from_memory(&bytes).map_err(|error| error.to_string());
+        let picture = self.png().and_then(read);
+        let picture = picture.map_err(|reason| format!("The picture was not copied: {reason}"))?;
+        let picture = picture.into_rgba8();
+        let size = [picture.width() as usize, picture.height() as usize];
+        Ok(egui::ColorImage::from_rgba_unmultiplied(size, &picture))
+    }
+}
+
+/// Draws the picture on a thread of its own; it comes back for the clipboard.
+pub fn copy(state: &AppState, finder: &Finder) {
+    if let Some(drawing) = Drawing::of(state, None) {
+        finder.spawn("copy picture", move || {
+            Some(match drawing.picture() {
+                Ok(picture) => Found::Copy(picture),
+                Err(problem) => Found::Problem(problem),
+            })
+        });
+    }
+}
+
 /// Draws and writes the picture on a thread of its own; the outcome comes as a message.
 pub fn start(state: &AppState, finder: &Finder, path: PathBuf) {
-    let Some(comparison) = state.comparison().map(Arc::clone) else {
-        return;
-    };
-    let (variants, labels) = state.panels_to_save();
-    let (display, input) = (state.display, state.show_input);
-    finder.spawn("save picture", move || {
-        let wanted = only(&comparison, &variants, &labels);
-        Some(match draw(&wanted, &display, input, &path) {
-            Ok(()) => Found::Saved(path),
-            Err(problem) => Found::Problem(problem),
-        })
-    });
+    if let Some(drawing) = Drawing::of(state, state.view.save_only.as_ref()) {
+        finder.spawn("save picture", move || {
+            Some(match drawing.save(&path) {
+                Ok(()) => Found::Saved(path),
+                Err(problem) => Found::Problem(problem),
+            })
+        });
+    }
 }
 
 fn with_ending(path: PathBuf) -> PathBuf {
@@ -128,32 +226,6 @@ fn only(comparison: &Comparison, variants: &[Variant], labels: &[String]) -> Com
     }
 }
 
-fn draw(
-    comparison: &Comparison,
-    display: &Display,
-    input: bool,
-    path: &Path,
-) -> Result<(), String> {
-    let style = FigureStyle {
-        input,
-        orientation: Orientation::LabelsAsRows,
-        fixed_range: display.fixed,
-        ..FigureStyle::default()
-    };
-    let overlay = display.style_for_all(comparison);
-    let page = comparison_figure(comparison, &overlay, display.scale, &style);
-    let failed = |reason: String| format!("{} was not saved: {reason}", shown(path));
-    let text = svg(&page).map_err(|error| failed(error.to_string()))?;
-    let is_svg = path.extension().is_some_and(|ending| ending == "svg");
-    let bytes = if is_svg {
-        text.into_bytes()
-    } else {
-        png(&text, style.dpi).map_err(|error| failed(error.to_string()))?
-    };
-    let written = write_atomically(path, |file| std::io::Write::write_all(file, &bytes));
-    written.map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,12 +249,20 @@ mod tests {
     fn a_picture_is_written_and_a_missing_folder_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("maps.png");
-        let display = Display::default();
-        draw(&comparison(1, 2), &display, false, &path).expect("written");
+        let drawing = Drawing {
+            comparison: comparison(1, 2),
+            display: Display::default(),
+            input: false,
+            size: PictureSize {
+                width_mm: 50.8,
+                dpi: 200.0,
+            },
+        };
+        drawing.save(&path).expect("written");
         let picture = image::open(&path).expect("a picture");
-        assert!(picture.width() > 1000);
+        assert_eq!(picture.width(), drawing.size.pixels());
         let missing = folder.path().join("none").join("maps.png");
-        let problem = draw(&comparison(1, 2), &display, false, &missing);
+        let problem = drawing.save(&missing);
         assert!(problem.expect_err("no folder").contains("none"));
     }
 

@@ -5,17 +5,24 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::answers::Answers;
 use super::commands::Command;
 use super::display::Display;
 use super::label_set::LabelSet;
 use super::photo_list::PhotoList;
+use super::pooling::Pooled;
 use super::view::View;
 use crate::engine::{DeviceChoice, PhotoSource};
 use crate::model::Variant;
 
+/// How many opened photos and folders are remembered.
+const MOST_RECENT: usize = 10;
+
 /// Which labels the ranking lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RankingFilter {
     /// Seen and unseen labels together.
     #[default]
@@ -33,8 +40,8 @@ impl RankingFilter {
     /// The name on screen.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Gzsl => "All",
-            Self::Zsl => "Unseen",
+            Self::Gzsl => "GZSL",
+            Self::Zsl => "ZSL",
             Self::Typed => "Typed",
         }
     }
@@ -42,21 +49,81 @@ impl RankingFilter {
     /// What it lists, in a sentence.
     pub fn explanation(self) -> &'static str {
         match self {
-            Self::Gzsl => "Seen and unseen labels together (GZSL)",
-            Self::Zsl => "Only labels without a training photo (ZSL)",
+            Self::Gzsl => "GZSL (generalised zero-shot): seen and unseen labels together",
+            Self::Zsl => "ZSL (zero-shot): only labels without a training photo",
             Self::Typed => "Only the labels under comparison",
         }
     }
 }
 
 /// Light or dark.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Theme {
     /// As the desktop says.
     #[default]
     System,
     Light,
     Dark,
+}
+
+/// Sizes of the window and its panels in points.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Layout {
+    /// Width and height of the window, at text of normal size.
+    pub window: [f32; 2],
+    pub maximised: bool,
+    /// Width of the panel of photos.
+    pub photos: f32,
+    /// Width of the panel of labels.
+    pub labels: f32,
+    /// Height of the ranking.
+    pub ranking: f32,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            window: [1280.0, 800.0],
+            maximised: false,
+            photos: 208.0,
+            labels: 280.0,
+            ranking: 318.0,
+        }
+    }
+}
+
+/// Size of a saved or copied picture.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PictureSize {
+    pub width_mm: f32,
+    pub dpi: f32,
+}
+
+impl Default for PictureSize {
+    fn default() -> Self {
+        Self {
+            width_mm: 180.0,
+            dpi: 300.0,
+        }
+    }
+}
+
+impl PictureSize {
+    /// The width in pixels.
+    pub fn pixels(self) -> u32 {
+        (self.width_mm / 25.4 * self.dpi).round().max(1.0) as u32
+    }
+}
+
+/// A line that goes away by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    pub text: String,
+    /// When it goes, in the context's seconds; set when it is first shown.
+    pub until: Option<f64>,
 }
 
 /// A line that stays until it is dismissed.
@@ -86,6 +153,30 @@ pub struct Fields {
     /// The highlighted row of the palette.
     pub palette_row: usize,
     pub save_path: String,
+    pub set_name: String,
+    /// The label whose chip is a field now.
+    pub renaming: Option<Renaming>,
+}
+
+/// A label that is being renamed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renaming {
+    pub label: String,
+    pub text: String,
+    /// Its field has had the keyboard, so that losing it ends the renaming.
+    pub begun: bool,
+}
+
+impl Renaming {
+    /// Begins with the label as it is.
+    pub fn of(label: String) -> Self {
+        let text = label.clone();
+        Self {
+            label,
+            text,
+            begun: false,
+        }
+    }
 }
 
 impl Fields {
@@ -97,9 +188,11 @@ impl Fields {
             &self.search,
             &self.palette,
             &self.save_path,
+            &self.set_name,
         ]
         .iter()
         .any(|text| !text.is_empty())
+            || self.renaming.is_some()
     }
 }
 
@@ -109,6 +202,7 @@ pub struct Open {
     pub palette: bool,
     pub help: bool,
     pub save: bool,
+    pub label_sets: bool,
     pub focus: Option<Focus>,
 }
 
@@ -118,6 +212,7 @@ pub enum Focus {
     Path,
     Labels,
     Search,
+    SetName,
 }
 
 /// The region under the pointer.
@@ -137,6 +232,12 @@ pub struct Pointed {
 pub struct AppState {
     pub photos: PhotoList,
     pub labels: LabelSet,
+    /// The chip that was clicked last, which commands on one label are about.
+    pub marked_label: Option<String>,
+    /// Photos and folders as they were opened, the last one first.
+    pub recent: Vec<PathBuf>,
+    /// Whether the facts of the chosen photo are shown.
+    pub show_about: bool,
     /// Whether the photo itself stands as the first column.
     pub show_input: bool,
     /// Variants that were switched off.
@@ -144,6 +245,12 @@ pub struct AppState {
     pub view: View,
     pub display: Display,
     pub ranking_filter: RankingFilter,
+    /// Whether the ranking lists all labels or only the first.
+    pub rank_all: bool,
+    /// How many regions a score is the mean of; `None` as trained.
+    pub k: Option<usize>,
+    /// The ranking's scores with that k.
+    pub pooled: Option<Pooled>,
     /// The variant whose scores order the ranking.
     pub ranked_by: Variant,
     pub theme: Theme,
@@ -155,6 +262,9 @@ pub struct AppState {
     pub fields: Fields,
     pub open: Open,
     pub messages: Vec<Message>,
+    pub notice: Option<Notice>,
+    pub picture: PictureSize,
+    pub layout: Layout,
     pub answers: Answers,
     pub pointed: Option<Pointed>,
     /// The photos the window was started with are still being looked up; nothing is asked before.
@@ -169,11 +279,17 @@ impl AppState {
         Self {
             photos: PhotoList::new(photos, samples),
             labels: LabelSet::new(labels),
+            marked_label: None,
+            recent: Vec::new(),
+            show_about: false,
             show_input: false,
             hidden: Vec::new(),
             view: View::default(),
             display: Display::default(),
             ranking_filter: RankingFilter::default(),
+            rank_all: false,
+            k: None,
+            pooled: None,
             ranked_by: Variant::Biam,
             theme: Theme::default(),
             zoom: 1.0,
@@ -182,6 +298,9 @@ impl AppState {
             fields: Fields::default(),
             open: Open::default(),
             messages: Vec::new(),
+            notice: None,
+            picture: PictureSize::default(),
+            layout: Layout::default(),
             answers: Answers::awaiting_the_bundle(),
             pointed: None,
             opening: false,
@@ -192,6 +311,26 @@ impl AppState {
     /// Gives a command; it is carried out before the next frame.
     pub fn give(&mut self, command: Command) {
         self.commands.push_back(command);
+    }
+
+    /// Notes what was opened, for the menu of recent photos.
+    pub fn note_recent(&mut self, opened: &[PathBuf]) {
+        for path in opened.iter().rev() {
+            self.recent.retain(|known| known != path);
+            self.recent.insert(0, path.clone());
+        }
+        self.recent.truncate(MOST_RECENT);
+    }
+
+    /// The place of the label that commands on one label are about.
+    pub fn label_in_hand(&self) -> Option<usize> {
+        self.labels.position(self.marked_label.as_deref()?)
+    }
+
+    /// Whether that label is pinned.
+    pub fn pinned_in_hand(&self) -> bool {
+        let label = self.label_in_hand().map(|at| &self.labels.labels()[at]);
+        label.is_some_and(|label| self.labels.is_pinned(label))
     }
 
     /// Opens the palette empty, or closes it.
@@ -223,6 +362,11 @@ impl AppState {
         } else if self.shown_variants().len() > 1 || self.show_input {
             self.hidden.push(variant);
         }
+    }
+
+    /// Says something for a few seconds.
+    pub fn notice(&mut self, text: String) {
+        self.notice = Some(Notice { text, until: None });
     }
 
     /// Adds a message, unless the same one is there already.

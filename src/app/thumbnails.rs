@@ -1,6 +1,7 @@
 //! Small pictures for the photo list: asked for when a row is seen, a bounded number kept.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use egui::TextureHandle;
@@ -63,7 +64,7 @@ impl Thumbnails {
         source: PhotoSource,
         picture: &Arc<image::RgbImage>,
     ) {
-        self.retry(&source);
+        self.forget_wish(&source);
         let image = super::textures::opaque(picture);
         let options = egui::TextureOptions::LINEAR;
         let texture = ctx.load_texture(format!("thumbnail {}", source.name()), image, options);
@@ -74,8 +75,14 @@ impl Thumbnails {
         }
     }
 
-    /// A photo that cannot be read is not asked for again until it is opened anew.
-    pub fn retry(&mut self, source: &PhotoSource) {
+    /// Photos that could not be read may be asked for again, now that they were opened anew.
+    pub fn retry_all(&mut self, photos: &[PathBuf]) {
+        let photos: HashSet<&Path> = photos.iter().map(PathBuf::as_path).collect();
+        self.awaited
+            .retain(|awaited| awaited.path().is_none_or(|path| !photos.contains(path)));
+    }
+
+    fn forget_wish(&mut self, source: &PhotoSource) {
         self.awaited.retain(|awaited| awaited != source);
     }
 

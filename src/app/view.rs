@@ -202,18 +202,6 @@ impl AppState {
         }
     }
 
-    /// The variants and labels of a picture to be saved: one panel, or all that are shown.
-    pub fn panels_to_save(&self) -> (Vec<Variant>, Vec<String>) {
-        if let Some((label, variant)) = &self.view.save_only {
-            return (vec![*variant], vec![label.clone()]);
-        }
-        let shown = self.shown_labels();
-        let labels = self.labels.labels().iter().enumerate();
-        let labels = labels.filter(|(place, _)| shown.contains(place));
-        let labels = labels.map(|(_, label)| label.clone()).collect();
-        (self.shown_variants(), labels)
-    }
-
     /// Labels that were taken off the list are not hidden when they come back.
     pub fn forget_removed_labels(&mut self) {
         let labels = self.labels.labels();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::files::{FileError, shown};
+use crate::files::{FileError, one_line, shown};
 use crate::model::ConfigError;
 use crate::semantics::SemanticsError;
 
@@ -13,18 +13,22 @@ pub enum BundleError {
     NotFound(Vec<String>),
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{}: not a bundle manifest: {reason}", shown(.path))]
+    #[error("{}: no model here (there is no bundle.toml in it); name a bundle's folder with --bundle or the variable {variable}", shown(.0), variable = super::find::VARIABLE)]
+    NoBundle(PathBuf),
+    #[error("{}: not a manifest this program understands: {reason}; fetch the bundle again or make it with biam-lens import", shown(.path))]
     Manifest { path: PathBuf, reason: String },
     #[error("{}: bundle format {found}, this program reads {known}; use a newer program or make the bundle again with biam-lens import", shown(.path), known = super::manifest::FORMAT)]
-    Format { path: PathBuf, found: u32 },
-    #[error("{}: the bundle names the file “{name}”, which is not a plain file name", shown(.path))]
+    Format { path: PathBuf, found: i64 },
+    #[error("{}: the bundle names the file “{}”, which is not a plain file name; use a bundle that keeps to its folder", shown(.path), one_line(.name))]
     FileName { path: PathBuf, name: String },
     #[error("{}: truncated or changed since the bundle was made (its SHA-256 differs from bundle.toml); fetch the bundle again", shown(.0))]
     Changed(PathBuf),
+    #[error("{}: bundle.toml has no SHA-256 of it; fetch the bundle again", shown(.0))]
+    NoHash(PathBuf),
     #[error("{}: {reason}", shown(.path))]
     Weights { path: PathBuf, reason: String },
-    #[error("{}: {source}", shown(.path))]
-    Config { path: PathBuf, source: ConfigError },
+    #[error("{}: {error}", shown(.path))]
+    Config { path: PathBuf, error: ConfigError },
     #[error(transparent)]
     Semantics(#[from] SemanticsError),
 }

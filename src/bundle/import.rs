@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 
 use super::BundleError;
-use super::load::{MANIFEST, sha256};
+use super::load::{Bundle, MANIFEST, sha256};
 use super::manifest::{
     BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelEncoderKind, LabelsEntry,
     Manifest, ModelEntry, ProjectionEntry, VariantEntry,
@@ -51,6 +51,8 @@ pub struct Parts {
     pub name: String,
     /// Text for the bundle's card: data, licences, what the model is bad at.
     pub notes: Option<PathBuf>,
+    /// Where the weights come from, by topic: data, commit, metrics.
+    pub provenance: BTreeMap<String, String>,
     /// The folder to make.
     pub out: PathBuf,
 }
@@ -95,12 +97,12 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     files.insert(LABEL_VECTORS.to_owned(), vectors);
     let model = model_entry(parts, &files, &variants, dimension)?;
     let mut manifest = manifest(parts, &files, variants, model);
+    manifest.sha256 = hashes(&files);
+    doing("trying the networks");
+    try_out(parts, &files, &manifest)?;
     let card = card(parts, &files)?;
     files.insert(CARD.to_owned(), card.into_bytes());
-    manifest.sha256 = files
-        .iter()
-        .map(|(name, bytes)| (name.clone(), sha256(bytes)))
-        .collect();
+    manifest.sha256 = hashes(&files);
     doing("writing");
     write_folder(&parts.out, &files, &manifest)?;
     Ok(manifest)
@@ -111,6 +113,32 @@ fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
+
+fn hashes(files: &Files) -> BTreeMap<String, String> {
+    files
+        .iter()
+        .map(|(name, bytes)| (name.clone(), sha256(bytes)))
+        .collect()
+}
+
+/// Builds the bundle in memory, so that no bundle is written that cannot be opened.
+fn try_out(parts: &Parts, files: &Files, manifest: &Manifest) -> Result<(), BundleError> {
+    let read = |name: &str| {
+        files.get(name).cloned().ok_or_else(|| {
+            let missing = parts.heads.join(name);
+            BundleError::File(FileError::Missing(missing))
+        })
+    };
+    match Bundle::build(&parts.heads, manifest, &read, &Device::Cpu) {
+        Ok(_) => Ok(()),
+        // There is no such file yet that could be looked at.
+        Err(BundleError::Manifest { reason, .. }) => Err(BundleError::Weights {
+            path: parts.heads.clone(),
+            reason: format!("{reason}; choose parts that belong together"),
+        }),
+        Err(error) => Err(error),
+    }
+}
 
 fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, BundleError> {
     let mut entries = Vec::new();
@@ -211,7 +239,7 @@ fn model_entry(
             path: path.clone(),
             reason,
         };
-        let found = head_config(&header).map_err(refuse)?;
+        let found = head_config(&header, entry.name).map_err(refuse)?;
         if found.1.label_dimension != label_dimension {
             return Err(refuse(format!(
                 "takes label vectors of {}, the label encoder gives {label_dimension}; choose \
@@ -252,7 +280,7 @@ fn model_entry(
 }
 
 /// One head's configuration. `global_channels` is 0 for a head that does not use it.
-fn head_config(header: &Header) -> Result<(Preset, ModelConfig), String> {
+fn head_config(header: &Header, variant: Variant) -> Result<(Preset, ModelConfig), String> {
     let shape = |name: &str| {
         header
             .shapes
@@ -282,9 +310,9 @@ fn head_config(header: &Header) -> Result<(Preset, ModelConfig), String> {
         preset,
         ModelConfig {
             region_channels: size("latent.conv.weight", 1)?,
-            global_channels: match header.shapes.contains_key("scb.global_key.weight") {
-                true => size("scb.global_key.weight", 1)?,
-                false => 0,
+            global_channels: match variant {
+                Variant::Scb | Variant::Biam => size("scb.global_key.weight", 1)?,
+                Variant::Standard | Variant::Rcb => 0,
             },
             channels: size("latent.conv.weight", 0)?,
             out_channels: size("classifier.weight", 0)?,
@@ -326,7 +354,7 @@ fn manifest(
         model,
         variants,
         sha256: BTreeMap::new(),
-        provenance: BTreeMap::new(),
+        provenance: parts.provenance.clone(),
     }
 }
 
@@ -357,18 +385,36 @@ fn metadata_words(header: &Header) -> String {
     crate::files::one_line(&words.join("; "))
 }
 
+/// A new folder beside `out` that nobody else has.
+fn folder_beside(out: &Path) -> io::Result<PathBuf> {
+    let parent = out.parent().unwrap_or(Path::new(""));
+    if !parent.as_os_str().is_empty() {
+        fs::create_dir_all(parent)?;
+    }
+    for attempt in 0_u32.. {
+        let beside = parent.join(format!(
+            ".biam-lens-{}-{attempt}.unfinished",
+            std::process::id()
+        ));
+        match fs::create_dir(&beside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| beside),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
 /// Writes all files into a folder beside `out` and renames it, so that `out` is whole or absent.
 fn write_folder(out: &Path, files: &Files, manifest: &Manifest) -> Result<(), BundleError> {
     let text = toml::to_string(manifest).map_err(|error| BundleError::Manifest {
         path: out.join(MANIFEST),
         reason: error.to_string(),
     })?;
-    let beside = out.with_extension("unfinished");
     let failed = |source| FileError::Write {
         path: out.to_owned(),
         source,
     };
-    fs::create_dir_all(&beside).map_err(failed)?;
+    let beside = folder_beside(out).map_err(failed)?;
     let written = files
         .iter()
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))

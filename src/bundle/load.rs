@@ -11,7 +11,7 @@ use super::BundleError;
 use super::manifest::{BackboneKind, FORMAT, LabelEncoderKind, Manifest, VariantEntry};
 use crate::backbone::efficientnet_lite::{self, EfficientNetLite};
 use crate::backbone::{Backbone, Covered, RegionFeatures};
-use crate::files::{first_line, read_bounded};
+use crate::files::{FileError, first_line, one_line, read_bounded};
 use crate::kernels::{Activation, Pointwise};
 use crate::model::{Biam, EncodeOptions, ModelConfig, Variant};
 use crate::semantics::sentence::SentenceEncoder;
@@ -23,6 +23,10 @@ pub const MANIFEST: &str = "bundle.toml";
 const MANIFEST_LIMIT: u64 = 1 << 20;
 /// Largest file of a bundle: VGG-19 in single precision with room to spare.
 const FILE_LIMIT: u64 = 2 << 30;
+/// Pixels between two regions of the backbone.
+const STRIDE: usize = 32;
+/// Largest side of the input in pixels: beyond it a photo takes minutes and gigabytes.
+const LARGEST_INPUT: usize = 2048;
 
 /// One trained network with its ordinary regions.
 pub struct TrainedVariant {
@@ -54,23 +58,37 @@ impl Bundle {
     /// weights that do not fit the configuration. Each names the file.
     pub fn open(folder: &Path, device: &Device) -> Result<Self, BundleError> {
         let manifest = read_manifest(folder)?;
+        let read = |name: &str| Ok(read_bounded(&folder.join(name), FILE_LIMIT)?);
+        Self::build(folder, &manifest, &read, device)
+    }
+
+    /// Builds the networks of `manifest` from its files, which `read` gives by name; `folder` is
+    /// where errors say that they are.
+    pub(super) fn build(
+        folder: &Path,
+        manifest: &Manifest,
+        read: &Read,
+        device: &Device,
+    ) -> Result<Self, BundleError> {
         let path = folder.join(MANIFEST);
         let config = manifest
             .model
             .config()
             .map_err(|error| BundleError::Manifest {
                 path: path.clone(),
-                reason: crate::files::one_line(&error.message()),
+                reason: one_line(&error.message()),
             })?;
         config
             .check()
-            .map_err(|source| BundleError::Config { path, source })?;
+            .map_err(|error| BundleError::Config { path, error })?;
         let parts = Parts {
             folder,
-            manifest: &manifest,
+            read,
+            manifest,
             config: &config,
             device,
         };
+        parts.check_sizes()?;
         let (variants, (encoder, rest)) = rayon::join(
             || parts.variants(),
             || rayon::join(|| parts.encoder(), || parts.features_and_labels()),
@@ -128,7 +146,10 @@ impl Bundle {
 /// Reads a bundle's manifest and checks its format and file names.
 pub fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
     let path = folder.join(MANIFEST);
-    let bytes = read_bounded(&path, MANIFEST_LIMIT)?;
+    let bytes = match read_bounded(&path, MANIFEST_LIMIT) {
+        Err(FileError::Missing(_)) => return Err(BundleError::NoBundle(folder.to_owned())),
+        read => read?,
+    };
     let refuse = |reason: String| BundleError::Manifest {
         path: path.clone(),
         reason,
@@ -136,20 +157,17 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
     let text = String::from_utf8(bytes).map_err(|_| refuse("it is not text".to_owned()))?;
     // The format comes first: a later one may well have other fields.
     let table: toml::Table =
-        toml::from_str(&text).map_err(|error| refuse(crate::files::one_line(&error.message())))?;
+        toml::from_str(&text).map_err(|error| refuse(toml_reason(&text, &error)))?;
     match table.get("format").and_then(toml::Value::as_integer) {
         Some(found) if found == i64::from(FORMAT) => {}
         Some(found) => {
-            return Err(BundleError::Format {
-                path,
-                found: u32::try_from(found).unwrap_or(0),
-            });
+            return Err(BundleError::Format { path, found });
         }
         None => return Err(refuse("it has no `format`".to_owned())),
     }
-    let manifest: Manifest = table
-        .try_into()
-        .map_err(|error: toml::de::Error| refuse(crate::files::one_line(&error.message())))?;
+    let manifest: Manifest =
+        toml::from_str(&text).map_err(|error| refuse(toml_reason(&text, &error)))?;
+    manifest.check().map_err(refuse)?;
     // A bundle from somewhere else must not reach outside its folder.
     for name in manifest.files() {
         if Path::new(name).file_name() != Some(name.as_ref()) {
@@ -162,6 +180,15 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
     Ok(manifest)
 }
 
+/// What is wrong with a manifest's text and in which line.
+fn toml_reason(text: &str, error: &toml::de::Error) -> String {
+    let message = one_line(&error.message());
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
+    }
+}
+
 /// The SHA-256 of a file's bytes in hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
@@ -170,9 +197,13 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// Gives the bytes of a bundle's file by its name.
+pub(super) type Read<'a> = dyn Fn(&str) -> Result<Vec<u8>, BundleError> + Sync + 'a;
+
 /// What every part of a bundle is read from.
 struct Parts<'a> {
     folder: &'a Path,
+    read: &'a Read<'a>,
     manifest: &'a Manifest,
     config: &'a ModelConfig,
     device: &'a Device,
@@ -184,11 +215,67 @@ impl Parts<'_> {
     /// A file of the bundle, with its content as the manifest has it.
     fn read(&self, name: &str) -> Result<(PathBuf, Vec<u8>), BundleError> {
         let path = self.folder.join(name);
-        let bytes = read_bounded(&path, FILE_LIMIT)?;
-        if self.manifest.sha256.get(name) != Some(&sha256(&bytes)) {
-            return Err(BundleError::Changed(path));
+        let bytes = (self.read)(name)?;
+        match self.manifest.sha256.get(name) {
+            Some(hash) if *hash == sha256(&bytes) => Ok((path, bytes)),
+            Some(_) => Err(BundleError::Changed(path)),
+            None => Err(BundleError::NoHash(path)),
         }
-        Ok((path, bytes))
+    }
+
+    /// Input, grid, channels and k fit each other, before anything large is read or allocated.
+    fn check_sizes(&self) -> Result<(), BundleError> {
+        let refuse = |reason: String| {
+            Err(BundleError::Manifest {
+                path: self.folder.join(MANIFEST),
+                reason,
+            })
+        };
+        let Manifest {
+            backbone, variants, ..
+        } = self.manifest;
+        let side = backbone.input_size;
+        if !side.is_multiple_of(STRIDE) || !(STRIDE..=LARGEST_INPUT).contains(&side) {
+            return refuse(format!(
+                "input-size = {side} is no multiple of {STRIDE} up to {LARGEST_INPUT}"
+            ));
+        }
+        let regions = side / STRIDE;
+        if backbone.grid != [regions; 2] {
+            let [rows, columns] = backbone.grid;
+            return refuse(format!(
+                "grid = [{rows}, {columns}], but input-size = {side} gives [{regions}, {regions}]"
+            ));
+        }
+        let (k, features) = (self.config.top_k, self.backbone_config().head);
+        if k > regions * regions {
+            let all = regions * regions;
+            return refuse(format!("top-k = {k} is more than the {all} regions"));
+        }
+        let given = self.config.region_channels;
+        if self.manifest.projection.is_none() && given != features {
+            return refuse(format!(
+                "the networks take regions of {given} channels, the backbone gives {features} and \
+                 there is no projection"
+            ));
+        }
+        let with_scene = |entry: &VariantEntry| matches!(entry.name, Variant::Scb | Variant::Biam);
+        let given = self.config.global_channels;
+        if variants.iter().any(with_scene) && given != features {
+            return refuse(format!(
+                "the networks take a global feature of {given} channels, the backbone gives \
+                 {features}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn backbone_config(&self) -> efficientnet_lite::Config {
+        let BackboneKind::EfficientnetLite2 = self.manifest.backbone.kind;
+        efficientnet_lite::Config {
+            input_size: self.manifest.backbone.input_size,
+            ..efficientnet_lite::Config::lite2()
+        }
     }
 
     /// Reads safetensors and makes something of them, in single precision.
@@ -264,15 +351,11 @@ impl Parts<'_> {
     }
 
     fn features_and_labels(&self) -> Result<FeaturesAndLabels, BundleError> {
-        let entry = &self.manifest.backbone;
-        let BackboneKind::EfficientnetLite2 = entry.kind;
-        let config = efficientnet_lite::Config {
-            input_size: entry.input_size,
-            ..efficientnet_lite::Config::lite2()
-        };
-        let backbone = self.weights(&entry.file, |vb| EfficientNetLite::new(&config, vb))?;
+        let config = self.backbone_config();
+        let file = &self.manifest.backbone.file;
+        let backbone = self.weights(file, |vb| EfficientNetLite::new(&config, vb))?;
         let projection = match &self.manifest.projection {
-            Some(entry) => Some(self.weights(&entry.file, |vb| self.projection(vb))?),
+            Some(entry) => Some(self.weights(&entry.file, |vb| self.projection(config.head, vb))?),
             None => None,
         };
         let lists = self.lists()?;
@@ -283,9 +366,9 @@ impl Parts<'_> {
         Ok((Box::new(backbone), projection, lists, vectors))
     }
 
-    fn projection(&self, vb: VarBuilder) -> candle_core::Result<Pointwise> {
+    fn projection(&self, channels: usize, vb: VarBuilder) -> candle_core::Result<Pointwise> {
         let out = self.config.region_channels;
-        let weight = vb.get_unchecked("projection.weight")?;
+        let weight = vb.get((out, channels), "projection.weight")?;
         let bias = vb.get(out, "projection.bias")?;
         Pointwise::new(&weight, Some(&bias), Activation::None)
     }

@@ -117,6 +117,25 @@ impl ModelEntry {
 }
 
 impl Manifest {
+    /// That the networks are there, each once.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.variants.is_empty() {
+            return Err("it names no network (no [[variant]])".to_owned());
+        }
+        for (row, entry) in self.variants.iter().enumerate() {
+            if self.variants[..row]
+                .iter()
+                .any(|other| other.name == entry.name)
+            {
+                return Err(format!("the network “{}” is there twice", entry.name));
+            }
+        }
+        Ok(())
+    }
+
     /// Every file the manifest names besides itself.
     pub fn files(&self) -> Vec<&str> {
         let mut files = vec![

@@ -1,6 +1,7 @@
 //! `biam-lens bench`: times every stage of the warm program.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -84,18 +85,22 @@ pub fn run(options: &Options) -> Result<Outcome> {
 
 fn print(options: &Options, report: &Report) -> Result<()> {
     if options.json {
-        println!("{}", serde_json::to_string(report)?);
-        return Ok(());
+        return common::print(&(serde_json::to_string(report)? + "\n"));
     }
-    println!("{}, {} runs", report.device, report.runs);
-    println!("{:<20} {:>10} {:>10}", "stage", "median ms", "least ms");
+    let mut text = format!("{}, runs: {}\n", report.device, report.runs);
+    writeln!(
+        text,
+        "{:<20} {:>10} {:>10}",
+        "stage", "median ms", "least ms"
+    )?;
     for (stage, times) in &report.stages {
-        println!(
+        writeln!(
+            text,
             "{stage:<20} {:>10.2} {:>10.2}",
             times.median_ms, times.min_ms
-        );
+        )?;
     }
-    Ok(())
+    common::print(&text)
 }
 
 /// All that the stages work on.

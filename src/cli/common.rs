@@ -1,19 +1,23 @@
 //! What the commands share: options, opening the engine, photos and labels, messages.
 
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::bundle::find_bundle;
+use crate::engine::session::distinct;
 use crate::engine::{DeviceChoice, Session};
-use crate::files::{one_line, read_bounded, shown};
+use crate::files::{FileError, one_line, read_bounded, shown};
 use crate::image_io::list_photos;
 use crate::model::Variant;
 use crate::semantics::{ParsedLabels, parse_labels};
 
 /// Largest label file, in bytes.
 const LABEL_FILE_LIMIT: u64 = 16 << 20;
+/// How many labels that are no good are named before the others are only counted.
+const NAMED: usize = 5;
 
 /// Options of every command that runs the networks.
 #[derive(Clone, Debug, Args)]
@@ -49,18 +53,21 @@ pub struct Labels {
     pub label_file: Option<PathBuf>,
 }
 
+/// The labels that a command was given.
+#[derive(Debug)]
+pub struct GivenLabels {
+    pub labels: Vec<String>,
+    /// Whether every label that was given is among them.
+    pub complete: bool,
+}
+
 impl Labels {
-    /// The labels that were named; `None` when none of the options was used.
-    pub fn read(&self) -> Result<Option<Vec<String>>> {
+    /// The labels that were named; `None` when none of the options was used. Those that are no
+    /// labels are told and left out.
+    pub fn read(&self) -> Result<Option<GivenLabels>> {
         let text = match (&self.labels, &self.label_file) {
             (Some(text), _) => text.clone(),
-            (None, Some(path)) => {
-                let bytes = read_bounded(path, LABEL_FILE_LIMIT)?;
-                let text = String::from_utf8(bytes)
-                    .ok()
-                    .with_context(|| format!("{}: not a text file", shown(path)))?;
-                text.trim_start_matches('\u{feff}').to_owned()
-            }
+            (None, Some(path)) => label_file(path)?,
             (None, None) => return Ok(None),
         };
         let ParsedLabels {
@@ -68,18 +75,59 @@ impl Labels {
             duplicates,
             refused,
         } = parse_labels(&text);
-        for error in &refused {
-            complain(error);
-        }
-        for duplicate in &duplicates {
+        complain_of(&refused, "labels");
+        if !duplicates.is_empty() {
+            let mut names: Vec<String> = distinct(&duplicates);
+            let others = names.len().saturating_sub(NAMED);
+            names.truncate(NAMED);
+            let others = match others {
+                0 => String::new(),
+                others => format!(" and {others} others"),
+            };
             complain(&format!(
-                "the label “{duplicate}” is there twice; kept once"
+                "given more than once, kept once: “{}”{others}",
+                names.join("”, “")
             ));
         }
         if labels.is_empty() {
-            bail!("no labels given; name some, such as --labels \"dog, traffic light\"");
+            match &self.label_file {
+                Some(path) => bail!("{}: {NO_LABELS_IN_FILE}", shown(path)),
+                None => bail!("{NO_LABELS}"),
+            }
         }
-        Ok(Some(labels))
+        Ok(Some(GivenLabels {
+            labels,
+            complete: refused.is_empty(),
+        }))
+    }
+}
+
+/// Said where labels must be given.
+pub const NO_LABELS: &str = "no labels given; name some, such as --labels \"dog, traffic light\"";
+const NO_LABELS_IN_FILE: &str = "no labels in this file; write one on each line";
+
+fn label_file(path: &Path) -> Result<String> {
+    let bytes = match read_bounded(path, LABEL_FILE_LIMIT) {
+        Ok(bytes) => bytes,
+        Err(FileError::Empty(_)) => bail!("{}: {NO_LABELS_IN_FILE}", shown(path)),
+        Err(error) => return Err(error.into()),
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.trim_start_matches('\u{feff}').to_owned()),
+        Err(_) => bail!("{}: not a text in UTF-8; save it as UTF-8", shown(path)),
+    }
+}
+
+/// One line for each of the first few errors, one for all the others.
+fn complain_of(errors: &[impl ToString], what: &str) {
+    for error in errors.iter().take(NAMED) {
+        complain(error);
+    }
+    if errors.len() > NAMED {
+        complain(&format!(
+            "{} more {what} are no good either",
+            errors.len() - NAMED
+        ));
     }
 }
 
@@ -97,10 +145,26 @@ pub fn photos(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool)> {
 
 /// One line on standard error.
 pub fn complain(message: &impl ToString) {
-    eprintln!("biam-lens: {}", one_line(message));
+    // Where standard error is closed there is nobody to tell, and no reason to stop working.
+    let _ = writeln!(io::stderr(), "biam-lens: {}", one_line(message));
 }
 
-/// The variants a command was asked for, or all of the bundle's.
+/// Text on standard output, at once.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| {
+            let message = format!(
+                "the results cannot be written ({}); look where standard output leads",
+                one_line(&error)
+            );
+            anyhow::Error::new(error).context(message)
+        })
+}
+
+/// The variants a command was asked for, once each; for none all of the bundle's, or the fullest
+/// of them.
 pub fn variants(asked: &[Variant], session: &Session, all: bool) -> Result<Vec<Variant>> {
     let has = &session.facts().variants;
     let mut wanted: Vec<Variant> = Vec::new();

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{Outcome, common};
 use crate::bundle::import::{Parts, assemble};
+use crate::files::shown;
 
 /// Options of `import`.
 #[derive(Debug, Args)]
@@ -21,6 +22,9 @@ pub struct Options {
     /// Text for the bundle's card: data, licences, what the model is bad at
     #[arg(long, value_name = "FILE")]
     notes: Option<PathBuf>,
+    /// Where the weights come from, such as "data=Flickr8k"; may be given several times
+    #[arg(long, value_name = "TOPIC=TEXT", value_parser = topic)]
+    provenance: Vec<(String, String)>,
     /// The bundle's name (default: the folder's)
     #[arg(long)]
     name: Option<String>,
@@ -45,6 +49,7 @@ pub fn run(options: Options) -> Result<Outcome> {
         text_encoder: options.text_encoder,
         name,
         notes: options.notes,
+        provenance: options.provenance.into_iter().collect(),
         out: options.out,
     };
     let manifest = assemble(&parts, |doing| common::complain(&doing))?;
@@ -53,10 +58,15 @@ pub fn run(options: Options) -> Result<Outcome> {
         .iter()
         .map(|entry| entry.name.name())
         .collect();
-    println!(
-        "{}: {}",
-        crate::files::shown(&parts.out),
-        variants.join(", ")
-    );
+    common::print(&format!("{}: {}\n", shown(&parts.out), variants.join(", ")))?;
     Ok(Outcome::Complete)
+}
+
+fn topic(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((topic, words)) if !topic.trim().is_empty() => {
+            Ok((topic.trim().to_owned(), words.trim().to_owned()))
+        }
+        _ => Err("write it as TOPIC=TEXT".to_owned()),
+    }
 }

@@ -68,8 +68,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(Outcome::Incomplete) => ExitCode::FAILURE,
         // The reader of a pipe has seen enough: no failure worth a word.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        // Every error says all by itself; those below it would say it again.
         Err(error) => {
-            common::complain(&format!("{error:#}"));
+            common::complain(&error);
             ExitCode::FAILURE
         }
     }
@@ -79,12 +80,22 @@ pub fn run(arguments: Arguments) -> ExitCode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Complete,
-    /// Some photos could not be read; each has been named.
+    /// Some photos or labels were no good; each has been named.
     Incomplete,
+}
+
+impl Outcome {
+    fn complete_if(all_good: bool) -> Self {
+        match all_good {
+            true => Self::Complete,
+            false => Self::Incomplete,
+        }
+    }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -1,20 +1,22 @@
 //! `biam-lens predict`: ranks labels for photos, one line or one JSON object each.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Outcome, common};
 use crate::engine::{
-    Comparison, EngineError, PhotoSource, PreparedPhoto, Session, Wanted, prepare,
+    Comparison, EngineError, PhotoSource, PreparedPhoto, Session, Wanted, prepare_unshown,
 };
-use crate::files::{save_npy_f32, shown, write_atomically};
+use crate::files::{one_line, save_npy_f32, shown, write_atomically};
 use crate::model::Variant;
 use crate::semantics::LabelStatus;
 
@@ -30,12 +32,13 @@ pub struct Options {
     photos: Vec<PathBuf>,
     #[command(flatten)]
     labels: common::Labels,
-    /// Networks to run, separated by commas: standard, rcb, scb, biam
-    #[arg(long, value_delimiter = ',', default_value = "biam")]
+    /// Networks to run, separated by commas: standard, rcb, scb, biam (default: biam, or the
+    /// fullest that the bundle has)
+    #[arg(long, value_delimiter = ',')]
     variant: Vec<Variant>,
-    /// How many labels to print for each photo
-    #[arg(long, default_value_t = 10)]
-    top: usize,
+    /// How many labels to print for each photo, at least 1
+    #[arg(long, default_value = "10")]
+    top: NonZeroUsize,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -76,22 +79,28 @@ struct MapsNote<'a> {
 /// Ranks labels for every photo; a photo that cannot be read is named and the others go on.
 pub fn run(options: &Options) -> Result<Outcome> {
     let typed = options.labels.read()?;
-    let (photos, mut all_read) = common::photos(&options.photos)?;
-    if let Some(folder) = &options.maps {
+    let (photos, mut all_good) = common::photos(&options.photos)?;
+    if options.maps.is_some() {
         refuse_equal_stems(&photos)?;
-        fs::create_dir_all(folder).with_context(|| {
-            format!(
-                "{}: cannot be made; choose another folder for --maps",
-                shown(folder)
-            )
-        })?;
+    }
+    if photos.is_empty() {
+        return Ok(Outcome::Incomplete);
     }
     let mut session = options.engine.open()?;
     let variants = common::variants(&options.variant, &session, false)?;
-    let labels = typed.unwrap_or_else(|| {
-        let own = session.facts().labels.iter();
-        own.map(|(label, _)| label.clone()).collect()
-    });
+    if let Some(folder) = &options.maps {
+        make_folder(folder)?;
+    }
+    let labels = match typed {
+        Some(typed) => {
+            all_good &= typed.complete;
+            typed.labels
+        }
+        None => {
+            let own = session.facts().labels.iter();
+            own.map(|(label, _)| label.clone()).collect()
+        }
+    };
     let wanted = Wanted {
         labels: &labels,
         variants: &variants,
@@ -108,13 +117,21 @@ pub fn run(options: &Options) -> Result<Outcome> {
             || prepare_all(next, side),
             || answer_all(&mut session, options, &wanted, prepared),
         );
-        all_read &= done?;
+        all_good &= done?;
         prepared = ahead;
     }
-    Ok(match all_read {
-        true => Outcome::Complete,
-        false => Outcome::Incomplete,
-    })
+    Ok(Outcome::complete_if(all_good))
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    if let Err(error) = fs::create_dir_all(folder) {
+        bail!(
+            "{}: no folder for the maps can be made here ({}); choose another for --maps",
+            shown(folder),
+            one_line(&error)
+        );
+    }
+    Ok(())
 }
 
 type Prepared = Result<PreparedPhoto, EngineError>;
@@ -123,7 +140,7 @@ fn prepare_all(photos: &[PathBuf], side: u32) -> Vec<(PathBuf, Prepared)> {
     photos
         .par_iter()
         .map(|path| {
-            let photo = prepare(&PhotoSource::File(path.clone()), side);
+            let photo = prepare_unshown(&PhotoSource::File(path.clone()), side);
             (path.clone(), photo)
         })
         .collect()
@@ -149,6 +166,7 @@ fn answer_all(
         let Some(comparison) = session.compare(&photo, wanted, &|| false)? else {
             continue;
         };
+        session.forget_photos();
         print(options, &path, &comparison)?;
         if let Some(folder) = &options.maps {
             write_maps(folder, &path, &comparison)?;
@@ -169,10 +187,11 @@ fn ranked(comparison: &Comparison, variant: usize) -> Vec<(usize, f32)> {
 }
 
 fn print(options: &Options, path: &Path, comparison: &Comparison) -> Result<()> {
-    let mut out = io::stdout().lock();
+    // Written at once, so that whoever reads along gets whole answers.
+    let mut out = String::new();
     for (row, &variant) in comparison.variants.iter().enumerate() {
         let mut ranked = ranked(comparison, row);
-        ranked.truncate(options.top);
+        ranked.truncate(options.top.get());
         let labels = ranked.iter().map(|&(label, score)| Ranked {
             label: &comparison.labels[label].text,
             status: comparison.labels[label].status,
@@ -202,7 +221,7 @@ fn print(options: &Options, path: &Path, comparison: &Comparison) -> Result<()> 
             }
         }
     }
-    Ok(())
+    common::print(&out)
 }
 
 fn covered(comparison: &Comparison) -> [f32; 4] {
@@ -271,6 +290,9 @@ fn refuse_equal_stems(photos: &[PathBuf]) -> Result<()> {
     for photo in photos {
         // Some file systems take upper and lower case for the same.
         if let Some(other) = known.insert(stem(photo).to_lowercase(), photo) {
+            if other == photo {
+                bail!("{}: named twice; name it once for --maps", shown(photo));
+            }
             bail!(
                 "{} and {} would write the same map files; give --maps photos of different names",
                 shown(other),

@@ -16,7 +16,7 @@ use crate::figure::overlay::OverlayStyle;
 use crate::figure::png::png;
 use crate::figure::scale::ScaleMode;
 use crate::figure::svg::svg;
-use crate::files::{shown, write_atomically};
+use crate::files::{check_target, shown, write_atomically};
 use crate::model::Variant;
 
 /// Options of `render`.
@@ -34,10 +34,10 @@ pub struct Options {
     #[arg(long, value_name = "FIG.{png,svg}")]
     out: PathBuf,
     /// Width in millimetres
-    #[arg(long, default_value_t = FigureStyle::default().width_mm)]
+    #[arg(long, default_value_t = FigureStyle::default().width_mm, value_parser = within::<20, 2000>)]
     width_mm: f32,
     /// Pixels an inch
-    #[arg(long, default_value_t = FigureStyle::default().dpi)]
+    #[arg(long, default_value_t = FigureStyle::default().dpi, value_parser = within::<36, 2400>)]
     dpi: f32,
     /// What colours mean: sigma, raw-panel, raw-label, raw-variant or rank
     #[arg(long, default_value = "sigma")]
@@ -46,7 +46,7 @@ pub struct Options {
     #[arg(long, default_value = "viridis")]
     colour_map: ColourMap,
     /// How much the strongest responses cover the photo, 0 to 1
-    #[arg(long, default_value_t = OverlayStyle::default().opacity)]
+    #[arg(long, default_value_t = OverlayStyle::default().opacity, value_parser = within::<0, 1>)]
     opacity: f32,
     /// Draw contour lines
     #[arg(long)]
@@ -59,6 +59,15 @@ pub struct Options {
     letters: bool,
     #[command(flatten)]
     engine: common::Engine,
+}
+
+/// A number from `LEAST` to `MOST`.
+fn within<const LEAST: u16, const MOST: u16>(text: &str) -> Result<f32, String> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|number| (f32::from(LEAST)..=f32::from(MOST)).contains(number))
+        .ok_or_else(|| format!("a number from {LEAST} to {MOST} is needed"))
 }
 
 /// What a file's ending asks for.
@@ -85,21 +94,14 @@ impl Format {
 /// Draws the comparison of every photo into one file.
 pub fn run(options: &Options) -> Result<Outcome> {
     let format = Format::of(&options.out)?;
-    if !(0.0..=1.0).contains(&options.opacity) {
-        bail!("--opacity is between 0 and 1, not {}", options.opacity);
-    }
-    if !(20.0..=2000.0).contains(&options.width_mm) || !(36.0..=2400.0).contains(&options.dpi) {
-        bail!("--width-mm is between 20 and 2000, --dpi between 36 and 2400");
-    }
-    let labels = options
-        .labels
-        .read()?
-        .context("no labels given; name some, such as --labels \"dog, traffic light\"")?;
-    let (photos, mut all_read) = common::photos(&options.photos)?;
+    check_target(&options.out)?;
+    let typed = options.labels.read()?.context(common::NO_LABELS)?;
+    let (photos, all_listed) = common::photos(&options.photos)?;
+    let mut all_good = all_listed && typed.complete;
     let mut session = options.engine.open()?;
     let variants = common::variants(&options.variant, &session, true)?;
     let wanted = Wanted {
-        labels: &labels,
+        labels: &typed.labels,
         variants: &variants,
         ranking: false,
         ordinary: true,
@@ -110,7 +112,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
             Ok(photo) => photo,
             Err(error) => {
                 common::complain(&error);
-                all_read = false;
+                all_good = false;
                 continue;
             }
         };
@@ -132,10 +134,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
         Format::Png => png(&drawing, options.dpi)?,
     };
     write_atomically(&options.out, |writer| writer.write_all(&bytes))?;
-    Ok(match all_read {
-        true => Outcome::Complete,
-        false => Outcome::Incomplete,
-    })
+    Ok(Outcome::complete_if(all_good))
 }
 
 fn styles(options: &Options) -> (OverlayStyle, FigureStyle) {

@@ -34,6 +34,11 @@ impl<K: Hash + Eq + Clone, V> Cache<K, V> {
         Some(value)
     }
 
+    /// Drops every entry.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// Adds or replaces an entry; the one not used for longest makes room.
     pub fn insert(&mut self, key: K, value: V) {
         self.clock += 1;

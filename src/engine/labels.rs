@@ -12,10 +12,10 @@ use super::messages::{LabelFacts, OrdinaryResponses};
 use crate::bundle::{Bundle, TrainedVariant};
 use crate::model::Variant;
 use crate::model::region_classifier::responses;
-use crate::semantics::{label_key, neighbours, normalise_label};
+use crate::semantics::{MAX_LABELS, label_key, neighbours, normalise_label};
 
 /// Labels whose vectors are kept.
-const KEPT_LABELS: usize = 8192;
+const KEPT_LABELS: usize = MAX_LABELS;
 /// Label and variant pairs whose responses over ordinary regions are kept (8 KB each).
 const KEPT_ORDINARY: usize = 4096;
 /// How many nearest seen labels are told.

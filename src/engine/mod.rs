@@ -18,6 +18,6 @@ pub use messages::{
     BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
     Progress, Ranking, Reply, Request, ResponseMap, StageTime, TrueLabels,
 };
-pub use photos::{PreparedPhoto, prepare};
+pub use photos::{PreparedPhoto, prepare, prepare_unshown};
 pub use session::{Session, Wanted};
 pub use worker::{Worker, WorkerOptions};

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use image::RgbImage;
-use image::imageops::FilterType;
 
 use super::EngineError;
 use super::messages::{Photo, PhotoSource, StageTime};
 use super::samples;
 use super::true_labels::true_labels;
-use crate::image_io::{self, PhotoLimits, decode_photo, open_photo, squash};
+use crate::image_io::{
+    self, PhotoFact, PhotoLimits, decode_photo, open_photo, resize_bicubic, squash,
+};
 
 /// A photo as the network takes it and as the window shows it.
 #[derive(Debug)]
@@ -59,10 +60,36 @@ fn decode(source: &PhotoSource) -> Result<image_io::Photo, EngineError> {
 /// # Errors
 /// A photo that cannot be read, in one line that names it.
 pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, EngineError> {
+    prepare_for(source, input_size, true)
+}
+
+/// As [`prepare`], for answers without a picture: what would be shown is the network's own square
+/// input, and no list is searched for the photo's labels.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_unshown(
+    source: &PhotoSource,
+    input_size: u32,
+) -> Result<PreparedPhoto, EngineError> {
+    prepare_for(source, input_size, false)
+}
+
+fn prepare_for(
+    source: &PhotoSource,
+    input_size: u32,
+    shown: bool,
+) -> Result<PreparedPhoto, EngineError> {
     let start = Instant::now();
-    let image_io::Photo { rgb, facts, .. } = decode(source)?;
+    let image_io::Photo {
+        rgb, format, facts, ..
+    } = decode(source)?;
+    let format = PhotoFact {
+        name: "Format",
+        value: format!("{format:?}").to_uppercase(),
+    };
     let decoded = Instant::now();
-    let pixels = squash(&rgb, input_size as usize).into_raw();
+    let squashed = squash(&rgb, input_size as usize);
     let resized = Instant::now();
     let time = |stage: &str, from: Instant, to: Instant| StageTime {
         stage: stage.to_owned(),
@@ -73,11 +100,14 @@ pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, E
         photo: Arc::new(Photo {
             source: source.clone(),
             size: [rgb.width() as usize, rgb.height() as usize],
-            shown: at_most(rgb, Photo::LONGEST_SHOWN),
-            facts,
-            true_labels: source.path().and_then(true_labels),
+            shown: match shown {
+                true => at_most(rgb, Photo::LONGEST_SHOWN),
+                false => squashed.clone(),
+            },
+            facts: std::iter::once(format).chain(facts).collect(),
+            true_labels: source.path().filter(|_| shown).and_then(true_labels),
         }),
-        pixels,
+        pixels: squashed.into_raw(),
         times: vec![
             time("decode", start, decoded),
             time("resize", decoded, resized),
@@ -101,12 +131,7 @@ fn at_most(rgb: RgbImage, side: u32) -> RgbImage {
         let exact = f64::from(length) * f64::from(side) / f64::from(longest);
         (exact.round() as u32).max(1)
     };
-    // `thumbnail` averages whole areas, which is quick; a filter then has little left to do.
-    if longest > 4 * side {
-        let rough = image::imageops::thumbnail(&rgb, scaled(width) * 2, scaled(height) * 2);
-        return at_most(rough, side);
-    }
-    image::imageops::resize(&rgb, scaled(width), scaled(height), FilterType::Triangle)
+    resize_bicubic(&rgb, scaled(width), scaled(height))
 }
 
 #[cfg(test)]

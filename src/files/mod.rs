@@ -6,7 +6,7 @@ mod write;
 
 pub use npy::{save_npy_f32, write_npy_f32};
 pub use read::read_bounded;
-pub use write::write_atomically;
+pub use write::{check_target, write_atomically};
 
 use std::io;
 use std::path::{Path, PathBuf};

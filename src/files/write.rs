@@ -22,17 +22,32 @@ where
     F: FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 {
     let target = resolve(path)?;
+    let folder = existing_folder(path, &target)?;
+    write_beside_and_rename(&target, folder, fill).map_err(|error| write_error(path, error))
+}
+
+/// Finds out before long work what would certainly keep [`write_atomically`] from writing `path`:
+/// a missing folder, a protected file, something that is no file.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn check_target(path: &Path) -> Result<(), FileError> {
+    existing_folder(path, &resolve(path)?).map(|_| ())
+}
+
+/// The folder that `target`, which `path` means, lies in.
+fn existing_folder<'a>(path: &Path, target: &'a Path) -> Result<&'a Path, FileError> {
     let folder = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    if !folder.is_dir() {
-        return Err(FileError::NoFolder {
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(FileError::NoFolder {
             path: path.to_owned(),
             folder: folder.to_owned(),
-        });
+        }),
     }
-    write_beside_and_rename(&target, folder, fill).map_err(|error| write_error(path, error))
 }
 
 fn write_beside_and_rename<F>(target: &Path, folder: &Path, fill: F) -> io::Result<()>

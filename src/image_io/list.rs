@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Endings of the files in a folder that are taken for photos, lower case.
-const ENDINGS: [&str; 17] = [
+pub(crate) const ENDINGS: [&str; 17] = [
     "apng", "bmp", "dib", "gif", "jfif", "jpe", "jpeg", "jpg", "pam", "pbm", "pgm", "png", "pnm",
     "ppm", "tif", "tiff", "webp",
 ];

@@ -11,6 +11,7 @@ mod resize;
 
 pub use decode::{decode_photo, open_photo};
 pub use facts::PhotoFact;
+pub(crate) use list::ENDINGS as PHOTO_ENDINGS;
 pub use list::list_photos;
 pub use resize::{resize_bicubic, squash};
 

@@ -12,7 +12,7 @@ pub mod text;
 pub use labels::{LabelLists, LabelStatus};
 pub use neighbours::neighbours;
 pub use sentence::{SentenceEncoder, convert_sentence_tokenizer, convert_sentence_weights};
-pub use text::{LabelError, ParsedLabels, label_key, normalise_label, parse_labels};
+pub use text::{LabelError, MAX_LABELS, ParsedLabels, label_key, normalise_label, parse_labels};
 
 use std::path::{Path, PathBuf};
 

@@ -7,8 +7,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use biam_lens::backbone::Covered;
 use biam_lens::engine::{
     BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
-    Progress, Ranking, Reply, Request, ResponseMap, StageTime, Worker,
+    Progress, Ranking, Reply, Request, ResponseMap, StageTime, TrueLabels, Worker,
 };
+use biam_lens::image_io::PhotoFact;
 use biam_lens::model::Variant;
 use biam_lens::semantics::LabelStatus;
 
@@ -31,6 +32,10 @@ pub struct FakeEngine {
     /// While true, comparisons are begun and not finished.
     pub slow: bool,
     pub ordinary_regions: bool,
+    /// What a list beside every photo says.
+    pub true_labels: Option<TrueLabels>,
+    /// Labels that are ranked beyond those of the bundle.
+    pub more_ranked: usize,
     /// Every request but thumbnails, in order.
     pub asked: Vec<Request>,
     pub thumbnails: usize,
@@ -46,6 +51,8 @@ impl FakeEngine {
             replies,
             slow: false,
             ordinary_regions,
+            true_labels: None,
+            more_ranked: 0,
             asked: Vec::new(),
             thumbnails: 0,
         };
@@ -111,8 +118,8 @@ impl FakeEngine {
             source: source.clone(),
             size: [if portrait { 512 } else { 1024 }, 768],
             shown: picture(source, 640, 480),
-            facts: Vec::new(),
-            true_labels: None,
+            facts: photo_facts(source),
+            true_labels: self.true_labels.clone().or_else(|| true_labels(source)),
         });
         self.reply(Reply::Photo(Arc::clone(&photo)));
         if self.slow {
@@ -167,6 +174,8 @@ impl FakeEngine {
 
     fn ranking(&self, source: &PhotoSource, typed: &[String], variants: &[Variant]) -> Ranking {
         let mut labels = bundle_labels();
+        let more = (0..self.more_ranked).map(|n| (format!("thing {n}"), LabelStatus::Unseen));
+        labels.extend(more);
         for label in typed {
             if labels.iter().all(|(known, _)| known != label) {
                 labels.push((label.clone(), status(label)));
@@ -180,12 +189,28 @@ impl FakeEngine {
             labels.iter().map(|(l, _)| score(variant, l)).collect()
         };
         let scores: Vec<Vec<f32>> = variants.iter().map(of).collect();
-        // Every region answers alike, so that any k gives the same scores.
-        let responses = scores
-            .iter()
-            .map(|scores| scores.repeat(GRID.regions()).into());
+        // The mean of the first ten regions, the trained k, is the score; one of them stands out,
+        // by as much as the label's name says, and all others lie below.
+        let at = |region: usize, score: f32, label: &str| {
+            let peak = 0.01 * (number(label) % 97) as f32;
+            match region {
+                0 => score + peak,
+                1..10 => score - peak / 9.0,
+                _ => score - peak - 1.0,
+            }
+        };
+        let responses = scores.iter().map(|scores| {
+            let regions = 0..GRID.regions();
+            let labels = &labels;
+            let values = regions.flat_map(|region| {
+                let of = move |(score, label): (&f32, &(String, _))| at(region, *score, &label.0);
+                std::iter::zip(scores, labels).map(of)
+            });
+            values.collect()
+        });
+        let responses = responses.collect();
         Ranking {
-            responses: responses.collect(),
+            responses,
             labels: labels.into(),
             scores,
         }
@@ -240,6 +265,24 @@ fn times(variants: &[Variant]) -> Vec<StageTime> {
     let mut times = vec![time("decode".into(), 9.0), time("backbone".into(), 180.0)];
     times.extend(variants.iter().map(|v| time(format!("encode.{v}"), 20.0)));
     times
+}
+
+/// A photo that is called listed has a list of its labels beside it.
+fn true_labels(source: &PhotoSource) -> Option<TrueLabels> {
+    let path = source.path().filter(|_| source.name().contains("listed"))?;
+    let labels = ["cat", "zebra", "red ball"];
+    Some(TrueLabels {
+        labels: labels.map(str::to_owned).to_vec(),
+        list: path.with_file_name("labels.tsv"),
+    })
+}
+
+fn photo_facts(source: &PhotoSource) -> Vec<PhotoFact> {
+    let camera = PhotoFact {
+        name: "Camera",
+        value: "Box Brownie".to_owned(),
+    };
+    source.path().map(|_| camera).into_iter().collect()
 }
 
 /// A number that depends on the text alone (FNV-1a).

@@ -1,0 +1,109 @@
+//! The commands on labels, and those whose names change while the program runs: recent photos and
+//! named label sets.
+
+use super::commands::{self, Command, Effect, Entry, Menu};
+use super::state::{AppState, Focus, Renaming};
+
+/// All actions as they are now: the fixed ones, then recent photos and label sets.
+pub fn all_entries(state: &AppState) -> Vec<Entry> {
+    let mut entries = commands::entries().to_vec();
+    entries.extend(changing_entries(state));
+    entries
+}
+
+/// One action for each recent photo or folder and for each label set.
+pub fn changing_entries(state: &AppState) -> Vec<Entry> {
+    let entry = |command, name, menu| Entry {
+        command,
+        name,
+        menu,
+        starts_group: false,
+        shortcut: None,
+    };
+    let recent = state.recent.iter().enumerate().map(|(index, path)| {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let name = format!("Open recent: {}", name.to_string_lossy());
+        entry(Command::OpenRecent(index), name, Menu::File)
+    });
+    let sets = state.labels.sets().iter().enumerate().map(|(index, set)| {
+        let name = format!("Load label set: {}", set.name);
+        entry(Command::LoadLabelSet(index), name, Menu::Labels)
+    });
+    recent.chain(sets).collect()
+}
+
+/// Whether a command on labels can be given now; `None` for every other command.
+pub fn available(command: Command, state: &AppState) -> Option<Result<(), &'static str>> {
+    let when = |condition: bool, reason| if condition { Ok(()) } else { Err(reason) };
+    let at = state.label_in_hand();
+    let last = state.labels.labels().len().saturating_sub(1);
+    let none = "Click a label first";
+    Some(match command {
+        Command::Undo => when(state.labels.can_undo(), "No label change to take back"),
+        Command::Redo => when(state.labels.can_redo(), "No label change to make again"),
+        Command::ClearLabels if state.labels.labels().is_empty() => Err("There is no label"),
+        Command::ClearLabels => when(state.labels.can_clear(), "All labels are pinned"),
+        Command::RenameLabel | Command::PinLabel | Command::RemoveLabel => when(at.is_some(), none),
+        Command::MoveLabelLeft => match at {
+            Some(at) => when(at > 0, "It is the first label"),
+            None => Err(none),
+        },
+        Command::MoveLabelRight => match at {
+            Some(at) => when(at < last, "It is the last label"),
+            None => Err(none),
+        },
+        Command::LabelsOfPhoto => match state.true_labels() {
+            None => Err("No list beside this photo (.tsv) names its labels"),
+            Some(labels) => when(
+                !labels.iter().all(|label| state.labels.contains(label)),
+                "They are all there",
+            ),
+        },
+        Command::SaveLabelSet => when(!state.labels.labels().is_empty(), "There is no label"),
+        Command::LoadLabelSet(set) | Command::DeleteLabelSet(set) => {
+            when(set < state.labels.sets().len(), "There is no such set")
+        }
+        _ => return None,
+    })
+}
+
+/// Carries out a command on labels or recent photos; false for every other command.
+pub fn carry_out(command: Command, state: &mut AppState) -> bool {
+    let at = state.label_in_hand();
+    let label = at.and_then(|at| state.labels.labels().get(at)).cloned();
+    let label = label.unwrap_or_default();
+    let at = at.unwrap_or_default();
+    match command {
+        Command::Undo => _ = state.labels.undo(),
+        Command::Redo => _ = state.labels.redo(),
+        Command::ClearLabels => state.labels.clear(),
+        Command::RenameLabel => state.fields.renaming = Some(Renaming::of(label)),
+        Command::PinLabel => _ = state.labels.toggle_pin(&label),
+        Command::RemoveLabel => _ = state.labels.remove(&label),
+        Command::MoveLabelLeft => _ = state.labels.place(&label, at.saturating_sub(1)),
+        Command::MoveLabelRight => _ = state.labels.place(&label, at + 1),
+        Command::LabelsOfPhoto => {
+            let typed = state.true_labels().map(|labels| labels.join(","));
+            state.labels.add(&typed.unwrap_or_default());
+        }
+        Command::SaveLabelSet => {
+            state.open.label_sets = true;
+            state.open.focus = Some(Focus::SetName);
+        }
+        Command::LabelSets => state.open.label_sets = !state.open.label_sets,
+        Command::LoadLabelSet(set) => _ = state.labels.load_set(set),
+        Command::DeleteLabelSet(set) => _ = state.labels.delete_set(set),
+        Command::ForgetRecent => state.recent.clear(),
+        _ => return false,
+    }
+    true
+}
+
+/// What a command on photos needs from outside the state; `None` for every other command.
+pub fn effect(command: Command, state: &AppState) -> Option<Effect> {
+    match command {
+        Command::OpenRecent(index) => state.recent.get(index).cloned().map(Effect::Open),
+        Command::PastePhoto => Some(Effect::Paste),
+        _ => None,
+    }
+}

@@ -1,0 +1,10 @@
+//! Everything a user does on the command line, through the program itself.
+
+mod bundles;
+mod commands;
+mod import;
+mod maps;
+mod photos;
+mod predict;
+mod render;
+mod support;

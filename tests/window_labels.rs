@@ -1,0 +1,409 @@
+//! Photos and labels in the window, driven by the names of its widgets: renaming, moving, pinning,
+//! named sets, what is known of a photo, and what to do while no label is compared.
+
+// Each test program uses a part of the made-up engine.
+#[allow(dead_code)]
+mod fake_engine;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use biam_lens::app::LensApp;
+use biam_lens::app::commands::Command;
+use biam_lens::app::state::{AppState, Theme};
+use egui::accesskit::{Role, Toggled};
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use fake_engine::FakeEngine;
+
+struct Bench {
+    app: LensApp,
+    engine: FakeEngine,
+}
+
+type Window<'a> = Harness<'a, Bench>;
+
+fn open(labels: &[&str]) -> Window<'static> {
+    open_with(labels, [1280.0, 720.0], Theme::Dark)
+}
+
+fn open_with(labels: &[&str], size: [f32; 2], theme: Theme) -> Window<'static> {
+    let (engine, worker) = FakeEngine::start(true);
+    let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
+    let state = AppState::new(Vec::new(), &["meadow", "harbour"], &labels);
+    let mut app = LensApp::new(&egui::Context::default(), state, worker);
+    app.give(Command::Theme(theme));
+    let mut window = Harness::builder()
+        .with_size(size)
+        .with_max_steps(60)
+        // Short enough for two clicks to be a double click.
+        .with_step_dt(0.08)
+        .with_context_setup(LensApp::set_up)
+        .build_ui_state(
+            |ui, bench: &mut Bench| {
+                for _ in 0..2 {
+                    if bench.engine.answer() {
+                        ui.ctx().request_repaint();
+                    }
+                }
+                bench.app.ui(ui);
+                if bench.engine.answer() {
+                    ui.ctx().request_repaint();
+                }
+            },
+            Bench { app, engine },
+        );
+    window.run();
+    window
+}
+
+fn wait_for(window: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> bool) {
+    let start = Instant::now();
+    while !done(window) {
+        assert!(start.elapsed() < Duration::from_secs(20), "no {what}");
+        std::thread::sleep(Duration::from_millis(5));
+        window.run();
+    }
+}
+
+fn labels(window: &Window<'_>) -> Vec<String> {
+    window.state().app.state().labels.labels().to_vec()
+}
+
+fn click(window: &mut Window<'_>, name: &str) {
+    window.get_by_label(name).click();
+    window.run();
+}
+
+fn give(window: &mut Window<'_>, command: Command) {
+    window.state_mut().app.give(command);
+    window.run();
+}
+
+fn undo(window: &mut Window<'_>) {
+    give(window, Command::Undo);
+}
+
+/// Types into a field that has the keyboard, over what it holds, and presses Enter.
+fn type_over(window: &mut Window<'_>, field: &str, text: &str) {
+    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    window.run();
+    window
+        .get_by_role_and_label(Role::TextInput, field)
+        .type_text(text);
+    window.run();
+    window.key_press(Key::Enter);
+    window.run();
+}
+
+fn photo_file(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, b"made up").expect("written");
+    path
+}
+
+/// Pastes a text as the desktop does.
+fn paste(window: &mut Window<'_>, text: &str) {
+    window.event(egui::Event::Paste(text.to_owned()));
+    window.run();
+}
+
+fn open_pasted(window: &mut Window<'_>, path: &Path) {
+    paste(window, &path.display().to_string());
+    let name = path.file_name().expect("a name").to_string_lossy();
+    let row = format!("Photo {name}");
+    wait_for(window, &row, |window| window.query_by_label(&row).is_some());
+    window.run();
+}
+
+#[test]
+fn a_label_is_renamed_where_it_stands() {
+    let mut window = open(&["dog", "cat"]);
+    click(&mut window, "Label dog");
+    window.key_press(Key::F2);
+    window.run();
+    type_over(&mut window, "Rename dog", "puppy");
+    assert_eq!(labels(&window), ["puppy", "cat"]);
+    assert!(window.get_by_label("puppy in BiAM").value().is_some());
+    undo(&mut window);
+    assert_eq!(labels(&window), ["dog", "cat"]);
+}
+
+#[test]
+fn a_double_click_renames() {
+    let mut window = open(&["dog", "cat"]);
+    window.get_by_label("Label cat").click();
+    window.get_by_label("Label cat").click();
+    window.run();
+    type_over(&mut window, "Rename cat", "cow, calf");
+    assert_eq!(labels(&window), ["dog", "cow", "calf"]);
+}
+
+#[test]
+fn renaming_is_left_by_escape_and_refuses_a_label_twice() {
+    let mut window = open(&["dog", "cat"]);
+    click(&mut window, "Label cat");
+    give(&mut window, Command::RenameLabel);
+    window
+        .get_by_role_and_label(Role::TextInput, "Rename cat")
+        .type_text("cow");
+    window.run();
+    window.key_press(Key::Escape);
+    window.run();
+    assert_eq!(labels(&window), ["dog", "cat"]);
+    give(&mut window, Command::RenameLabel);
+    type_over(&mut window, "Rename cat", "Dog");
+    assert_eq!(labels(&window), ["dog", "cat"]);
+    let note = window.query_by_label_contains("under comparison already");
+    assert!(note.is_some());
+}
+
+#[test]
+fn a_marked_label_moves_by_keys_and_back_by_undo() {
+    let mut window = open(&["dog", "cat", "cow"]);
+    click(&mut window, "Label dog");
+    let chip = window.get_by_label("Label dog");
+    assert_eq!(chip.accesskit_node().toggled(), Some(Toggled::True));
+    window.key_press_modifiers(Modifiers::ALT, Key::ArrowRight);
+    window.run();
+    assert_eq!(labels(&window), ["cat", "dog", "cow"]);
+    window.key_press_modifiers(Modifiers::ALT, Key::ArrowLeft);
+    window.run();
+    assert_eq!(labels(&window), ["dog", "cat", "cow"]);
+    undo(&mut window);
+    assert_eq!(labels(&window), ["cat", "dog", "cow"]);
+}
+
+#[test]
+fn a_chip_is_dragged_to_anothers_place() {
+    let mut window = open(&["dog", "cat", "cow"]);
+    let from = window.get_by_label("Label dog").rect().left_center() + egui::vec2(15.0, 0.0);
+    let to = window.get_by_label("Label cow").rect().left_center() + egui::vec2(15.0, 0.0);
+    window.drag_at(from);
+    window.run();
+    window.hover_at(from.lerp(to, 0.5));
+    window.run();
+    window.hover_at(to);
+    window.run();
+    window.drop_at(to);
+    window.run();
+    assert_eq!(labels(&window), ["cat", "cow", "dog"]);
+}
+
+#[test]
+fn a_chips_menu_pins_it_so_that_it_stays_when_all_others_go() {
+    let mut window = open(&["dog", "cat", "cow"]);
+    window.get_by_label("Label cat").click_secondary();
+    window.run();
+    window.get_by_label_contains("Pin label").click();
+    window.run();
+    assert!(window.state().app.state().labels.is_pinned("cat"));
+    click(&mut window, "Clear");
+    assert_eq!(labels(&window), ["cat"]);
+    undo(&mut window);
+    assert_eq!(labels(&window).len(), 3);
+    undo(&mut window);
+    assert!(!window.state().app.state().labels.is_pinned("cat"));
+}
+
+#[test]
+fn the_delete_key_removes_the_marked_label_but_not_while_typing() {
+    let mut window = open(&["dog", "cat"]);
+    click(&mut window, "Label dog");
+    let field = window.get_by_role_and_label(Role::TextInput, "Add labels");
+    field.click();
+    window.run();
+    window.key_press(Key::Delete);
+    window.run();
+    assert_eq!(labels(&window), ["dog", "cat"]);
+    click(&mut window, "Label dog");
+    window.key_press(Key::Delete);
+    window.run();
+    assert_eq!(labels(&window), ["cat"]);
+}
+
+#[test]
+fn label_sets_are_saved_loaded_and_deleted() {
+    let mut window = open(&["dog", "cat"]);
+    give(&mut window, Command::SaveLabelSet);
+    type_over(&mut window, "Name of the set", "pets");
+    let sets = window.state().app.state().labels.sets().to_vec();
+    assert_eq!(sets.len(), 1);
+    assert_eq!(sets[0].name, "pets");
+    undo(&mut window);
+    assert!(window.query_by_label("Load pets").is_none());
+    give(&mut window, Command::Redo);
+    give(&mut window, Command::ClearLabels);
+    click(&mut window, "Load pets");
+    assert_eq!(labels(&window), ["dog", "cat"]);
+    undo(&mut window);
+    assert!(labels(&window).is_empty());
+    give(&mut window, Command::LabelSets);
+    window.get_by_role_and_label(Role::Button, "Labels").click();
+    window.run();
+    window.get_by_label_contains("Load label set").click();
+    window.run();
+    window.get_by_label_contains("Load label set: pets").click();
+    window.run();
+    assert_eq!(labels(&window), ["dog", "cat"]);
+    give(&mut window, Command::LabelSets);
+    click(&mut window, "Delete pets");
+    assert!(window.query_by_label("Load pets").is_none());
+    undo(&mut window);
+    assert!(window.query_by_label("Load pets").is_some());
+}
+
+#[test]
+fn the_palette_loads_a_label_set() {
+    let mut window = open(&["dog", "cat"]);
+    give(&mut window, Command::SaveLabelSet);
+    type_over(&mut window, "Name of the set", "pets");
+    give(&mut window, Command::LabelSets);
+    give(&mut window, Command::ClearLabels);
+    give(&mut window, Command::Palette);
+    window
+        .get_by_role_and_label(Role::TextInput, "Find a command")
+        .type_text("set: pets");
+    window.run();
+    window.key_press(Key::Enter);
+    window.run();
+    assert_eq!(labels(&window), ["dog", "cat"]);
+}
+
+#[test]
+fn a_photos_own_labels_are_added_one_by_one_or_together() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = photo_file(folder.path(), "listed.png");
+    let mut window = open(&["cat"]);
+    assert!(window.query_by_label_contains("True label").is_none());
+    open_pasted(&mut window, &path);
+    let known = window.get_by_label("True label cat");
+    assert_eq!(known.accesskit_node().toggled(), Some(Toggled::True));
+    click(&mut window, "True label red ball");
+    assert_eq!(labels(&window), ["cat", "red ball"]);
+    window.get_by_label("True label zebra").hover();
+    window.run_steps(8);
+    assert!(window.query_by_label_contains("labels.tsv").is_some());
+    window.key_press_modifiers(Modifiers::COMMAND, Key::T);
+    window.run();
+    assert_eq!(labels(&window), ["cat", "red ball", "zebra"]);
+    undo(&mut window);
+    undo(&mut window);
+    assert_eq!(labels(&window), ["cat"]);
+}
+
+#[test]
+fn what_is_known_of_a_photo_is_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = photo_file(folder.path(), "walk.png");
+    let mut window = open(&["cat"]);
+    open_pasted(&mut window, &path);
+    assert!(window.query_by_label("Box Brownie").is_none());
+    click(&mut window, "About this photo");
+    assert!(window.query_by_label("Box Brownie").is_some());
+    assert!(window.query_by_label("1024 × 768 pixels").is_some());
+    click(&mut window, "About this photo");
+    assert!(window.query_by_label("Box Brownie").is_none());
+    window.get_by_label("Photo walk.png").hover();
+    window.run_steps(8);
+    assert!(window.query_by_label("Box Brownie").is_some());
+}
+
+#[test]
+fn recent_photos_are_opened_from_the_menu() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("album");
+    std::fs::create_dir(&inner).expect("made");
+    photo_file(&inner, "in album.png");
+    let first = photo_file(folder.path(), "first.png");
+    let mut window = open(&["dog"]);
+    open_pasted(&mut window, &first);
+    paste(&mut window, &inner.display().to_string());
+    wait_for(&mut window, "folder", |window| {
+        window.query_by_label("Photo in album.png").is_some()
+    });
+    paste(&mut window, "/no/such/place.png");
+    wait_for(&mut window, "error", |window| {
+        window.query_by_label_contains("place.png").is_some()
+    });
+    assert_eq!(window.state().app.state().recent, [inner, first]);
+    assert_eq!(window.state().app.state().photos.selected, 1);
+    click(&mut window, "File");
+    window.get_by_label_contains("Open recent").hover();
+    window.get_by_label_contains("Open recent").click();
+    window.run();
+    window
+        .get_by_label_contains("Open recent: first.png")
+        .click();
+    window.run();
+    wait_for(&mut window, "photo", |window| {
+        window.state().app.state().photos.selected == 0
+    });
+    give(&mut window, Command::ForgetRecent);
+    assert!(window.state().app.state().recent.is_empty());
+}
+
+#[test]
+fn several_pasted_paths_open_together_and_text_pasted_into_a_field_does_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = ["a.png", "b c.png"].map(|name| photo_file(folder.path(), name));
+    let mut window = open(&["dog"]);
+    let addresses = paths.map(|path| format!("file://{}", path.display()).replace(' ', "%20"));
+    paste(&mut window, &addresses.join("\n"));
+    wait_for(&mut window, "photos", |window| {
+        window.query_by_label("Photo b c.png").is_some()
+    });
+    let field = window.get_by_role_and_label(Role::TextInput, "Add labels");
+    field.click();
+    window.run();
+    paste(&mut window, "joy");
+    window.key_press(Key::Enter);
+    window.run();
+    assert_eq!(labels(&window), ["dog", "joy"]);
+    assert!(window.state().app.state().messages.is_empty());
+}
+
+#[test]
+fn without_labels_the_best_ranked_ones_are_offered() {
+    let mut window = open(&[]);
+    assert!(
+        window
+            .query_by_label_contains("No label is compared")
+            .is_some()
+    );
+    assert_eq!(window.query_all_by_label_contains("Compare ").count(), 5);
+    let first = window.get_by_label_contains("Rank 1: ");
+    let first = first.accesskit_node().label().expect("a name");
+    let best = first["Rank 1: ".len()..].to_owned();
+    click(&mut window, &format!("Compare {best}"));
+    assert_eq!(labels(&window), [best]);
+    undo(&mut window);
+    click(&mut window, "All 5");
+    assert_eq!(labels(&window).len(), 5);
+    assert!(window.query_by_label_contains("Compare ").is_none());
+}
+
+#[test]
+fn ten_thousand_photos_cost_a_frame_no_more_than_ten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for number in 1..=10_000 {
+        let path = folder.path().join(format!("{number}.png"));
+        std::fs::File::create(path).expect("written");
+    }
+    let mut window = open(&["dog"]);
+    paste(&mut window, &folder.path().display().to_string());
+    wait_for(&mut window, "folder", |window| {
+        window.state().app.state().photos.entries.len() == 10_002
+    });
+    window.run();
+    assert!(window.query_by_label("Photo 2.png").is_some());
+    let rows = window.query_all_by_label_contains("Photo ").count();
+    assert!(rows < 30, "{rows} rows are laid out");
+    assert!(window.state().engine.thumbnails < 60);
+    for _ in 0..40 {
+        window.key_press(Key::PageDown);
+        window.run();
+    }
+    assert!(window.query_by_label("Photo 41.png").is_some(), "in view");
+}
