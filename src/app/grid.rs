@@ -237,18 +237,7 @@ fn panels(
     let pointed = placed
         .iter()
         .find_map(|&(label, variant, place)| panel::pointed_in(ui, state, place, label, variant));
-    for index in plan.in_view(viewport) {
-        let place = plan.title(index, width).translate(corner);
-        panel::title(ui, state, plan.labels[index], "", place);
-    }
-    if plan.labels_as_columns {
-        for (row, variant) in plan.variants.iter().enumerate() {
-            let top = plan.place(0, row).top() - VARIANT_HEIGHT;
-            let at = pos2(viewport.left().max(0.0), top) + corner;
-            let place = Rect::from_min_size(at, vec2(viewport.width(), VARIANT_HEIGHT));
-            variant_title(ui, *variant, place);
-        }
-    }
+    titles(ui, state, plan, viewport, corner);
     let look = Look {
         state,
         textures,
@@ -261,6 +250,23 @@ fn panels(
         }
     }
     pointed
+}
+
+/// The labels over their panels; where they are columns, the variants over their rows too.
+fn titles(ui: &mut Ui, state: &AppState, plan: &Plan, viewport: Rect, corner: Vec2) {
+    let width = plan.size().x.max(viewport.width());
+    for index in plan.in_view(viewport) {
+        let place = plan.title(index, width).translate(corner);
+        panel::title(ui, state, plan.labels[index], "", place);
+    }
+    if plan.labels_as_columns {
+        for (row, variant) in plan.variants.iter().enumerate() {
+            let top = plan.place(0, row).top() - VARIANT_HEIGHT;
+            let at = pos2(viewport.left().max(0.0), top) + corner;
+            let place = Rect::from_min_size(at, vec2(viewport.width(), VARIANT_HEIGHT));
+            variant_title(ui, *variant, place);
+        }
+    }
 }
 
 #[cfg(test)]

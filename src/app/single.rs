@@ -1,11 +1,12 @@
 //! One large panel, with small ones below it to change to.
 
-use egui::{Color32, Rect, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, vec2};
+use egui::{Color32, Rect, Role, ScrollArea, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
 use super::panel::{self, Act, Look, Subject};
 use super::state::{AppState, Pointed};
 use super::textures::Textures;
 use super::theme::GAP;
+use crate::model::Variant;
 
 const SMALL_HEIGHT: f32 = 60.0;
 const NAME_HEIGHT: f32 = 16.0;
@@ -82,6 +83,51 @@ pub fn steps(ui: &Ui) -> (isize, isize) {
 }
 
 /// The same label in every variant, then every label in the same variant.
+struct Strip {
+    chosen: Subject,
+    variants: Vec<Variant>,
+    labels: Vec<usize>,
+    picture: Vec2,
+}
+
+impl Strip {
+    fn new(state: &AppState, chosen: Subject) -> Self {
+        let aspect = state.photo().map_or(4.0 / 3.0, |photo| photo.aspect());
+        let width = (SMALL_HEIGHT * aspect).clamp(40.0, 160.0).round();
+        Self {
+            chosen,
+            variants: state.shown_variants(),
+            labels: state.shown_labels(),
+            picture: vec2(width, SMALL_HEIGHT),
+        }
+    }
+
+    fn step(&self) -> f32 {
+        self.picture.x.max(NARROWEST) + GAP
+    }
+
+    /// Where a picture begins.
+    fn left(&self, index: usize) -> f32 {
+        let labels_apart = if index < self.variants.len() {
+            0.0
+        } else {
+            2.0 * GAP
+        };
+        let in_cell = (self.step() - GAP - self.picture.x) / 2.0;
+        index as f32 * self.step() + labels_apart + in_cell
+    }
+
+    fn subject(&self, index: usize) -> Subject {
+        let mut subject = self.chosen;
+        if let Some(&variant) = self.variants.get(index) {
+            subject.variant = variant;
+        } else if let Some(&label) = self.labels.get(index - self.variants.len()) {
+            subject.label = label;
+        }
+        subject
+    }
+}
+
 fn others(
     ui: &mut Ui,
     state: &AppState,
@@ -89,70 +135,40 @@ fn others(
     chosen: Subject,
     acts: &mut Vec<Act>,
 ) {
-    let variants = state.shown_variants();
-    let labels = state.shown_labels();
-    let aspect = state.photo().map_or(4.0 / 3.0, |photo| photo.aspect());
-    let size = vec2(
-        (SMALL_HEIGHT * aspect).clamp(40.0, 160.0).round(),
-        SMALL_HEIGHT,
-    );
-    let step = size.x.max(NARROWEST) + GAP;
-    let gap = 2.0 * GAP;
-    let left_of = |index: usize| {
-        let after_gap = if index < variants.len() { 0.0 } else { gap };
-        index as f32 * step + after_gap
-    };
-    let count = variants.len() + labels.len();
-    let subject = |index: usize| match variants.get(index) {
-        Some(&variant) => Subject { variant, ..chosen },
-        None => Subject {
-            label: labels[index - variants.len()],
-            ..chosen
-        },
-    };
+    let strip = Strip::new(state, chosen);
+    let count = strip.variants.len() + strip.labels.len();
     ui.style_mut().always_scroll_the_only_direction = true;
-    ScrollArea::horizontal()
-        .auto_shrink(false)
-        .show_viewport(ui, |ui, viewport| {
-            let whole = vec2(left_of(count), SMALL_HEIGHT + NAME_HEIGHT);
-            let corner = ui.allocate_exact_size(whole, Sense::hover()).0.min;
-            let in_view: Vec<usize> = (0..count)
-                .filter(|&index| {
-                    let left = left_of(index);
-                    left + step > viewport.left() && left < viewport.right()
-                })
-                .collect();
-            let subjects: Vec<Subject> = in_view.iter().map(|&index| subject(index)).collect();
-            panel::prepare(ui, state, small, &subjects, size);
-            for (&index, &subject) in std::iter::zip(&in_view, &subjects) {
-                let left = left_of(index) + (step - GAP - size.x) / 2.0;
-                let place = Rect::from_min_size(corner + vec2(left, 0.0), size);
-                let names_variant = index < variants.len();
-                thumbnail(
-                    ui,
-                    state,
-                    small,
-                    subject,
-                    names_variant,
-                    chosen,
-                    place,
-                    acts,
-                );
-            }
-        });
+    let scroll = ScrollArea::horizontal().auto_shrink(false);
+    scroll.show_viewport(ui, |ui, viewport| {
+        let whole = vec2(strip.left(count), SMALL_HEIGHT + NAME_HEIGHT);
+        let corner = ui.allocate_exact_size(whole, Sense::hover()).0.min;
+        let in_view: Vec<usize> = (0..count)
+            .filter(|&index| {
+                let left = strip.left(index);
+                left + strip.step() > viewport.left() && left < viewport.right()
+            })
+            .collect();
+        let subjects: Vec<Subject> = in_view.iter().map(|&i| strip.subject(i)).collect();
+        panel::prepare(ui, state, small, &subjects, strip.picture);
+        for index in in_view {
+            let at = corner + vec2(strip.left(index), 0.0);
+            let place = Rect::from_min_size(at, strip.picture);
+            thumbnail(ui, state, small, &strip, index, place, acts);
+        }
+    });
 }
 
-#[expect(clippy::too_many_arguments, reason = "one place, one caller")]
 fn thumbnail(
     ui: &mut Ui,
     state: &AppState,
     small: &Textures,
-    subject: Subject,
-    names_variant: bool,
-    chosen: Subject,
+    strip: &Strip,
+    index: usize,
     place: Rect,
     acts: &mut Vec<Act>,
 ) {
+    let subject = strip.subject(index);
+    let names_variant = index < strip.variants.len();
     let Subject { label, variant, .. } = subject;
     let text = panel::text(state, label);
     let id = ui.scope_id().with((text, variant, names_variant));
@@ -161,7 +177,7 @@ fn thumbnail(
         true => format!("Show in {}", variant.title()),
         false => format!("Show {text}"),
     };
-    let is_chosen = subject == chosen;
+    let is_chosen = subject == strip.chosen;
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_chosen, &name));
     let key = (text.to_owned(), variant, None);
     let painter = ui.painter_at(place.expand(2.0));

@@ -114,11 +114,10 @@ impl FakeEngine {
             return;
         }
         let portrait = source.name().contains("portrait");
-        let [width, height] = if portrait { [480, 720] } else { [640, 480] };
         let photo = Arc::new(Photo {
             source: source.clone(),
-            size: if portrait { [768, 1152] } else { [1024, 768] },
-            shown: picture(source, width, height),
+            size: [if portrait { 512 } else { 1024 }, 768],
+            shown: picture(source, 640, 480),
             facts: photo_facts(source),
             true_labels: self.true_labels.clone().or_else(|| true_labels(source)),
         });
@@ -296,6 +295,8 @@ fn number(text: &str) -> u64 {
 /// Sky over a meadow with a ball, in a tint of its own for every photo.
 fn picture(source: &PhotoSource, width: u32, height: u32) -> image::RgbImage {
     let tint = (number(&source.name()) % 80) as f32;
+    let portrait = source.name().contains("portrait");
+    let width = if portrait { height * 2 / 3 } else { width };
     image::RgbImage::from_fn(width, height, |x, y| {
         let (x, y) = (x as f32 / width as f32, y as f32 / height as f32);
         let ball = (x - 0.62).powi(2) * 1.8 + (y - 0.66).powi(2) < 0.012;
