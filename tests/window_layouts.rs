@@ -336,7 +336,9 @@ fn the_labels_of_the_pointed_region_are_listed() {
     let text = text_with(&window, "Most in this region, SCB");
     let comparison = state(&window).comparison().expect("maps");
     let ranking = comparison.ranking.as_ref().expect("asked for");
-    let region = ranking.region(2, 0).expect("a region");
+    let pointed = state(&window).pointed.expect("a region is pointed at");
+    let place = pointed.row * comparison.grid.columns + pointed.column;
+    let region = ranking.region(2, place).expect("a region");
     let best = (0..region.len())
         .max_by(|&a, &b| region[a].total_cmp(&region[b]))
         .expect("labels");

@@ -50,9 +50,15 @@ pub fn show(ui: &mut Ui, state: &mut AppState, listing: &mut Listing) {
         return;
     };
     listing.bring_up_to_date(state, &comparison, ranking);
-    length_choice(ui, state, listing.order.len());
     let truth = Truth::new(comparison.photo.true_labels.as_ref());
-    truth.legend(ui);
+    let (k, _) = state.scores(&comparison, ranking);
+    ui.horizontal_wrapped(|ui| {
+        length_choice(ui, state, listing.order.len());
+        if k != comparison.trained_k {
+            ui.weak(format!("k = {k}"));
+        }
+        truth.legend(ui);
+    });
     let (_, scores) = state.scores(&comparison, ranking);
     let rows = Rows {
         state,
@@ -68,20 +74,14 @@ pub fn show(ui: &mut Ui, state: &mut AppState, listing: &mut Listing) {
 
 /// The first labels or all of them.
 fn length_choice(ui: &mut Ui, state: &mut AppState, count: usize) {
-    ui.horizontal(|ui| {
-        for (all, text) in [
-            (false, format!("Top {LISTED}")),
-            (true, format!("All {count}")),
-        ] {
-            if ui.selectable_label(state.rank_all == all, text).clicked() {
-                state.rank_all = all;
-            }
+    for (all, text) in [
+        (false, format!("Top {LISTED}")),
+        (true, format!("All {count}")),
+    ] {
+        if ui.selectable_label(state.rank_all == all, text).clicked() {
+            state.rank_all = all;
         }
-        let k = state.pooled_k();
-        if state.trained_k() != Some(k) {
-            ui.weak(format!("k = {k}"));
-        }
-    });
+    }
 }
 
 /// The labels that somebody gave the photo.
@@ -108,15 +108,13 @@ impl<'a> Truth<'a> {
         let Some(truth) = self.given else {
             return;
         };
-        ui.horizontal(|ui| {
-            let (place, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
-            tick(ui, place);
-            let list = truth.list.file_name().unwrap_or_default();
-            let text = format!("true label in {}", list.to_string_lossy());
-            let text = egui::RichText::new(text).weak();
-            ui.add(egui::Label::new(text).truncate())
-                .on_hover_text(format!("{}", truth.list.display()));
-        });
+        let (place, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
+        tick(ui, place);
+        ui.weak("true label").on_hover_text(format!(
+            "One of this photo's {} labels in {}",
+            truth.labels.len(),
+            truth.list.display()
+        ));
     }
 }
 
@@ -252,6 +250,7 @@ impl Rows<'_> {
             all.min(LISTED)
         };
         let mut clicked = None;
+        ui.spacing_mut().item_spacing.y = 2.0;
         egui::ScrollArea::vertical()
             .id_salt("ranking")
             .auto_shrink([false, false])

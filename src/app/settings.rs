@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::display::Display;
+use super::label_set::LabelSetEntry;
 use super::state::{AppState, Layout, MessageKind, PictureSize, RankingFilter, Theme};
 use crate::engine::DeviceChoice;
 use crate::figure::overlay::OverlayStyle;
@@ -33,6 +34,8 @@ pub struct Settings {
     /// Width of a panel as a part of what would fill the window.
     pub panel_size: f32,
     pub show_input: bool,
+    /// Photos and folders opened last, the newest first.
+    pub recent: Vec<PathBuf>,
     pub hidden: Vec<Variant>,
     pub scale: ScaleMode,
     /// The two ends of [`ScaleMode::Fixed`], raw responses.
@@ -45,6 +48,7 @@ pub struct Settings {
     pub picture: PictureSize,
     pub layout: Layout,
     pub overlay: OverlayStyle,
+    pub label_sets: Vec<LabelSetEntry>,
 }
 
 impl Default for Settings {
@@ -78,6 +82,14 @@ impl Settings {
             picture: state.picture,
             layout: state.layout,
             overlay: style,
+            // The file is text, which not every path is.
+            recent: state
+                .recent
+                .iter()
+                .filter(|path| path.to_str().is_some())
+                .cloned()
+                .collect(),
+            label_sets: state.labels.sets().to_vec(),
         }
     }
 
@@ -98,6 +110,8 @@ impl Settings {
         state.ranked_by = sound.ranked_by;
         state.picture = sound.picture;
         state.layout = sound.layout;
+        state.recent = sound.recent;
+        state.labels.restore_sets(sound.label_sets);
     }
 
     /// The same with every number in its range: the file may have been edited by hand.

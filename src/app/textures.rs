@@ -19,6 +19,10 @@ use crate::model::Variant;
 /// the window is being resized the old picture is stretched.
 const SETTLED_AFTER: f64 = 0.12;
 
+/// How long a frame may go on repainting panels of which only the style has changed; the others
+/// follow in the next frames, so that a dragged slider never stops the window.
+const REPAINTING: std::time::Duration = std::time::Duration::from_millis(6);
+
 /// A label in a variant, or the difference of that variant and another.
 pub type PanelKey = (String, Variant, Option<Variant>);
 
@@ -38,6 +42,7 @@ pub struct Panel {
     pub contours: Vec<Polyline>,
     made_of: MadeOf,
     last_seen: u64,
+    painted: u64,
 }
 
 /// What a picture depends on.
@@ -51,16 +56,19 @@ struct MadeOf {
 }
 
 impl MadeOf {
-    fn is(&self, other: &Self) -> bool {
+    /// Whether both show the same responses over the same photo, if perhaps in other colours.
+    fn shows(&self, other: &Self) -> bool {
         let same_less = match (&self.less, &other.less) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
         };
         same_less
             && Arc::ptr_eq(&self.responses, &other.responses)
-            && self.scale == other.scale
-            && self.style == other.style
             && Arc::ptr_eq(&self.photo, &other.photo)
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.shows(other) && self.scale == other.scale && self.style == other.style
     }
 }
 
@@ -141,7 +149,7 @@ impl Textures {
         let Some(photo) = self.photo.as_ref().map(|photo| Arc::clone(&photo.small)) else {
             return;
         };
-        let mut stale = Vec::new();
+        let (mut stale, mut restyled) = (Vec::new(), Vec::new());
         for panel in wanted {
             let made_of = MadeOf {
                 responses: Arc::clone(&panel.map.responses),
@@ -150,25 +158,56 @@ impl Textures {
                 style: panel.style,
                 photo: Arc::clone(&photo),
             };
-            match self.panels.get_mut(&panel.key) {
-                Some(known) if known.made_of.is(&made_of) => known.last_seen = self.frame,
-                _ => stale.push((panel, made_of)),
+            let Some(known) = self.panels.get_mut(&panel.key) else {
+                stale.push((panel, made_of));
+                continue;
+            };
+            if known.made_of.shows(&made_of) {
+                known.last_seen = self.frame;
+                if !known.made_of.is(&made_of) {
+                    restyled.push((known.painted, (panel, made_of)));
+                }
+            } else {
+                stale.push((panel, made_of));
             }
         }
+        let start = std::time::Instant::now();
+        self.repaint(ctx, comparison, stale);
+        // Those that have waited longest come first, so that each has its turn.
+        restyled.sort_by_key(|(painted, _)| *painted);
+        let mut restyled = restyled.into_iter().map(|(_, panel)| panel).peekable();
+        let threads = self.threads.as_ref();
+        let together = threads.map_or(1, |pool| pool.current_num_threads());
+        while restyled.peek().is_some() {
+            if start.elapsed() > REPAINTING {
+                ctx.request_repaint();
+                break;
+            }
+            let next: Vec<_> = restyled.by_ref().take(together).collect();
+            self.repaint(ctx, comparison, next);
+        }
+        // What scrolled out of view long ago gives its memory back.
+        let limit = self.frame.saturating_sub(120);
+        self.panels.retain(|_, panel| panel.last_seen >= limit);
+    }
+
+    fn repaint(
+        &mut self,
+        ctx: &Context,
+        comparison: &Comparison,
+        panels: Vec<(&Wanted<'_>, MadeOf)>,
+    ) {
         let make = |(panel, made_of): (&Wanted<'_>, MadeOf)| {
             let (image, contours) = paint(comparison, panel, &made_of.photo);
             (panel.key.clone(), image, contours, made_of)
         };
         let painted: Vec<_> = match &self.threads {
-            Some(threads) => threads.install(|| stale.into_par_iter().map(make).collect()),
-            None => stale.into_iter().map(make).collect(),
+            Some(threads) => threads.install(|| panels.into_par_iter().map(make).collect()),
+            None => panels.into_iter().map(make).collect(),
         };
         for (key, image, contours, made_of) in painted {
             self.keep(ctx, key, image, contours, made_of);
         }
-        // What scrolled out of view long ago gives its memory back.
-        let limit = self.frame.saturating_sub(120);
-        self.panels.retain(|_, panel| panel.last_seen >= limit);
     }
 
     /// The photo as it was last prepared.
@@ -196,6 +235,7 @@ impl Textures {
             panel.contours = contours;
             panel.made_of = made_of;
             panel.last_seen = last_seen;
+            panel.painted = last_seen;
         } else {
             let name = format!("{} {}", key.0, key.1);
             let panel = Panel {
@@ -203,6 +243,7 @@ impl Textures {
                 contours,
                 made_of,
                 last_seen,
+                painted: last_seen,
             };
             self.panels.insert(key, panel);
         }
