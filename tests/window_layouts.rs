@@ -419,3 +419,43 @@ fn pictures_of_every_layout_are_written_on_request() {
         picture.save(folder.join(file)).expect("written");
     }
 }
+
+fn label_field<'a>(window: &'a Window<'_>) -> egui_kittest::Node<'a> {
+    window.get_by_role_and_label(Role::TextInput, "Add labels")
+}
+
+#[test]
+fn labels_that_are_added_come_into_view() {
+    let mut window = meadow(&["dog", "cat", "grass", "sky"]);
+    label_field(&window).focus();
+    window.run();
+    label_field(&window).type_text("zebra");
+    window.run();
+    window.key_press(Key::Enter);
+    window.run_steps(30);
+    let panel = window.get_by_label("zebra in BiAM").rect();
+    let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1280.0, 720.0));
+    assert!(screen.contains_rect(panel), "{panel:?}");
+}
+
+#[test]
+fn a_key_with_alt_types_nothing() {
+    let mut window = meadow(&["dog"]);
+    label_field(&window).focus();
+    window.run();
+    let key = egui::Event::Key {
+        key: Key::Num3,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers: Modifiers::ALT,
+    };
+    let input = window.input_mut();
+    input.modifiers = Modifiers::ALT;
+    input
+        .events
+        .extend([key, egui::Event::Text("3".to_owned())]);
+    window.step();
+    assert_eq!(state(&window).layout(), Layout::Slider);
+    assert_eq!(state(&window).fields.labels, "");
+}

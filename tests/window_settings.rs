@@ -209,6 +209,16 @@ fn settings_survive_a_restart() {
 }
 
 #[test]
+fn the_window_s_size_is_remembered() {
+    let mut window = small(|_, _| {});
+    let size = egui::vec2(1100.0, 700.0);
+    let viewport = window.input_mut().viewports.entry(egui::ViewportId::ROOT);
+    viewport.or_default().inner_rect = Some(egui::Rect::from_min_size(egui::Pos2::ZERO, size));
+    window.run();
+    assert_eq!(window.state().app.state().layout.window, [1100.0, 700.0]);
+}
+
+#[test]
 fn damaged_settings_are_named_once_and_kept_beside() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("settings.toml");

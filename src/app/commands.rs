@@ -582,11 +582,17 @@ pub fn pressed(ctx: &egui::Context, state: &AppState) -> Vec<Command> {
     // egui matches Ctrl+O also when Ctrl+Shift+O was pressed: ask for the longer ones first.
     with_keys.sort_by_key(|(shortcut, _)| !shortcut.modifiers.shift);
     ctx.input_mut(|input| {
-        with_keys
+        let pressed: Vec<Command> = with_keys
             .into_iter()
             .filter(|(shortcut, _)| input.consume_shortcut(shortcut))
             .map(|(_, command)| command)
-            .collect()
+            .collect();
+        // Some systems send the character of Alt+3, too, which no field should get.
+        if !pressed.is_empty() {
+            let is_text = |event: &egui::Event| matches!(event, egui::Event::Text(_));
+            input.events.retain(|event| !is_text(event));
+        }
+        pressed
     })
 }
 

@@ -222,6 +222,7 @@ fn panels(
     let width = plan.size().x.max(ui.available_width());
     let size = vec2(width, plan.size().y);
     let corner = ui.allocate_exact_size(size, Sense::hover()).0.min.to_vec2();
+    reveal_new(ui, plan, corner);
     let mut placed = Vec::new();
     for index in plan.in_view(viewport) {
         for (column, variant) in plan.variants.iter().enumerate() {
@@ -250,6 +251,19 @@ fn panels(
         }
     }
     pointed
+}
+
+/// Scrolls to the first of the labels that were added since the last frame: somebody wants to see
+/// them.
+fn reveal_new(ui: &Ui, plan: &Plan, corner: Vec2) {
+    let count = plan.labels.len();
+    let known = ui.scope_id().with("labels known");
+    let before = ui.data_mut(|data| std::mem::replace(data.get_temp_mut_or(known, count), count));
+    if before > 0 && count > before {
+        let panel = plan.place(before, 0);
+        let title = plan.title(before, panel.width());
+        ui.scroll_to_rect(panel.union(title).translate(corner), None);
+    }
 }
 
 /// The labels over their panels; where they are columns, the variants over their rows too.

@@ -234,15 +234,14 @@ impl LensApp {
     /// Remembers the window's size, as it is when it does not fill the screen.
     fn measure_window(&mut self, ctx: &egui::Context) {
         let layout = &mut self.state.layout;
-        ctx.input(|input| {
-            let viewport = input.viewport();
-            layout.maximised = viewport.maximized.unwrap_or(false);
-            let full = layout.maximised || viewport.fullscreen.unwrap_or(false);
-            if let Some(inner) = viewport.inner_rect.filter(|_| !full) {
-                let size = inner.size() * ctx.zoom_factor();
-                layout.window = [size.x.round(), size.y.round()];
-            }
-        });
+        // Nothing of the context may be asked for while its input is borrowed.
+        let viewport = ctx.input(|input| input.viewport().clone());
+        layout.maximised = viewport.maximized.unwrap_or(false);
+        let full = layout.maximised || viewport.fullscreen.unwrap_or(false);
+        if let Some(inner) = viewport.inner_rect.filter(|_| !full) {
+            let size = inner.size() * ctx.zoom_factor();
+            layout.window = [size.x.round(), size.y.round()];
+        }
     }
 
     fn take_found(&mut self, ctx: &egui::Context) {
