@@ -451,7 +451,6 @@ fn a_key_with_alt_types_nothing() {
         modifiers: Modifiers::ALT,
     };
     let input = window.input_mut();
-    input.modifiers = Modifiers::ALT;
     input
         .events
         .extend([key, egui::Event::Text("3".to_owned())]);

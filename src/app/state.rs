@@ -316,8 +316,10 @@ impl AppState {
     /// Notes what was opened, for the menu of recent photos.
     pub fn note_recent(&mut self, opened: &[PathBuf]) {
         for path in opened.iter().rev() {
-            self.recent.retain(|known| known != path);
-            self.recent.insert(0, path.clone());
+            // The program may be started in another folder next time.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            self.recent.retain(|known| *known != path);
+            self.recent.insert(0, path);
         }
         self.recent.truncate(MOST_RECENT);
     }
