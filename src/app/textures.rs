@@ -19,8 +19,8 @@ use crate::model::Variant;
 /// the window is being resized the old picture is stretched.
 const SETTLED_AFTER: f64 = 0.12;
 
-/// How long a frame may go on repainting panels of which only the style has changed; the others
-/// follow in the next frames, so that a dragged slider never stops the window.
+/// How long a frame may go on painting panels; the others follow in the next frames, so that
+/// neither a dragged slider nor a new photo ever stops the window.
 const REPAINTING: std::time::Duration = std::time::Duration::from_millis(6);
 
 /// A label in a variant, or the difference of that variant and another.
@@ -56,15 +56,18 @@ struct MadeOf {
 }
 
 impl MadeOf {
-    /// Whether both show the same responses over the same photo, if perhaps in other colours.
-    fn shows(&self, other: &Self) -> bool {
+    /// Whether both show the same responses, if perhaps at another size or in other colours.
+    fn answers_as(&self, other: &Self) -> bool {
         let same_less = match (&self.less, &other.less) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
         };
-        same_less
-            && Arc::ptr_eq(&self.responses, &other.responses)
-            && Arc::ptr_eq(&self.photo, &other.photo)
+        same_less && Arc::ptr_eq(&self.responses, &other.responses)
+    }
+
+    /// Whether both show the same responses over the same picture of the photo.
+    fn shows(&self, other: &Self) -> bool {
+        self.answers_as(other) && Arc::ptr_eq(&self.photo, &other.photo)
     }
 
     fn is(&self, other: &Self) -> bool {
@@ -134,7 +137,7 @@ impl Textures {
         };
         let known = self.photo.take().filter(fits);
         let made = known.unwrap_or_else(|| {
-            let small = Arc::new(shrink(photo, size));
+            let small = Arc::new(panel_photo(photo, size[0], size[1]));
             let texture = ctx.load_texture("photo", opaque(&small), TextureOptions::LINEAR);
             let of = Arc::clone(photo);
             PanelPhoto { of, small, texture }
@@ -171,20 +174,24 @@ impl Textures {
                 stale.push((panel, made_of));
             }
         }
-        let start = std::time::Instant::now();
-        self.repaint(ctx, comparison, stale);
-        // Those that have waited longest come first, so that each has its turn.
+        // New maps come first; then those that have waited longest, so that each has its turn.
         restyled.sort_by_key(|(painted, _)| *painted);
-        let mut restyled = restyled.into_iter().map(|(_, panel)| panel).peekable();
+        let restyled = restyled.into_iter().map(|(_, panel)| panel);
+        let mut waiting = stale.into_iter().chain(restyled).peekable();
+        let start = std::time::Instant::now();
         let threads = self.threads.as_ref();
         let together = threads.map_or(1, |pool| pool.current_num_threads());
-        while restyled.peek().is_some() {
-            if start.elapsed() > REPAINTING {
-                ctx.request_repaint();
-                break;
-            }
-            let next: Vec<_> = restyled.by_ref().take(together).collect();
+        while waiting.peek().is_some() && start.elapsed() <= REPAINTING {
+            let next: Vec<_> = waiting.by_ref().take(together).collect();
             self.repaint(ctx, comparison, next);
+        }
+        for (panel, made_of) in waiting {
+            ctx.request_repaint();
+            // Better no map for a moment than another photo's.
+            let outdated = |known: &Panel| !known.made_of.answers_as(&made_of);
+            if self.panels.get(&panel.key).is_some_and(outdated) {
+                self.panels.remove(&panel.key);
+            }
         }
         // What scrolled out of view long ago gives its memory back.
         let limit = self.frame.saturating_sub(120);
@@ -285,18 +292,6 @@ fn within_limit(ctx: &Context, size: [u32; 2]) -> [u32; 2] {
     let longest = size[0].max(size[1]).max(1) as f32;
     let factor = (limit / longest).min(1.0);
     size.map(|side| ((side as f32 * factor) as u32).max(1))
-}
-
-/// The photo at a panel's size. A much larger one is first averaged down to twice that size,
-/// which is several times faster and looks the same.
-fn shrink(photo: &Photo, [width, height]: [u32; 2]) -> RgbImage {
-    let (shown_width, shown_height) = photo.shown.dimensions();
-    if shown_width < 4 * width || shown_height < 4 * height {
-        return panel_photo(photo, width, height);
-    }
-    let halfway = image::imageops::thumbnail(&photo.shown, 2 * width, 2 * height);
-    let filter = image::imageops::FilterType::CatmullRom;
-    image::imageops::resize(&halfway, width, height, filter)
 }
 
 fn paint(

@@ -8,6 +8,7 @@ use super::interpolation::{Field, Interpolation};
 use super::scale::Scale;
 use crate::backbone::Covered;
 use crate::engine::{Grid, Photo};
+use crate::image_io::resize_bicubic;
 
 /// How a map is laid over its photo.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -190,12 +191,7 @@ pub fn panel_photo(photo: &Photo, width: u32, height: u32) -> RgbImage {
     if photo.shown.dimensions() == (width, height) {
         return photo.shown.clone();
     }
-    image::imageops::resize(
-        &photo.shown,
-        width,
-        height,
-        image::imageops::FilterType::CatmullRom,
-    )
+    resize_bicubic(&photo.shown, width, height)
 }
 
 #[cfg(test)]
