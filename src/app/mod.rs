@@ -9,6 +9,7 @@ pub mod commands;
 mod comparison;
 mod comparison_bar;
 pub mod display;
+pub mod effects;
 mod files;
 mod grid;
 pub mod label_commands;
