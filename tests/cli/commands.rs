@@ -1,6 +1,8 @@
 //! `bench`, `view` and the options that all commands share.
 
-use crate::support::{finish, in_repository, keys, lens, run, sample, text};
+#[cfg(not(feature = "cuda"))]
+use crate::support::sample;
+use crate::support::{finish, in_repository, keys, lens, run, text};
 
 #[test]
 fn bench_times_every_stage() {
