@@ -50,3 +50,12 @@ pub fn pool(responses: &Tensor, k: usize) -> Result<Tensor> {
         .contiguous()?;
     responses.contiguous()?.gather(&largest, 2)?.mean(2)
 }
+
+/// Scores `[N, L]` of e_f `[N, P, out]` for projected labels `[L, out]`: [`pool`] of
+/// [`responses`], differentiable.
+///
+/// # Errors
+/// The widths differ.
+pub fn pooled(features: &Tensor, projected_labels: &Tensor, k: usize) -> Result<Tensor> {
+    pool(&responses(features, projected_labels)?, k)
+}
