@@ -33,6 +33,7 @@ pub struct TaughtRegions {
 }
 
 /// What batches are made of.
+#[derive(Clone, Copy)]
 pub struct Batches<'a> {
     pub set: &'a TrainingSet<'a>,
     pub teacher: Option<&'a Teacher>,

@@ -17,7 +17,7 @@ const EVERY: usize = 10;
 const REDRAW: Duration = Duration::from_millis(200);
 
 /// One line of the file. Losses of an epoch are means over its steps.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Line<'a> {
     /// `step` or `epoch`.
@@ -36,6 +36,17 @@ pub struct Line<'a> {
     /// F1@5 on the photos kept aside, for an epoch of a run that stops by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub f1: Option<f64>,
+}
+
+impl Line<'_> {
+    /// Notes a step, or an epoch as a whole.
+    pub fn take(&mut self, step: usize, losses: Losses, rate: f64) {
+        self.step = step;
+        self.loss = losses.total;
+        self.ranking = losses.ranking;
+        self.distillation = losses.distillation;
+        self.learning_rate = rate;
+    }
 }
 
 /// The file and the terminal.
