@@ -250,13 +250,13 @@ fn label_menu() -> Vec<Entry> {
 
 fn view_menu() -> Vec<Entry> {
     use Command as C;
-    let digits = [Key::Num1, Key::Num2, Key::Num3, Key::Num4];
+    let digits = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5];
     let mut rows = vec![row(
         C::ToggleInput,
         "Show the input photo",
         key(CTRL, Key::I),
     )];
-    for (variant, digit) in std::iter::zip(Variant::ALL, digits) {
+    for (variant, digit) in std::iter::zip(Variant::WITH_RIDGE, digits) {
         let name = format!("Show {}", variant.title());
         rows.push(row(C::ToggleVariant(variant), name, key(CTRL, digit)));
     }

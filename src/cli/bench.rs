@@ -12,8 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Outcome, common};
-use crate::backbone::RegionFeatures;
-use crate::bundle::{Bundle, TrainedVariant};
+use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
 use crate::engine::{OrdinaryResponses, PhotoSource, Session, Wanted, prepare, samples};
 use crate::model::region_classifier::responses;
 use crate::model::{EncodeOptions, Encoded, Variant};
@@ -110,7 +109,7 @@ struct Bench<'a> {
     runs: usize,
     /// `[1, S, S, 3]`.
     pixels: Tensor,
-    features: RegionFeatures,
+    features: PhotoFeatures,
     /// `[LABELS, D]`.
     labels: Tensor,
 }
@@ -129,7 +128,7 @@ impl<'a> Bench<'a> {
             bundle,
             source,
             runs,
-            features: bundle.features(&pixels)?,
+            features: bundle.photo_features(&pixels)?,
             pixels,
             labels: bundle.label_vectors.index_select(&rows, 0)?,
         })
@@ -153,7 +152,7 @@ impl<'a> Bench<'a> {
         }
         stages.insert("decode".to_owned(), summary(decode));
         stages.insert("resize".to_owned(), summary(resize));
-        let backbone = self.time(|| Ok(self.bundle.features(&self.pixels)?))?;
+        let backbone = self.time(|| Ok(self.bundle.photo_features(&self.pixels)?))?;
         stages.insert("backbone".to_owned(), backbone);
         let text = self.time(|| Ok(self.bundle.encoder.encode(&["traffic light"])?))?;
         stages.insert("text".to_owned(), text);
@@ -172,7 +171,7 @@ impl<'a> Bench<'a> {
 
     fn photo_to_maps(&self) -> Result<Times> {
         self.time(|| {
-            let features = self.bundle.features(&self.pixels)?;
+            let features = self.bundle.photo_features(&self.pixels)?;
             let variants = self.bundle.variants.iter();
             variants
                 .map(|trained| respond(trained, &encode(trained, &features)?, &self.labels))
@@ -216,10 +215,10 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn encode(trained: &TrainedVariant, features: &RegionFeatures) -> Result<Encoded> {
-    Ok(trained
-        .network
-        .encode(features, &EncodeOptions::default())?)
+fn encode(trained: &TrainedVariant, features: &PhotoFeatures) -> Result<Encoded> {
+    let network = &trained.network;
+    let features = features.of(network.variant());
+    Ok(network.encode(features, &EncodeOptions::default())?)
 }
 
 fn respond(trained: &TrainedVariant, encoded: &Encoded, labels: &Tensor) -> Result<Tensor> {

@@ -7,6 +7,7 @@
 pub mod adam;
 pub mod batches;
 pub mod checkpoint;
+mod cholesky;
 pub mod distillation;
 mod early_stop;
 mod error;
@@ -17,6 +18,7 @@ pub mod log;
 pub mod photos;
 pub mod random;
 pub mod ranking_loss;
+pub mod ridge;
 pub mod schedule;
 pub mod settings;
 pub mod statistics;
