@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use crate::dataset::{CacheError, FeatureCache, PhotoLabels, Which};
 
 /// Features of photos, known by their record's place: the cache on the disk, in tests made-up ones.
-pub trait PhotoFeatures: Sync {
+pub trait TrainingFeatures: Sync {
     /// Rows and columns of regions.
     fn grid(&self) -> [usize; 2];
     /// x_r `[N, D, h, w]` of records, as the heads take it; columns reversed where `flips` says so.
@@ -22,7 +22,7 @@ pub trait PhotoFeatures: Sync {
     ) -> Result<(), CacheError>;
 }
 
-impl PhotoFeatures for FeatureCache {
+impl TrainingFeatures for FeatureCache {
     fn grid(&self) -> [usize; 2] {
         FeatureCache::grid(self)
     }
@@ -56,7 +56,7 @@ pub struct TrainingPhoto {
 
 /// The photos to train on and the labels that may be seen.
 pub struct TrainingSet<'a> {
-    pub features: &'a dyn PhotoFeatures,
+    pub features: &'a dyn TrainingFeatures,
     pub photos: Vec<TrainingPhoto>,
     /// Places, in the data set's list, of the labels that the loss may see.
     pub seen: Vec<u32>,

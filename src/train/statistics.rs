@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Result, Tensor};
+use candle_core::Tensor;
 
 use super::batches::Batches;
 use super::error::TrainError;
@@ -55,8 +55,8 @@ pub fn averaged_statistics(
 }
 
 /// The running statistics by name.
-fn running(network: &Biam) -> Result<BTreeMap<String, Vec<f64>>> {
-    let values = |tensor: &Tensor| -> Result<Vec<f64>> {
+fn running(network: &Biam) -> candle_core::Result<BTreeMap<String, Vec<f64>>> {
+    let values = |tensor: &Tensor| -> candle_core::Result<Vec<f64>> {
         Ok(tensor.to_vec1::<f32>()?.into_iter().map(f64::from).collect())
     };
     let mut all = BTreeMap::new();
