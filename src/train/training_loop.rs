@@ -108,6 +108,10 @@ impl Run<'_> {
             progress.seconds += started.elapsed().as_secs_f64();
             self.keep(&learner, &progress, is_best)?;
             log.epoch(&line)?;
+            if self.stop.load(Ordering::Relaxed) && progress.epochs < self.settings.epochs {
+                let epochs = progress.epochs;
+                return Ok(Ending::Stopped { epochs });
+            }
         }
         let head = self.finish(learner, &batches)?;
         Ok(Ending::Finished(Finished {
