@@ -45,7 +45,7 @@ pub struct Parts {
     /// A folder with `backbone.safetensors`, `projection.safetensors` (optional), one or more of
     /// `standard|rcb|scb|biam|ridge.safetensors`, `labels.tsv`, `teacher.tsv` (optional).
     pub heads: PathBuf,
-    /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`.
+    /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`, or a bundle.
     pub text_encoder: PathBuf,
     /// The bundle's name.
     pub name: String,
@@ -80,7 +80,11 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     }
     let variants = read_variants(&parts.heads, &mut files)?;
     doing("converting the label encoder");
-    let source = parts.text_encoder.join("model.safetensors");
+    let of_bundle = parts.text_encoder.join(TEXT_ENCODER);
+    let source = match of_bundle.exists() {
+        true => of_bundle,
+        false => parts.text_encoder.join("model.safetensors"),
+    };
     let converted = convert_sentence_weights(Source {
         path: &source,
         bytes: &read(&source)?,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::ridge::RidgeError;
 use crate::bundle::BundleError;
 use crate::dataset::{CacheError, DatasetError};
 use crate::files::{FileError, first_line, one_line, shown};
@@ -23,6 +24,8 @@ pub enum TrainError {
     Semantics(#[from] SemanticsError),
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Ridge(#[from] RidgeError),
     #[error("{}: {}", shown(.path), one_line(.reason))]
     Settings { path: PathBuf, reason: String },
     #[error("the setting {name} = {value} makes no sense: {hint}")]
@@ -48,6 +51,8 @@ pub enum TrainError {
     },
     #[error("{}: {reason}; remove it to start over", shown(.path))]
     Checkpoint { path: PathBuf, reason: String },
+    #[error("{}: exists already; remove it or name another folder with --out", shown(.0))]
+    Exists(PathBuf),
     #[error("{}: here is an unfinished training already; continue it with --resume, remove the folder, or name another --out", shown(.0))]
     Unfinished(PathBuf),
     #[error("training could not compute: {}", first_line(.0))]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
@@ -13,7 +14,7 @@ use crate::model::{ModelConfig, Preset};
 const LIMIT: u64 = 1 << 20;
 
 /// A named starting point for [`TrainSettings`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recipe {
     /// For some thousand photos on a CPU, with distillation.

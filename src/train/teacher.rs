@@ -1,7 +1,7 @@
 //! The semantic teacher: what the backbone's own classifier says of every single region, for its
 //! classes and their hypernyms.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor, bail};
 
 use crate::semantics::labels::TeacherClass;
 
@@ -48,40 +48,37 @@ fn words(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// The rows `[T, C]` of the used classes: each the mean of its leaves' rows in the backbone's
-/// classifier `[classes, C]`, less the mean of all rows.
+/// The rows `[T, C]` of classes, in 64 bits on the CPU: each the mean of its leaves' rows in the
+/// backbone's classifier `[classes, C]`, less the mean of all rows, since what all classes share
+/// says nothing of any.
 ///
 /// # Errors
 /// A class without leaves or with a leaf that the classifier does not have.
-pub fn teacher_rows(classifier: &Tensor, classes: &[TeacherClass]) -> Result<Tensor> {
+pub fn teacher_rows(classes: &[&TeacherClass], classifier: &Tensor) -> Result<Tensor> {
     let (count, channels) = classifier.dims2()?;
-    let values = classifier.to_vec2::<f32>()?;
-    let mut mean = vec![0.0_f64; channels];
-    for row in &values {
-        add(&mut mean, row, 1.0 / count as f64);
-    }
-    let mut rows = Vec::new();
-    let used = classes.iter().filter(|class| class.used);
-    for class in used.clone() {
-        let mut row: Vec<f64> = mean.iter().map(|value| -value).collect();
+    let rows = classifier.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+    let centred = rows.broadcast_sub(&rows.mean_keepdim(0)?)?.to_vec2::<f64>()?;
+    let mut values = Vec::with_capacity(classes.len() * channels);
+    for class in classes {
+        let mut mean = vec![0.0; channels];
         if class.rows.is_empty() {
-            bail!("the class “{}” has no leaves", class.name)
+            bail!("the teacher class “{}” averages no row", class.name)
         }
-        for &leaf in &class.rows {
-            let Some(leaf) = values.get(leaf as usize) else {
-                bail!("the class “{}” has leaf {leaf} of {count}", class.name)
+        for &row in &class.rows {
+            let Some(leaf) = centred.get(row as usize) else {
+                bail!(
+                    "the teacher class “{}” averages row {row}, the classifier has {count}; use a \
+                     bundle whose parts belong together",
+                    class.name
+                )
             };
-            add(&mut row, leaf, 1.0 / class.rows.len() as f64);
+            for (mean, value) in mean.iter_mut().zip(leaf) {
+                *mean += value / class.rows.len() as f64;
+            }
         }
-        rows.extend(row.into_iter().map(|value| value as f32));
+        values.extend(mean);
     }
-    Tensor::from_vec(rows, (used.count(), channels), classifier.device())
-}
-
-fn add(sum: &mut [f64], row: &[f32], factor: f64) {
-    for (sum, &value) in sum.iter_mut().zip(row) {
-        *sum += factor * f64::from(value);
-    }
+    Tensor::from_vec(values, (classes.len(), channels), &Device::Cpu)
 }
 
 #[cfg(test)]
@@ -112,7 +109,6 @@ mod tests {
         );
     }
 
-    /// The words that each end of the shipped bundle's lists has.
     #[test]
     fn the_shipped_lists_follow_the_rule() {
         let read = |name: &str| std::fs::read(format!("weights/default/{name}")).unwrap();
@@ -133,14 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_the_mean_of_its_leaves_less_the_mean_of_all() {
-        let classifier = Tensor::new(&[[1.0_f32, 0.0], [3.0, 0.0], [2.0, 6.0]], &Device::Cpu);
-        let mut classes = vec![class("a", &[0, 1]), class("b", &[0]), class("c", &[2])];
-        classes[1].used = false;
-        let rows = teacher_rows(classifier.as_ref().unwrap(), &classes).unwrap();
-        assert_eq!(rows.to_vec2::<f32>().unwrap(), [[0.0, -2.0], [0.0, 4.0]]);
-        classes[2].rows = vec![3];
-        let refusal = teacher_rows(&classifier.unwrap(), &classes).unwrap_err();
-        assert!(refusal.to_string().contains("“c” has leaf 3 of 3"));
+    fn a_row_is_the_mean_of_its_leaves_less_the_mean_of_all() -> Result<()> {
+        let rows = Tensor::new(&[[0f32, 3.0], [3.0, 3.0], [6.0, 0.0]], &Device::Cpu)?;
+        let (wolf, animal) = (class("wolf", &[2]), class("animal", &[0, 2]));
+        let found = teacher_rows(&[&wolf, &animal], &rows)?.to_vec2::<f64>()?;
+        assert_eq!(found, [[3.0, -2.0], [0.0, -0.5]]);
+        let refusal = teacher_rows(&[&class("unicorn", &[3])], &rows).expect_err("no row 3");
+        assert!(refusal.to_string().contains("unicorn"), "{refusal}");
+        Ok(())
     }
 }
