@@ -32,7 +32,9 @@ pub enum RidgeError {
         "this bundle's backbone has no classifier, whose rows the ridge baseline is made of; use another bundle"
     )]
     NoClassifier,
-    #[error("the teacher class “{name}” averages row {row}, the classifier has {rows}; use a bundle whose parts belong together")]
+    #[error(
+        "the teacher class “{name}” averages row {row}, the classifier has {rows}; use a bundle whose parts belong together"
+    )]
     NoSuchRow { name: String, row: u32, rows: usize },
     #[error("λ = {0} gives no ridge regression; use a number above 0")]
     Lambda(f64),
@@ -55,7 +57,9 @@ pub fn ridge(bundle: &Bundle, lambda: f64) -> Result<HashMap<String, Tensor>, Ri
     let rows = bundle.classifier_rows().ok_or(RidgeError::NoClassifier)?;
     let targets = teacher_rows(&classes, rows)?;
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
-    let batches = names.chunks(BATCH).map(|names| bundle.encoder.encode(names));
+    let batches = names
+        .chunks(BATCH)
+        .map(|names| bundle.encoder.encode(names));
     let vectors = Tensor::cat(&batches.collect::<Result<Vec<_>, _>>()?, 0)?;
     let weight = regression(&vectors.to_device(&Device::Cpu)?, &targets, lambda)?;
     Ok(HashMap::from([("classifier.weight".to_owned(), weight)]))
@@ -81,7 +85,9 @@ pub fn ridge_network(bundle: &Bundle, lambda: f64) -> Result<TrainedVariant, Rid
 fn teacher_rows(classes: &[&TeacherClass], rows: &Tensor) -> Result<Tensor, RidgeError> {
     let (count, channels) = rows.dims2()?;
     let rows = rows.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
-    let centred = rows.broadcast_sub(&rows.mean_keepdim(0)?)?.to_vec2::<f64>()?;
+    let centred = rows
+        .broadcast_sub(&rows.mean_keepdim(0)?)?
+        .to_vec2::<f64>()?;
     let mut targets = Vec::with_capacity(classes.len() * channels);
     for class in classes {
         let mut mean = vec![0.0; channels];
@@ -99,7 +105,11 @@ fn teacher_rows(classes: &[&TeacherClass], rows: &Tensor) -> Result<Tensor, Ridg
         }
         targets.extend(mean);
     }
-    Ok(Tensor::from_vec(targets, (classes.len(), channels), &Device::Cpu)?)
+    Ok(Tensor::from_vec(
+        targets,
+        (classes.len(), channels),
+        &Device::Cpu,
+    )?)
 }
 
 /// Wᵀ = ((VᵀV + λI)⁻¹ VᵀR)ᵀ, `[C, D]` in f32, of `vectors` V `[T, D]` and `targets` R `[T, C]` in f64.
@@ -110,13 +120,18 @@ fn regression(vectors: &Tensor, targets: &Tensor, lambda: f64) -> Result<Tensor,
     let vectors = vectors.to_dtype(DType::F64)?;
     let (dimension, channels) = (vectors.dim(1)?, targets.dim(1)?);
     let transposed = vectors.t()?.contiguous()?;
-    let mut gram = transposed.matmul(&vectors)?.flatten_all()?.to_vec1::<f64>()?;
+    let mut gram = transposed
+        .matmul(&vectors)?
+        .flatten_all()?
+        .to_vec1::<f64>()?;
     for place in 0..dimension {
         gram[place * dimension + place] += lambda;
     }
-    let products = transposed.matmul(targets)?.flatten_all()?.to_vec1::<f64>()?;
-    let solution =
-        cholesky::solve(gram, products, dimension).ok_or(RidgeError::Lambda(lambda))?;
+    let products = transposed
+        .matmul(targets)?
+        .flatten_all()?
+        .to_vec1::<f64>()?;
+    let solution = cholesky::solve(gram, products, dimension).ok_or(RidgeError::Lambda(lambda))?;
     let weight = Tensor::from_vec(solution, (dimension, channels), &Device::Cpu)?;
     Ok(weight.t()?.to_dtype(DType::F32)?.contiguous()?)
 }
