@@ -39,6 +39,9 @@ pub struct Options {
     /// Compute the first maps and end: what `start` times
     #[arg(long, hide = true)]
     first_maps: bool,
+    /// Time and memory of this network in a program without another: what `eval --cost` starts
+    #[arg(long, hide = true)]
+    cost_of: Option<Variant>,
     #[command(flatten)]
     engine: common::Engine,
 }
@@ -65,6 +68,11 @@ pub fn run(options: &Options) -> Result<Outcome> {
         Some(path) => PhotoSource::File(path.clone()),
         None => PhotoSource::Sample(samples::names().next().context("no sample photo")?),
     };
+    if let Some(variant) = options.cost_of {
+        let measured = super::eval::measure_alone(&options.engine, variant)?;
+        common::print(&(serde_json::to_string(&measured)? + "\n"))?;
+        return Ok(Outcome::Complete);
+    }
     let mut session = options.engine.open()?;
     if options.first_maps {
         first_maps(&mut session, &source)?;

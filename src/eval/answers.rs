@@ -1,14 +1,13 @@
 //! Every network's scores of all labels on every photo of a data set, and how its maps meet boxes.
 
-use std::path::{Path, PathBuf};
-
 use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::localisation::{Located, Rectangle, locate};
 use super::{EvalError, Judged};
+use crate::backbone::{Covered, RegionFeatures};
 use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
-use crate::dataset::{Dataset, DatasetPhoto};
+use crate::dataset::{Content, Dataset, DatasetPhoto, FeatureCache, Which};
 use crate::engine::{EngineError, PhotoSource, PreparedPhoto, prepare_unshown};
 use crate::model::pooling::top_k_mean;
 use crate::model::{EncodeOptions, Variant};
@@ -74,9 +73,8 @@ pub fn answer_photos(
     let mut run = Run::new(bundle, dataset, labels)?;
     let side = bundle.input_size();
     let prepare_all = |photos: &[DatasetPhoto]| -> Vec<Result<PreparedPhoto, EngineError>> {
-        let prepare = |photo: &DatasetPhoto| {
-            prepare_unshown(&PhotoSource::File(photo.path.clone()), side)
-        };
+        let prepare =
+            |photo: &DatasetPhoto| prepare_unshown(&PhotoSource::File(photo.path.clone()), side);
         photos.par_iter().map(prepare).collect()
     };
     let mut chunks = dataset.photos.chunks(BATCH);
@@ -92,6 +90,58 @@ pub fn answer_photos(
         done += photos.len();
         progress(done);
         (photos, prepared) = (next, ahead);
+    }
+    run.finish()
+}
+
+/// What [`answer_cached`] needs of a cache for the networks of `bundle`.
+pub fn cache_content(bundle: &Bundle) -> Content {
+    let heads = bundle.variant_names();
+    Content {
+        raw: bundle.takes_raw_regions(),
+        projected: heads.iter().any(|head| !head.takes_raw_regions()),
+    }
+}
+
+/// [`answer_photos`] from features in `cache`, which has been filled with this data set's photos.
+/// Photos that it does not have are left out without a word: the filling has named them.
+///
+/// # Errors
+/// As [`answer_photos`]; a cache that cannot be read.
+pub fn answer_cached(
+    bundle: &Bundle,
+    dataset: &Dataset,
+    labels: &Tensor,
+    cache: &FeatureCache,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Answers, EvalError> {
+    let mut run = Run::new(bundle, dataset, labels)?;
+    let content = cache_content(bundle);
+    let mut done = 0;
+    for photos in dataset.photos.chunks(BATCH) {
+        let (found, records): (Vec<&DatasetPhoto>, Vec<usize>) = photos
+            .iter()
+            .filter_map(|photo| Some((photo, cache.find(&photo.path)?)))
+            .unzip();
+        if !found.is_empty() {
+            let global = cache.globals(&records)?.to_device(&bundle.device)?;
+            let gather = |which| -> Result<RegionFeatures, EvalError> {
+                let regions = cache.gather(&records, which, &vec![false; records.len()])?;
+                Ok(RegionFeatures {
+                    regions: regions.to_device(&bundle.device)?,
+                    global: global.clone(),
+                    covered: Covered::WHOLE,
+                })
+            };
+            let raw = content.raw.then(|| gather(Which::Raw)).transpose()?;
+            let heads = match (&raw, content.projected) {
+                (Some(raw), false) => raw.clone(),
+                _ => gather(Which::Projected)?,
+            };
+            run.features(&found, &PhotoFeatures { heads, raw })?;
+        }
+        done += photos.len();
+        progress(done);
     }
     run.finish()
 }
@@ -204,7 +254,7 @@ struct Maps {
     responses: Vec<f32>,
     labels: usize,
     grid: (usize, usize),
-    covered: crate::backbone::Covered,
+    covered: Covered,
 }
 
 impl Maps {
@@ -238,11 +288,7 @@ impl Maps {
     }
 
     /// How the maps of the photo in `row` meet the boxes it has.
-    fn pairs<'a>(
-        &'a self,
-        row: usize,
-        photo: &'a DatasetPhoto,
-    ) -> impl Iterator<Item = Pair> + 'a {
+    fn pairs<'a>(&'a self, row: usize, photo: &'a DatasetPhoto) -> impl Iterator<Item = Pair> + 'a {
         let mut boxed: Vec<usize> = photo.boxes.iter().map(|b| b.label as usize).collect();
         boxed.sort_unstable();
         boxed.dedup();

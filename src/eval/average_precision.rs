@@ -29,11 +29,7 @@ pub fn average_precision(judged: impl IntoIterator<Item = (f32, i8)>) -> Option<
 }
 
 /// [`average_precision`] of each of `labels` over `photos`.
-pub fn average_precisions(
-    judged: Judged,
-    photos: &[usize],
-    labels: &[usize],
-) -> Vec<Option<f64>> {
+pub fn average_precisions(judged: Judged, photos: &[usize], labels: &[usize]) -> Vec<Option<f64>> {
     labels
         .par_iter()
         .map(|&label| {

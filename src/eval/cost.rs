@@ -155,8 +155,7 @@ impl Cost {
         let head = head_counts(&bundle.config, variant, backbone.head, regions, labels);
         let mut total = head + backbone_counts(&backbone);
         if bundle.projects() && !variant.takes_raw_regions() {
-            total = total
-                + Counts::layer(backbone.head, bundle.config.region_channels, 1, regions);
+            total = total + Counts::layer(backbone.head, bundle.config.region_channels, 1, regions);
         }
         Self {
             head,
@@ -188,8 +187,7 @@ pub fn measure(bundle: &Bundle, trained: &TrainedVariant) -> Result<Measured, Ev
         let features = bundle.photo_features(&pixels)?;
         bundle.device.synchronize()?;
         let ready = Instant::now();
-        let encoded =
-            network.encode(features.of(network.variant()), &EncodeOptions::default())?;
+        let encoded = network.encode(features.of(network.variant()), &EncodeOptions::default())?;
         let maps = network.respond(&encoded, &projected)?;
         let regions = encoded.grid.0 * encoded.grid.1;
         let responses = maps.flatten_all()?.to_vec1::<f32>()?;
@@ -224,7 +222,9 @@ fn forget_peak() {
 /// The most memory that this process had resident, in bytes.
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

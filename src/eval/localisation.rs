@@ -76,10 +76,9 @@ fn centre(region: usize, (rows, columns): (usize, usize), covered: Covered) -> (
     )
 }
 
-/// Averages of [`Located`] over pairs of a photo and a label, each pair counting once.
+/// Averages of [`Located`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Localisation {
-    pub pairs: usize,
     pub pointing: f64,
     pub energy_in_box: f64,
     /// What maps that know nothing would get.
@@ -87,21 +86,33 @@ pub struct Localisation {
 }
 
 impl Localisation {
-    /// `None` without a pair.
-    pub fn of<'a>(pairs: impl IntoIterator<Item = &'a Located>) -> Option<Self> {
-        let mut sums = Self::default();
-        for located in pairs {
-            sums.pairs += 1;
-            sums.pointing += f64::from(u8::from(located.pointed));
-            sums.energy_in_box += located.energy;
-            sums.chance += located.inside;
+    /// Over pairs of a photo and a label, each pair counting once. `None` without a pair.
+    pub fn over_pairs<'a>(pairs: impl IntoIterator<Item = &'a Located>) -> Option<Self> {
+        Self::mean(pairs.into_iter().map(|located| Self {
+            pointing: f64::from(u8::from(located.pointed)),
+            energy_in_box: located.energy,
+            chance: located.inside,
+        }))
+    }
+
+    /// Over labels, each label counting once however many pairs it has, as Zhang et al. do. `None`
+    /// without a label.
+    pub fn over_labels(labels: impl IntoIterator<Item = Self>) -> Option<Self> {
+        Self::mean(labels)
+    }
+
+    fn mean(all: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let (mut sum, mut count) = (Self::default(), 0.0);
+        for one in all {
+            sum.pointing += one.pointing;
+            sum.energy_in_box += one.energy_in_box;
+            sum.chance += one.chance;
+            count += 1.0;
         }
-        let count = sums.pairs as f64;
-        (sums.pairs > 0).then(|| Self {
-            pairs: sums.pairs,
-            pointing: sums.pointing / count,
-            energy_in_box: sums.energy_in_box / count,
-            chance: sums.chance / count,
+        (count > 0.0).then(|| Self {
+            pointing: sum.pointing / count,
+            energy_in_box: sum.energy_in_box / count,
+            chance: sum.chance / count,
         })
     }
 }
@@ -153,15 +164,20 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_averaged() {
+    fn pairs_and_labels_are_averaged() {
         let found = [
             left(&[4.0, 2.0, 0.0, 2.0], Covered::WHOLE, &[LEFT]),
             left(&[3.0, 4.0, -3.0, 0.0], Covered::WHOLE, &[LEFT]),
         ];
-        let localisation = Localisation::of(&found).expect("two pairs");
-        assert_eq!(localisation.pairs, 2);
-        assert_eq!(localisation.pointing, 0.5);
-        assert_eq!(localisation.energy_in_box, 0.7);
-        assert_eq!(Localisation::of(&[]), None);
+        let both = Localisation::over_pairs(&found).expect("two pairs");
+        assert_eq!(
+            (both.pointing, both.energy_in_box, both.chance),
+            (0.5, 0.7, 0.5)
+        );
+        let first = Localisation::over_pairs(&found[..1]).expect("a pair");
+        let mean = Localisation::over_labels([both, first]).expect("two labels");
+        assert_eq!((mean.pointing, mean.energy_in_box), (0.75, 0.85));
+        assert_eq!(Localisation::over_pairs(&[]), None);
+        assert_eq!(Localisation::over_labels([]), None);
     }
 }

@@ -31,7 +31,7 @@ pub fn csv(report: &Report, labels: &[String], sets: &LabelSets) -> String {
                 row.negatives,
                 row.unknown,
                 number(row.average_precision),
-                found.map_or(String::new(), |found| found.pairs.to_string()),
+                found.map_or(String::new(), |_| row.box_pairs.to_string()),
                 number(found.map(|found| found.pointing)),
                 number(found.map(|found| found.energy_in_box)),
                 number(found.map(|found| found.chance)),

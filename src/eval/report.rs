@@ -1,11 +1,13 @@
 //! Everything that an evaluation found, for tables and JSON.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::answers::{Answers, Pair, VariantAnswers};
 use super::average_precision::{MeanAveragePrecision, average_precisions};
 use super::cost::Cost;
-use super::localisation::Localisation;
+use super::localisation::{Localisation, Located};
 use super::protocol::{Task, TaskMeasures};
 use super::split::{LabelSets, NEAR_TWIN};
 use crate::model::Variant;
@@ -52,17 +54,23 @@ pub struct TaskReport {
     pub measures: TaskMeasures,
 }
 
-/// Pointing game and energy in box, and the mean average precision of the same labels.
+/// Pointing game and energy in box on the labels that have boxes.
 #[derive(Clone, Debug, Serialize)]
 pub struct LocalisationReport {
-    /// Labels that have a box in some photo.
+    pub all: BoxedLabels,
+    /// On the unseen ones among them.
+    pub unseen: Option<BoxedLabels>,
+}
+
+/// Localisation of some labels, and the mean average precision of the same.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct BoxedLabels {
     pub labels: usize,
-    pub all: Option<Localisation>,
-    pub all_map: Option<MeanAveragePrecision>,
-    /// The unseen ones among them.
-    pub unseen_labels: usize,
-    pub unseen: Option<Localisation>,
-    pub unseen_map: Option<MeanAveragePrecision>,
+    /// Pairs of a photo and a label.
+    pub pairs: usize,
+    pub map: Option<MeanAveragePrecision>,
+    pub over_labels: Localisation,
+    pub over_pairs: Localisation,
 }
 
 /// One network's results for one label.
@@ -76,6 +84,8 @@ pub struct LabelReport {
     pub unknown: usize,
     /// Over all photos.
     pub average_precision: Option<f64>,
+    /// Photos in which the label has boxes.
+    pub box_pairs: usize,
     pub localisation: Option<Localisation>,
 }
 
@@ -117,7 +127,13 @@ impl VariantReport {
 
 impl Report {
     /// The counts that every network shares, without results yet.
-    pub fn new(bundle: &str, data: &str, top_k: usize, answers: &Answers, sets: &LabelSets) -> Self {
+    pub fn new(
+        bundle: &str,
+        data: &str,
+        top_k: usize,
+        answers: &Answers,
+        sets: &LabelSets,
+    ) -> Self {
         Self {
             bundle: bundle.to_owned(),
             data: data.to_owned(),
@@ -136,23 +152,33 @@ impl Report {
 
 impl LocalisationReport {
     fn new(pairs: &[Pair], precisions: &[Option<f64>], sets: &LabelSets) -> Option<Self> {
-        let mut boxed: Vec<usize> = pairs.iter().map(|pair| pair.label).collect();
-        boxed.sort_unstable();
-        boxed.dedup();
-        let is_unseen = |label: &usize| sets.unseen.binary_search(label).is_ok();
-        let unseen: Vec<usize> = boxed.iter().copied().filter(is_unseen).collect();
-        let map = |labels: &[usize]| {
-            let precisions: Vec<_> = labels.iter().map(|&label| precisions[label]).collect();
-            MeanAveragePrecision::of(&precisions)
-        };
-        let of_unseen = pairs.iter().filter(|pair| is_unseen(&pair.label));
-        (!boxed.is_empty()).then(|| Self {
-            labels: boxed.len(),
-            all: Localisation::of(pairs.iter().map(|pair| &pair.located)),
-            all_map: map(&boxed),
-            unseen_labels: unseen.len(),
-            unseen: Localisation::of(of_unseen.map(|pair| &pair.located)),
-            unseen_map: map(&unseen),
+        let is_unseen = |pair: &&Pair| sets.unseen.binary_search(&pair.label).is_ok();
+        let all: Vec<&Pair> = pairs.iter().collect();
+        let unseen: Vec<&Pair> = pairs.iter().filter(is_unseen).collect();
+        Some(Self {
+            all: BoxedLabels::new(&all, precisions)?,
+            unseen: BoxedLabels::new(&unseen, precisions),
+        })
+    }
+}
+
+impl BoxedLabels {
+    /// `None` without a pair.
+    fn new(pairs: &[&Pair], precisions: &[Option<f64>]) -> Option<Self> {
+        let mut by_label: BTreeMap<usize, Vec<&Located>> = BTreeMap::new();
+        for pair in pairs {
+            by_label.entry(pair.label).or_default().push(&pair.located);
+        }
+        let of_labels: Vec<_> = by_label.keys().map(|&label| precisions[label]).collect();
+        let means = by_label
+            .values()
+            .filter_map(|located| Localisation::over_pairs(located.iter().copied()));
+        Some(Self {
+            labels: by_label.len(),
+            pairs: pairs.len(),
+            map: MeanAveragePrecision::of(&of_labels),
+            over_labels: Localisation::over_labels(means)?,
+            over_pairs: Localisation::over_pairs(pairs.iter().map(|pair| &pair.located))?,
         })
     }
 }
@@ -162,22 +188,22 @@ fn per_label(
     variant: &VariantAnswers,
     precisions: &[Option<f64>],
 ) -> Vec<LabelReport> {
+    let mut located: Vec<Vec<&Located>> = vec![Vec::new(); precisions.len()];
+    for pair in &variant.pairs {
+        located[pair.label].push(&pair.located);
+    }
     let mut reports: Vec<LabelReport> = precisions
         .iter()
+        .zip(located)
         .enumerate()
-        .map(|(label, &average_precision)| LabelReport {
+        .map(|(label, (&average_precision, located))| LabelReport {
             label,
             positives: 0,
             negatives: 0,
             unknown: 0,
             average_precision,
-            localisation: Localisation::of(
-                variant
-                    .pairs
-                    .iter()
-                    .filter(|pair| pair.label == label)
-                    .map(|pair| &pair.located),
-            ),
+            box_pairs: located.len(),
+            localisation: Localisation::over_pairs(located),
         })
         .collect();
     for row in answers.truth.chunks_exact(answers.labels.max(1)) {

@@ -39,7 +39,8 @@ impl LabelSets {
         vectors: &Tensor,
         is_unseen: impl Fn(usize) -> bool,
     ) -> Result<Self> {
-        let (unseen, seen): (Vec<usize>, Vec<usize>) = (0..names.len()).partition(|&l| is_unseen(l));
+        let (unseen, seen): (Vec<usize>, Vec<usize>) =
+            (0..names.len()).partition(|&l| is_unseen(l));
         let kept_out: Vec<String> = unseen.iter().map(|&l| label_key(&names[l])).collect();
         let mut known: Vec<String> = Vec::new();
         let mut rows: Vec<Tensor> = Vec::new();
@@ -74,10 +75,15 @@ impl LabelSets {
     /// The unseen labels that have no near-twin among the seen ones.
     pub fn apart(&self) -> Vec<usize> {
         let near = |nearest: &Option<Nearest>| {
-            nearest.as_ref().is_some_and(|nearest| nearest.cosine >= NEAR_TWIN)
+            nearest
+                .as_ref()
+                .is_some_and(|nearest| nearest.cosine >= NEAR_TWIN)
         };
         let unseen = self.unseen.iter().zip(&self.nearest);
-        unseen.filter(|(_, nearest)| !near(nearest)).map(|(&label, _)| label).collect()
+        unseen
+            .filter(|(_, nearest)| !near(nearest))
+            .map(|(&label, _)| label)
+            .collect()
     }
 
     /// All labels.

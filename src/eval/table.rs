@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::F1;
 use super::protocol::{Measures, Task};
-use super::report::{LocalisationReport, Report, TaskReport, VariantReport};
+use super::report::{BoxedLabels, LocalisationReport, Report, TaskReport, VariantReport};
 
 /// Width of the column of names.
 const NAME: usize = 10;
@@ -61,26 +61,28 @@ fn task_table(report: &Report, task: Task) -> Option<String> {
         Task::Gzsl => format!("Generalised zero-shot: {labels} seen and unseen labels\n"),
         Task::Seen => format!("Standard classification: {labels} seen labels\n"),
     };
-    let groups = |measures: &TaskReport| {
-        let both = &measures.measures;
-        [both.all_photos.clone(), both.photos_with_a_positive.clone()]
-    };
     let [all, positive] = groups(first);
     let titles = [
         format!("all {} photos", all.photos),
         format!("{} with a positive", positive.photos),
     ];
-    let names = ranking_names(&all);
+    let names = ranking_names(all);
     push_titles(&mut text, &titles, names.len());
-    push_names(&mut text, [&names, &names]);
+    push_names(&mut text, &[&names, &names]);
     for (variant, row) in &rows {
-        let [all, positive] = groups(row).map(|measures| ranking_values(&measures));
-        push_row(&mut text, variant.variant.title(), [&all, &positive]);
+        let values = groups(row).map(ranking_values);
+        push_row(&mut text, variant.variant.title(), &values);
     }
     if task == Task::Seen {
         text += &per_class_table(&rows);
     }
     Some(text)
+}
+
+/// Over all photos, and over those with a positive.
+fn groups(report: &TaskReport) -> [&Measures; 2] {
+    let both = &report.measures;
+    [&both.all_photos, &both.photos_with_a_positive]
 }
 
 fn ranking_names(measures: &Measures) -> Vec<String> {
@@ -116,7 +118,7 @@ fn per_class_table(rows: &[(&VariantReport, &TaskReport)]) -> String {
             "the {} best labels of all photos, per class (C) and overall (O)",
             at.k
         );
-        push_names(&mut text, [&names]);
+        push_names(&mut text, &[&names]);
         for (variant, row) in rows {
             let at = row.measures.all_photos.top.get(place);
             let three = |f1: Option<F1>| match f1 {
@@ -125,11 +127,8 @@ fn per_class_table(rows: &[(&VariantReport, &TaskReport)]) -> String {
             };
             let classes = three(at.and_then(|at| at.per_class));
             let overall = three(at.and_then(|at| at.overall));
-            push_row(
-                &mut text,
-                variant.variant.title(),
-                [&[classes, overall].concat()],
-            );
+            let values = [classes, overall].concat();
+            push_row(&mut text, variant.variant.title(), &[values]);
         }
     }
     text
@@ -142,34 +141,33 @@ fn localisation_table(report: &Report) -> Option<String> {
         .filter_map(|variant| Some((variant, variant.localisation.as_ref()?)))
         .collect();
     let (_, first) = rows.first()?;
-    let chance = |found: Option<super::Localisation>| found.map_or(0.0, |found| found.chance);
-    let pairs = |found: Option<super::Localisation>| found.map_or(0, |found| found.pairs);
-    let mut text = format!(
-        "\nBoxes: {} labels, {} pairs of a photo and a label, chance {:.3}; the unseen among them: \
-         {} labels, {} pairs, chance {:.3}\n",
-        first.labels,
-        pairs(first.all),
-        chance(first.all),
-        first.unseen_labels,
-        pairs(first.unseen),
-        chance(first.unseen),
+    let mut text = String::from(
+        "\nBoxes: pointing game and energy in box, means over labels and (pairs) over pairs of a \
+         photo and a label\n",
     );
-    let names = ["mAP", "pointing", "energy"].map(str::to_owned);
-    let titles = ["all labels".to_owned(), "unseen labels".to_owned()];
+    let title = |what: &str, group: &BoxedLabels| {
+        let BoxedLabels { labels, pairs, .. } = group;
+        let chance = group.over_labels.chance;
+        format!("{labels} {what}, {pairs} pairs, chance {chance:.3}")
+    };
+    let mut titles = vec![title("labels", &first.all)];
+    titles.extend(first.unseen.as_ref().map(|group| title("unseen", group)));
+    let names = ["mAP", "pointing", "energy", "(pairs)"].map(str::to_owned);
     push_titles(&mut text, &titles, names.len());
-    push_names(&mut text, [&names, &names]);
+    push_names(&mut text, &vec![&names[..]; titles.len()]);
     for (variant, row) in rows {
-        let values = |map: Option<super::MeanAveragePrecision>,
-                      found: Option<super::Localisation>| {
-            [
-                map.map(|map| map.mean),
-                found.map(|found| found.pointing),
-                found.map(|found| found.energy_in_box),
-            ]
-        };
-        let all = values(row.all_map, row.all);
-        let unseen = values(row.unseen_map, row.unseen);
-        push_row(&mut text, variant.variant.title(), [&all, &unseen]);
+        let groups: Vec<Vec<Option<f64>>> = std::iter::once(&row.all)
+            .chain(&row.unseen)
+            .map(|group| {
+                vec![
+                    group.map.map(|map| map.mean),
+                    Some(group.over_labels.pointing),
+                    Some(group.over_labels.energy_in_box),
+                    Some(group.over_pairs.pointing),
+                ]
+            })
+            .collect();
+        push_row(&mut text, variant.variant.title(), &groups);
     }
     Some(text)
 }
@@ -186,13 +184,15 @@ fn cost_table(report: &Report) -> Option<String> {
          time and memory of a program with this network alone\n",
         first.labels
     );
-    let names = ["head M", "all M", "head G", "all G", "head ms", "all ms", "peak MiB"];
+    let names = [
+        "head M", "all M", "head G", "all G", "head ms", "all ms", "peak MiB",
+    ];
     push_titles(
         &mut text,
         &["parameters".to_owned(), "multiply-adds".to_owned()],
         2,
     );
-    push_names(&mut text, [&names.map(str::to_owned)]);
+    push_names(&mut text, &[&names.map(str::to_owned)]);
     for (variant, cost) in rows {
         let _ = write!(text, "{:<NAME$}", variant.variant.title());
         let measured = cost.measured;
@@ -225,26 +225,22 @@ fn push_titles(text: &mut String, titles: &[String], columns: usize) {
     text.push('\n');
 }
 
-fn push_names<'a>(text: &mut String, groups: impl IntoIterator<Item = &'a (impl AsRef<[String]> + 'a + ?Sized)>) {
+fn push_names(text: &mut String, groups: &[&[String]]) {
     *text += &" ".repeat(NAME);
-    for (place, group) in groups.into_iter().enumerate() {
+    for (place, group) in groups.iter().enumerate() {
         *text += if place > 0 { "  " } else { "" };
-        for name in group.as_ref() {
+        for name in *group {
             let _ = write!(text, "  {name:>NUMBER$}");
         }
     }
     text.push('\n');
 }
 
-fn push_row<'a>(
-    text: &mut String,
-    name: &str,
-    groups: impl IntoIterator<Item = &'a (impl AsRef<[Option<f64>]> + 'a + ?Sized)>,
-) {
+fn push_row(text: &mut String, name: &str, groups: &[Vec<Option<f64>>]) {
     let _ = write!(text, "{name:<NAME$}");
-    for (place, group) in groups.into_iter().enumerate() {
+    for (place, group) in groups.iter().enumerate() {
         *text += if place > 0 { "  " } else { "" };
-        for value in group.as_ref() {
+        for value in group {
             let value = value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
             let _ = write!(text, "  {value:>NUMBER$}");
         }

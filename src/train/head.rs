@@ -152,6 +152,19 @@ pub fn write_head(
         .chain(words)
         .map(|(name, text)| ((*name).to_owned(), text.clone()))
         .collect();
-    let bytes = safetensors::serialize(head, Some(metadata)).map_err(candle_core::Error::wrap)?;
+    write_tensors(path, head, metadata)
+}
+
+/// Writes tensors as they are.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_tensors(
+    path: &Path,
+    tensors: &BTreeMap<String, Tensor>,
+    metadata: HashMap<String, String>,
+) -> std::result::Result<(), TrainError> {
+    let bytes = safetensors::serialize(tensors, Some(metadata));
+    let bytes = bytes.map_err(candle_core::Error::wrap)?;
     Ok(write_atomically(path, |writer| writer.write_all(&bytes))?)
 }

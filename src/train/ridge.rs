@@ -58,7 +58,9 @@ pub fn ridge(
     let rows = bundle.classifier_rows().ok_or(RidgeError::NoClassifier)?;
     let targets = teacher_rows(&classes, rows)?;
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
-    let batches = names.chunks(BATCH).map(|names| bundle.encoder.encode(names));
+    let batches = names
+        .chunks(BATCH)
+        .map(|names| bundle.encoder.encode(names));
     let vectors = Tensor::cat(&batches.collect::<Result<Vec<_>, _>>()?, 0)?;
     let weight = regression(&vectors.to_device(&Device::Cpu)?, &targets, lambda)?;
     Ok(HashMap::from([("classifier.weight".to_owned(), weight)]))
@@ -87,13 +89,18 @@ fn regression(vectors: &Tensor, targets: &Tensor, lambda: f64) -> Result<Tensor,
     let vectors = vectors.to_dtype(DType::F64)?;
     let (dimension, channels) = (vectors.dim(1)?, targets.dim(1)?);
     let transposed = vectors.t()?.contiguous()?;
-    let mut gram = transposed.matmul(&vectors)?.flatten_all()?.to_vec1::<f64>()?;
+    let mut gram = transposed
+        .matmul(&vectors)?
+        .flatten_all()?
+        .to_vec1::<f64>()?;
     for place in 0..dimension {
         gram[place * dimension + place] += lambda;
     }
-    let products = transposed.matmul(targets)?.flatten_all()?.to_vec1::<f64>()?;
-    let solution =
-        cholesky::solve(gram, products, dimension).ok_or(RidgeError::Lambda(lambda))?;
+    let products = transposed
+        .matmul(targets)?
+        .flatten_all()?
+        .to_vec1::<f64>()?;
+    let solution = cholesky::solve(gram, products, dimension).ok_or(RidgeError::Lambda(lambda))?;
     let weight = Tensor::from_vec(solution, (dimension, channels), &Device::Cpu)?;
     Ok(weight.t()?.to_dtype(DType::F32)?.contiguous()?)
 }
