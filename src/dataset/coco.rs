@@ -144,17 +144,10 @@ fn categories(
     Ok((vocabulary, places))
 }
 
-/// Labels and boxes of every image.
-type Found = Vec<(Vec<u32>, Vec<LabelledBox>)>;
-
-fn annotations(
-    path: &Path,
-    instances: &Instances,
-    categories: &HashMap<u64, u32>,
-    builder: &mut Builder,
-) -> Result<Found, DatasetError> {
+/// The place of each image.
+fn image_places(path: &Path, images: &[Image]) -> Result<HashMap<u64, usize>, DatasetError> {
     let mut places = HashMap::new();
-    for (place, image) in instances.images.iter().enumerate() {
+    for (place, image) in images.iter().enumerate() {
         let sized = image.width >= 1.0 && image.height >= 1.0;
         if !sized || places.insert(image.id, place).is_some() {
             let what = if sized {
@@ -166,6 +159,19 @@ fn annotations(
             return Err(DatasetError::content(path, reason));
         }
     }
+    Ok(places)
+}
+
+/// Labels and boxes of every image.
+type Found = Vec<(Vec<u32>, Vec<LabelledBox>)>;
+
+fn annotations(
+    path: &Path,
+    instances: &Instances,
+    categories: &HashMap<u64, u32>,
+    builder: &mut Builder,
+) -> Result<Found, DatasetError> {
+    let places = image_places(path, &instances.images)?;
     let mut found = Found::new();
     found.resize_with(instances.images.len(), Default::default);
     let (mut strays, mut crowds, mut empty) = (0, 0, 0);
