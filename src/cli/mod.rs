@@ -2,6 +2,7 @@
 
 mod bench;
 mod common;
+mod data;
 mod eval;
 mod import;
 mod predict;

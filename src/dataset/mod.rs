@@ -2,15 +2,25 @@
 //!
 //! A label of a photo is +1, -1 or 0, unknown (the paper's Eq. 10 takes only known ones).
 
+mod builder;
+mod coco;
 mod error;
 pub mod features;
+mod folder;
+mod kind;
 mod labels;
+mod nus_wide;
+mod open_images;
+mod pickle;
 mod report;
 mod split;
+mod table;
 mod text;
+mod voc;
 
 pub use error::DatasetError;
 pub use features::{CacheError, Content, FeatureCache, FillReport, Progress, Which};
+pub use kind::{Kind, Part, UnknownKind, open};
 pub use labels::{Negatives, PhotoLabels};
 pub use report::{Report, UnknownLabel};
 pub use split::Split;

@@ -1,0 +1,80 @@
+//! The options that choose photos with labels, shared by training and evaluation.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::common::complain;
+use crate::dataset::{self, Dataset, Kind, Part, Split};
+use crate::files::shown;
+
+/// How many names are told before the others are only counted.
+const NAMED: usize = 5;
+
+/// Options of every command that reads data sets.
+#[derive(Clone, Debug, Args)]
+pub struct DatasetArguments {
+    /// Folder of a data set; repeat it for several that become one
+    #[arg(long, value_name = "DIR", required = true)]
+    pub data: Vec<PathBuf>,
+    /// What the data sets are: folder, coco, voc, nus-wide or open-images (default: known by their
+    /// files)
+    #[arg(long, value_name = "KIND")]
+    pub data_kind: Option<Kind>,
+    /// Part of the data sets, such as train, val or test
+    #[arg(long, value_name = "NAME")]
+    pub part: Option<String>,
+    /// File with the labels that no training may see, one a line (default: the data set's own
+    /// unseen labels, if it has such)
+    #[arg(long, value_name = "FILE")]
+    pub unseen: Option<PathBuf>,
+}
+
+impl DatasetArguments {
+    /// Reads the data sets as one, with the split of their labels; says on standard error what each
+    /// of them has and lacks. Without `--part` it is `usual`, or the only part of a set.
+    pub fn read(&self, usual: &str) -> Result<(Dataset, Split)> {
+        let part = match &self.part {
+            Some(name) => Part::Named(name),
+            None => Part::Usual(usual),
+        };
+        let mut sets = Vec::with_capacity(self.data.len());
+        for path in &self.data {
+            let set = dataset::open(path, self.data_kind, part)?;
+            tell(path, &set);
+            sets.push(set);
+        }
+        let set = Dataset::merge(sets);
+        if set.photos.is_empty() {
+            bail!("there is no photo in these data sets; name others with --data or --part");
+        }
+        let split = match &self.unseen {
+            Some(path) => Split::read(path, &set.labels)?,
+            None => Split::of_places(set.labels.len(), &set.unseen),
+        };
+        tell_unknown(&split);
+        Ok((set, split))
+    }
+}
+
+fn tell(path: &Path, set: &Dataset) {
+    for line in set.report.to_string().lines() {
+        complain(&format!("{}: {line}", shown(path)));
+    }
+}
+
+fn tell_unknown(split: &Split) {
+    let unknown = split.unknown();
+    if unknown.is_empty() {
+        return;
+    }
+    let named = unknown[..unknown.len().min(NAMED)].join("”, “");
+    let others = match unknown.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        others => format!(" and {others} others"),
+    };
+    complain(&format!(
+        "to be unseen, but no label of these data sets: “{named}”{others}"
+    ));
+}
