@@ -176,11 +176,14 @@ impl Options {
             .map(|(label, _)| label.as_str())
             .collect();
         if !leaked.is_empty() {
+            let others = match leaked.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                others => format!(" and {others} others"),
+            };
             common::complain(&format!(
-                "{} labels are to be unseen, but this bundle was trained on them, so the zero-shot \
-                 numbers are none: {}",
-                leaked.len(),
-                leaked[..leaked.len().min(NAMED)].join(", ")
+                "this bundle was trained on labels that are to be unseen, so they say nothing of \
+                 zero-shot: “{}”{others}",
+                leaked[..leaked.len().min(NAMED)].join("”, “")
             ));
         }
         Ok(LabelSets::new(bundle, &dataset.labels, vectors, |l| {

@@ -2,7 +2,7 @@
 
 mod bench;
 mod common;
-pub mod data;
+mod data;
 mod eval;
 mod import;
 mod predict;

@@ -110,17 +110,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_regression_is_the_closed_form() -> Result<(), RidgeError> {
-        // One vector a = (3, 4) with target 26: w = a · 26 / (|a|² + λ) = a for λ = 1.
-        let vectors = Tensor::new(&[[3f32, 4.0]], &Device::Cpu)?;
-        let targets = Tensor::new(&[[26f64, 52.0]], &Device::Cpu)?;
-        let weight = regression(&vectors, &targets, 1.0)?.to_vec2::<f32>()?;
-        assert_eq!(weight.len(), 2);
-        for (row, expected) in weight.iter().zip([[3.0, 4.0], [6.0, 8.0]]) {
-            for (found, expected) in row.iter().zip(expected) {
-                assert!((found - expected).abs() < 1e-6, "{weight:?}");
-            }
+    fn the_regression_is_that_of_scikit_learn() -> Result<(), RidgeError> {
+        #[derive(serde::Deserialize)]
+        struct Fixture {
+            vectors: Vec<Vec<f64>>,
+            targets: Vec<Vec<f64>>,
+            lambda: f64,
+            weight: Vec<Vec<f32>>,
         }
+        let text = include_str!("../../tests/reference/ridge.json");
+        let fixture: Fixture = serde_json::from_str(text).expect("the fixture");
+        let vectors = Tensor::new(fixture.vectors, &Device::Cpu)?;
+        let targets = Tensor::new(fixture.targets, &Device::Cpu)?;
+        let weight = regression(&vectors, &targets, fixture.lambda)?;
+        let expected = Tensor::new(fixture.weight, &Device::Cpu)?;
+        assert_eq!(weight.dims(), expected.dims());
+        let off = (weight - expected)?.abs()?.max_all()?.to_scalar::<f32>()?;
+        assert!(off < 1e-6, "off by {off}");
         for lambda in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(regression(&vectors, &targets, lambda).is_err());
         }
