@@ -313,11 +313,12 @@ mod tests {
     fn large_scores_do_not_overflow() -> Result<()> {
         on_every_instruction_set(|| {
             let qkv = (random(1.0, &[1, 20, 48]) * 100.0)?;
+            // Scores of thousands: their rounding alone changes the attention by some 1e-4.
             assert_same_gradients(
                 &[qkv],
                 |[qkv]| self_attention(qkv, 2, None),
                 |[qkv]| plain(qkv, 2, None),
-                1e-4,
+                1e-3,
             )
         })
     }

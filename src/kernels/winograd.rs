@@ -39,26 +39,8 @@ impl PackedWinograd {
         activation: Activation,
         affine: Option<(Vec<f32>, Vec<f32>)>,
     ) -> Self {
-        // Place after place, and in the order in which each place's matrix is packed.
+        let transformed = transform_weights(weight, [outputs, inputs]);
         let size = inputs * outputs;
-        let transform = |to: SharedMut| {
-            parallel::for_each_piece(parallel::pieces(PLACES * size).min(inputs), |piece| {
-                let pieces = parallel::pieces(PLACES * size).min(inputs);
-                for input in parallel::part(inputs, pieces, piece) {
-                    for output in 0..outputs {
-                        let window = &weight[(output * inputs + input) * 9..][..9];
-                        let places = transform_weight(window).into_iter().enumerate();
-                        for (place, value) in places {
-                            let entry = place * size + input * outputs + output;
-                            // SAFETY: in the allocation; each piece writes inputs of its own.
-                            unsafe { to.at(entry).write(value) };
-                        }
-                    }
-                }
-            });
-        };
-        // SAFETY: every entry of every place is written.
-        let transformed = unsafe { filled(PLACES * size, transform) };
         let matrices = (0..PLACES)
             .into_par_iter()
             .map(|place| {
@@ -186,6 +168,30 @@ impl Grid {
             in_image % self.columns * 2,
         )
     }
+}
+
+/// The transformed weights, place after place and in the order in which each place's matrix is
+/// packed: `[16, in, out]` of `[out, in, 3, 3]`.
+fn transform_weights(weight: &[f32], [outputs, inputs]: [usize; 2]) -> Vec<f32> {
+    let size = inputs * outputs;
+    let transform = |to: SharedMut| {
+        let pieces = parallel::pieces(PLACES * size).min(inputs);
+        parallel::for_each_piece(pieces, |piece| {
+            for input in parallel::part(inputs, pieces, piece) {
+                for output in 0..outputs {
+                    let window = &weight[(output * inputs + input) * 9..][..9];
+                    let places = transform_weight(window).into_iter().enumerate();
+                    for (place, value) in places {
+                        let entry = place * size + input * outputs + output;
+                        // SAFETY: in the allocation; each piece writes inputs of its own.
+                        unsafe { to.at(entry).write(value) };
+                    }
+                }
+            }
+        });
+    };
+    // SAFETY: every entry of every place is written.
+    unsafe { filled(PLACES * size, transform) }
 }
 
 /// G g Gᵀ with G = [1 0 0; ½ ½ ½; ½ -½ ½; 0 0 1].
