@@ -144,17 +144,10 @@ fn categories(
     Ok((vocabulary, places))
 }
 
-/// Labels and boxes of every image.
-type Found = Vec<(Vec<u32>, Vec<LabelledBox>)>;
-
-fn annotations(
-    path: &Path,
-    instances: &Instances,
-    categories: &HashMap<u64, u32>,
-    builder: &mut Builder,
-) -> Result<Found, DatasetError> {
+/// The place of each image.
+fn image_places(path: &Path, images: &[Image]) -> Result<HashMap<u64, usize>, DatasetError> {
     let mut places = HashMap::new();
-    for (place, image) in instances.images.iter().enumerate() {
+    for (place, image) in images.iter().enumerate() {
         let sized = image.width >= 1.0 && image.height >= 1.0;
         if !sized || places.insert(image.id, place).is_some() {
             let what = if sized {
@@ -166,6 +159,19 @@ fn annotations(
             return Err(DatasetError::content(path, reason));
         }
     }
+    Ok(places)
+}
+
+/// Labels and boxes of every image.
+type Found = Vec<(Vec<u32>, Vec<LabelledBox>)>;
+
+fn annotations(
+    path: &Path,
+    instances: &Instances,
+    categories: &HashMap<u64, u32>,
+    builder: &mut Builder,
+) -> Result<Found, DatasetError> {
+    let places = image_places(path, &instances.images)?;
     let mut found = Found::new();
     found.resize_with(instances.images.len(), Default::default);
     let (mut strays, mut crowds, mut empty) = (0, 0, 0);
@@ -226,4 +232,83 @@ fn photo_folder(folder: &Path, part: &str, first: Option<&Image>) -> PathBuf {
 pub(super) fn part_of_file(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     part_of(path).unwrap_or_else(|| stem.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, row, rows};
+    use crate::dataset::{Part, open};
+
+    const IMAGES: &str = r#""images": [
+        {"id": 7, "file_name": "a.jpg", "width": 200, "height": 100, "license": 3},
+        {"id": 9, "file_name": "b.jpg", "width": 50, "height": 50}],
+        "categories": [{"id": 1, "name": "person"}, {"id": 90, "name": "dining table"}]"#;
+
+    fn instances(annotations: &str) -> String {
+        format!("{{\"info\": {{}}, {IMAGES},\n\"annotations\": [{annotations}]}}")
+    }
+
+    fn fixture(annotations: &str) -> Fixture {
+        let fixture = Fixture::new();
+        fixture.photos(&["val2017/a.jpg", "val2017/b.jpg"]);
+        fixture.write("annotations/instances_val2017.json", instances(annotations));
+        fixture
+    }
+
+    #[test]
+    fn instances_become_labels_and_boxes() {
+        let fixture = fixture(
+            r#"{"image_id": 7, "category_id": 90, "bbox": [20, 10, 100, 50], "iscrowd": 0,
+                "segmentation": [[1, 2, 3]], "area": 5},
+               {"image_id": 9, "category_id": 1, "bbox": [0, 0, 50, 50], "iscrowd": 1},
+               {"image_id": 7, "category_id": 90, "bbox": [20, 10, 0, 50]},
+               {"image_id": 8, "category_id": 1, "bbox": [0, 0, 50, 50]},
+               {"image_id": 9, "category_id": 2, "bbox": [0, 0, 50, 50]}"#,
+        );
+        let set = fixture.open("val").unwrap();
+        assert_eq!(set.labels, ["person", "dining table"]);
+        assert_eq!(rows(&set), [row("a.jpg", &[-1, 1]), row("b.jpg", &[1, -1])]);
+        let [labelled] = set.photos[0].boxes[..] else {
+            panic!("{:?}", set.photos[0].boxes);
+        };
+        let corners = [labelled.x0, labelled.y0, labelled.x1, labelled.y1];
+        assert_eq!((labelled.label, corners), (1, [0.1, 0.1, 0.6, 0.6]));
+        assert!(set.photos[1].boxes.is_empty());
+        assert_eq!(set.report.notes.len(), 3, "{}", set.report);
+        assert_eq!(set.report.unknown_labels[0].name, "category 2");
+    }
+
+    #[test]
+    fn one_file_may_be_named_and_photos_lie_beside() {
+        let fixture = fixture("");
+        let path = fixture.path().join("annotations/instances_val2017.json");
+        let set = open(&path, None, Part::Usual("train")).unwrap();
+        assert_eq!((set.photos.len(), set.report.missing_photos), (2, 0));
+    }
+
+    #[test]
+    fn broken_files_are_named() {
+        let file = "annotations/instances_val2017.json";
+        let fixture = fixture("");
+        let refused = |text: &str| {
+            fixture.write(file, text);
+            fixture.refused("val2017")
+        };
+        let cut = refused(&instances("")[..200]);
+        assert!(cut.starts_with(&format!("{file} line ")), "{cut}");
+        let other = refused("{\"images\": []}");
+        assert!(
+            other.contains("line 1: not COCO instances (missing field"),
+            "{other}"
+        );
+        let twice = refused(&instances("").replace("\"id\": 9,", "\"id\": 7,"));
+        assert!(twice.ends_with("the image 7 is there twice"), "{twice}");
+        let flat = refused(&instances("").replace("\"height\": 50", "\"height\": 0"));
+        assert!(flat.ends_with("the image 9 has no size"), "{flat}");
+        let category = refused(&instances("").replace("\"id\": 90", "\"id\": 1"));
+        assert!(
+            category.ends_with("the category 1 is there twice"),
+            "{category}"
+        );
+    }
 }

@@ -245,3 +245,149 @@ fn labels_of_boxes(boxes: &Boxes) -> Vec<(String, Vec<u32>)> {
         .map(|(photo, (_, boxes))| (photo.clone(), labels(boxes)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, row, rows};
+
+    fn fixture() -> Fixture {
+        let fixture = Fixture::new();
+        fixture.write("vocabulary.txt", "dog\ntraffic light\ncat\n");
+        fixture.photos(&["images/a.jpg", "images/b.jpg", "images/c.jpg"]);
+        fixture
+    }
+
+    #[test]
+    fn labels_of_the_vocabulary_that_are_not_listed_are_negative() {
+        let fixture = fixture();
+        fixture.write("train.tsv", "a.jpg\tcat,Traffic  Light\nb.jpg\t\n");
+        let set = fixture.open("train").unwrap();
+        assert_eq!(set.labels, ["dog", "traffic light", "cat"]);
+        assert_eq!(
+            rows(&set),
+            [row("a.jpg", &[-1, 1, 1]), row("b.jpg", &[-1, -1, -1])]
+        );
+        assert!(set.name.ends_with(" train"));
+        assert_eq!((set.report.positives, set.report.negatives), (2, 4));
+        assert!(set.photos[0].path.ends_with("images/a.jpg"));
+    }
+
+    #[test]
+    fn foreign_line_ends_and_byte_order_marks_are_understood() {
+        let fixture = fixture();
+        fixture.write("vocabulary.txt", "\u{feff}dog\r\ncat\r\n");
+        fixture.write("train.tsv", "\u{feff}a.jpg\tcat\r\n\r\nb.jpg\tdog,\r\n");
+        let set = fixture.open("train").unwrap();
+        assert_eq!(rows(&set), [row("a.jpg", &[-1, 1]), row("b.jpg", &[1, -1])]);
+    }
+
+    #[test]
+    fn missing_photos_and_unknown_labels_are_counted() {
+        let fixture = fixture();
+        fixture.write("val.tsv", "a.jpg\tdog,yak\nz.jpg\tdog\nc.jpg\tyak,gnu\n");
+        let report = fixture.open("val").unwrap().report;
+        assert_eq!((report.photos, report.missing_photos), (2, 1));
+        let unknown = report
+            .unknown_labels
+            .iter()
+            .map(|l| (l.name.as_str(), l.times));
+        assert_eq!(unknown.collect::<Vec<_>>(), [("gnu", 1), ("yak", 2)]);
+    }
+
+    #[test]
+    fn without_a_vocabulary_only_what_is_listed_is_known() {
+        let fixture = Fixture::new();
+        fixture.photos(&["a.jpg", "b.jpg"]);
+        fixture.write("train.tsv", "a.jpg\tdog\nb.jpg\tcat,dog\n");
+        let set = fixture.open("train").unwrap();
+        assert_eq!(rows(&set), [row("a.jpg", &[1, 0]), row("b.jpg", &[1, 1])]);
+        assert!(set.report.notes[0].starts_with("no vocabulary.txt"));
+    }
+
+    #[test]
+    fn a_table_with_a_header_serves_too() {
+        let fixture = fixture();
+        fixture.write(
+            "test.csv",
+            "Labels,id,photo\n\"cat, dog\",1,a.jpg\ncat;dog,2,b.jpg\n,3,c.jpg\n",
+        );
+        let set = fixture.open("test").unwrap();
+        assert_eq!(
+            rows(&set),
+            [
+                row("a.jpg", &[1, -1, 1]),
+                row("b.jpg", &[1, -1, 1]),
+                row("c.jpg", &[-1, -1, -1])
+            ]
+        );
+    }
+
+    #[test]
+    fn boxes_go_with_their_photos_or_are_the_set() {
+        let fixture = fixture();
+        fixture.write(
+            "boxes.tsv",
+            "photo\tlabel\tx0\ty0\tx1\ty1\nb.jpg\tcat\t0.1\t0.2\t0.5\t0.9\nb.jpg\tcat\t0\t0\t1\t1\n\
+             a.jpg\tdog\t0\t0\t0.5\t0.5\n",
+        );
+        let set = fixture.open("boxes").unwrap();
+        assert_eq!(
+            rows(&set),
+            [row("b.jpg", &[-1, -1, 1]), row("a.jpg", &[1, -1, -1])]
+        );
+        assert_eq!(set.photos[0].boxes.len(), 2);
+        assert_eq!(
+            (set.photos[0].boxes[0].label, set.photos[0].boxes[0].y1),
+            (2, 0.9)
+        );
+        fixture.write("val.tsv", "a.jpg\tdog\nc.jpg\t\n");
+        let set = fixture.open("val").unwrap();
+        assert_eq!(
+            (set.photos[0].boxes.len(), set.photos[1].boxes.len()),
+            (1, 0)
+        );
+    }
+
+    #[test]
+    fn broken_rows_are_named() {
+        let fixture = fixture();
+        for (text, expected) in [
+            (
+                "a.jpg\tdog\nb.jpg dog\n",
+                "train.tsv line 2: not a photo and its labels",
+            ),
+            (
+                "a.jpg\tdog\tcat\n",
+                "train.tsv line 1: not a photo and its labels",
+            ),
+            ("\tdog\n", "train.tsv line 1: not a photo and its labels"),
+            (
+                "a.jpg\tdog\n\na.jpg\tcat\n",
+                "train.tsv line 3: “a.jpg” is already listed in line 1",
+            ),
+        ] {
+            fixture.write("train.tsv", text);
+            let refused = fixture.refused("train");
+            assert!(refused.starts_with(expected), "{refused}");
+        }
+        fixture.write("train.tsv", "a.jpg\tdog\n");
+        for (text, expected) in [
+            (
+                "a.jpg\tdog\t0\t0\t1\n",
+                "boxes.tsv line 2: not a photo, a label and x0",
+            ),
+            (
+                "a.jpg\tdog\t0\t0\t1\tx\n",
+                "boxes.tsv line 2: not a photo, a label and x0",
+            ),
+            (
+                "a.jpg\tdog\t0.5\t0\t0.5\t1\n",
+                "boxes.tsv line 2: the box has no area",
+            ),
+        ] {
+            fixture.write("boxes.tsv", format!("photo\tlabel\tx0\ty0\tx1\ty1\n{text}"));
+            let refused = fixture.refused("train");
+            assert!(refused.starts_with(expected), "{refused}");
+        }
+    }
+}

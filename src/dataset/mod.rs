@@ -15,6 +15,8 @@ mod pickle;
 mod report;
 mod split;
 mod table;
+#[cfg(test)]
+mod testing;
 mod text;
 mod voc;
 

@@ -280,3 +280,88 @@ fn refuse_more(mut lines: Lines, photos: usize) -> Result<(), DatasetError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, row, rows};
+
+    /// Three tags, two concepts, one of them a tag too: two seen and two unseen labels.
+    fn fixture() -> Fixture {
+        let fixture = Fixture::new();
+        fixture.write("ConceptsList/Concepts81.txt", "sky\r\nwhales\r\n");
+        fixture.write("NUS_WID_Tags/TagList1k.txt", "nature\r\nsky\r\nblue\r\n");
+        fixture.write(
+            "ImageList/Imagelist.txt",
+            "actor\\1.jpg\r\nzoo\\2.jpg\r\nzoo\\3.jpg\r\n",
+        );
+        fixture.write("ImageList/TestImagelist.txt", "zoo\\3.jpg\nactor\\1.jpg\n");
+        fixture.write(
+            "NUS_WID_Tags/AllTags1k.txt",
+            "1 1 0 \r\n0\t0\t1\r\n0 0 1\r\n",
+        );
+        fixture.write("AllLabels/Labels_sky.txt", "0\r\n1\r\n1\r\n");
+        fixture.write("AllLabels/Labels_whales.txt", "0\n0\n1\n");
+        fixture.photos(&["Flickr/actor/1.jpg", "Flickr/zoo/3.jpg"]);
+        fixture
+    }
+
+    #[test]
+    fn columns_are_tags_that_are_no_concepts_and_then_concepts() {
+        let set = fixture().open("all").unwrap();
+        assert_eq!(set.labels, ["nature", "blue", "sky", "whales"]);
+        assert_eq!(set.unseen, [2, 3]);
+        // The tag "sky" of the first photo does not count: people said that there is none.
+        assert_eq!(
+            rows(&set),
+            [row("1.jpg", &[1, -1, -1, -1]), row("3.jpg", &[-1, 1, 1, 1])]
+        );
+        assert_eq!(set.report.missing_photos, 1);
+    }
+
+    #[test]
+    fn a_part_keeps_its_own_order_with_either_kind_of_matrix() {
+        let fixture = fixture();
+        let expected = [row("3.jpg", &[-1, 1, 1, 1]), row("1.jpg", &[1, -1, -1, -1])];
+        assert_eq!(rows(&fixture.open("test").unwrap()), expected);
+        std::fs::remove_dir_all(fixture.path().join("AllLabels")).unwrap();
+        fixture.write("Groundtruth/TrainTestLabels/Labels_sky_Test.txt", "1\n0\n");
+        fixture.write("TrainTestLabels/Labels_whales_Test.txt", "1\n0\n");
+        assert_eq!(rows(&fixture.open("test").unwrap()), expected);
+    }
+
+    #[test]
+    fn matrices_that_do_not_fit_are_named() {
+        let fixture = fixture();
+        let tags = |text: &str| {
+            fixture.write("NUS_WID_Tags/AllTags1k.txt", text);
+            fixture.refused("all")
+        };
+        let file = "NUS_WID_Tags/AllTags1k.txt";
+        assert_eq!(
+            tags("1 1 0\n0 1\n0 0 1\n"),
+            format!("{file} line 2: 2 columns for 3 tags")
+        );
+        assert_eq!(
+            tags("1 1 0\n0 2 1\n"),
+            format!("{file} line 2: “2” in column 2 is not 0 or 1")
+        );
+        assert!(tags("1 1 0\n").starts_with(&format!("{file}: 1 rows for 3 photos")));
+        let more = tags("1 1 0\n1 1 0\n1 1 0\n1 1 0\n");
+        assert!(
+            more.starts_with(&format!("{file} line 4: a row more")),
+            "{more}"
+        );
+        fixture.write("AllLabels/Labels_sky.txt", "0\n1\nx\n");
+        fixture.write(file, "1 1 0\n1 1 0\n1 1 0\n");
+        assert_eq!(
+            fixture.refused("all"),
+            "AllLabels/Labels_sky.txt line 3: not 0 or 1"
+        );
+        fixture.write("ImageList/TestImagelist.txt", "zoo\\9.jpg\n");
+        let stranger = fixture.refused("test");
+        assert!(
+            stranger.contains("“zoo/9.jpg” is not in ImageList/Imagelist.txt"),
+            "{stranger}"
+        );
+    }
+}

@@ -258,3 +258,141 @@ fn photo_id(text: &str) -> Option<u64> {
     let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, row, rows};
+    use super::MOST_POSITIVES;
+
+    const HEADER: &str = "ImageID,Source,LabelName,Confidence\n";
+
+    fn fixture() -> Fixture {
+        let fixture = Fixture::new();
+        fixture.write(
+            "class-descriptions.csv",
+            "/m/a,Dog\n/m/b,\"Ducks, geese\"\n/m/c,Crane\n/m/d,Crane\n/m/e,Yak\n",
+        );
+        fixture.write("classes-trainable.txt", "/m/c\r\n/m/a\r\n/m/d\r\n");
+        fixture.write("unseen_labels.txt", "/m/x\n/m/b\n/m/e\n");
+        fixture.write("top_400_unseen.csv", "\u{feff}2\r\n1\r\n");
+        fixture.photos(&["test/00000000000000aa.jpg", "test/00000000000000bb.jpg"]);
+        fixture
+    }
+
+    #[test]
+    fn labels_are_confirmed_denied_or_unknown() {
+        let fixture = fixture();
+        fixture.write(
+            "test-annotations-human-imagelabels.csv",
+            format!(
+                "{HEADER}00000000000000bb,verification,/m/a,1\n00000000000000aa,v,/m/e,0\n\
+                 00000000000000bb,v,/m/b,0.0\n00000000000000bb,v,/m/z,1\n00000000000000cc,v,/m/a,1\n"
+            ),
+        );
+        let set = fixture.open("test").unwrap();
+        assert_eq!(set.labels, ["Crane", "Dog", "Crane", "Yak", "Ducks, geese"]);
+        assert_eq!(set.unseen, [3, 4]);
+        assert_eq!(
+            rows(&set),
+            [
+                row("00000000000000bb.jpg", &[0, 1, 0, 0, -1]),
+                row("00000000000000aa.jpg", &[0, 0, 0, -1, 0])
+            ]
+        );
+        assert_eq!(set.report.missing_photos, 1);
+        assert_eq!(set.report.unknown_labels[0].name, "/m/z");
+    }
+
+    #[test]
+    fn training_keeps_photos_with_few_positive_labels() {
+        let fixture = fixture();
+        let classes: Vec<String> = (0..=MOST_POSITIVES).map(|i| format!("/m/{i}")).collect();
+        fixture.write("classes-trainable.txt", classes.join("\n"));
+        let label = |photo: u8, class: &String| format!("00000000000000{photo:02x},v,{class},1\n");
+        let photo = |photo: u8, count: usize| -> String {
+            classes[..count]
+                .iter()
+                .map(|class| label(photo, class))
+                .collect()
+        };
+        let text = HEADER.to_owned()
+            + &photo(1, MOST_POSITIVES)
+            + &photo(2, MOST_POSITIVES + 1)
+            + &label(3, &"/m/e".to_owned());
+        fixture.write("train-annotations-human-imagelabels.csv", text);
+        fixture.photos(&[
+            "images/train/0000000000000001.jpg",
+            "images/train/0000000000000002.jpg",
+        ]);
+        let set = fixture.open("train").unwrap();
+        assert_eq!(set.photos.len(), 1);
+        assert_eq!(set.photos[0].labels.positives.len(), MOST_POSITIVES);
+        let notes = set.report.notes.join("\n");
+        assert!(
+            notes.contains("2 photos without 1 to 40 positive"),
+            "{notes}"
+        );
+        assert!(notes.contains("/m/0 has no description"), "{notes}");
+    }
+
+    #[test]
+    fn a_list_of_unseen_classes_of_ones_own_comes_first() {
+        let fixture = fixture();
+        fixture.write("unseen.txt", "/m/e\n");
+        fixture.write(
+            "test-annotations-human-imagelabels.csv",
+            format!("{HEADER}00000000000000aa,v,/m/e,1\n"),
+        );
+        assert_eq!(fixture.open("test").unwrap().labels.len(), 4);
+    }
+
+    #[test]
+    fn broken_rows_are_named() {
+        let fixture = fixture();
+        let file = "test-annotations-human-imagelabels.csv";
+        for (text, expected) in [
+            (
+                "00000000000000aa,v,/m/a\n",
+                "line 2: 3 columns where the header has 4",
+            ),
+            (
+                "aa,v,/m/a,1\n",
+                "line 2: “aa” is not the 16 hexadecimal digits",
+            ),
+            (
+                "+0000000000000aa,v,/m/a,1\n",
+                "line 2: “+0000000000000aa” is not the 16",
+            ),
+            (
+                "00000000000000aa,v,/m/a,0.5\n",
+                "line 2: the confidence “0.5” is not 0 or 1",
+            ),
+        ] {
+            fixture.write(file, format!("{HEADER}{text}"));
+            let refused = fixture.refused("test");
+            assert!(
+                refused.starts_with(&format!("{file} {expected}")),
+                "{refused}"
+            );
+        }
+        fixture.write(file, "ImageID,Source,Confidence\n");
+        let refused = fixture.refused("test");
+        assert!(
+            refused.ends_with("line 1: the header has no column “LabelName”"),
+            "{refused}"
+        );
+        fixture.write(file, HEADER);
+        fixture.write("top_400_unseen.csv", "1\n3\n");
+        let refused = fixture.refused("test");
+        assert_eq!(
+            refused,
+            "top_400_unseen.csv line 2: “3” is no place in a list of 3 classes"
+        );
+        fixture.write("classes-trainable.txt", "/m/a\n/m/a\n");
+        let refused = fixture.refused("test");
+        assert_eq!(
+            refused,
+            "classes-trainable.txt line 2: the class /m/a is there twice"
+        );
+    }
+}

@@ -31,68 +31,87 @@ impl Table {
     /// Text that is not UTF-8, a quote that does not end or ends amid a cell.
     pub fn row(&mut self) -> Result<Option<&[String]>, DatasetError> {
         loop {
-            let Some(line) = self.lines.read()? else {
-                return Ok(None);
-            };
-            let blank = line.trim_ascii().is_empty();
-            if !blank {
-                break;
+            match self.lines.read()? {
+                None => return Ok(None),
+                Some(line) if line.trim_ascii().is_empty() => {}
+                Some(_) => break,
             }
         }
         self.line = self.lines.number;
         self.count = 0;
-        let mut parser = Parser::Start;
+        let mut place = Place::Start;
         loop {
-            let text = str::from_utf8(self.lines.last()).map_err(|_| self.refuse(NOT_UTF8))?;
-            let text = match self.line {
-                1 => text.trim_start_matches('\u{feff}'),
-                _ => text,
-            };
-            for c in text.chars() {
-                parser = match (parser, c) {
-                    (Parser::Start, '"') => {
-                        begin(&mut self.cells, &mut self.count);
-                        Parser::Quoted
-                    }
-                    (Parser::Start, ',') => {
-                        begin(&mut self.cells, &mut self.count);
-                        Parser::Start
-                    }
-                    (Parser::Start, c) => {
-                        begin(&mut self.cells, &mut self.count).push(c);
-                        Parser::Plain
-                    }
-                    (Parser::Plain | Parser::Closed, ',') => Parser::Start,
-                    (Parser::Quoted, '"') => Parser::Closed,
-                    (Parser::Plain | Parser::Quoted, c) => {
-                        self.cells[self.count - 1].push(c);
-                        parser
-                    }
-                    (Parser::Closed, '"') => {
-                        self.cells[self.count - 1].push('"');
-                        Parser::Quoted
-                    }
-                    (Parser::Closed, _) => return Err(self.refuse(AMID)),
-                };
-            }
-            match parser {
-                Parser::Quoted => {
+            place = self.parse_line(place)?;
+            match place {
+                Place::Quoted => {
                     // The cell goes on in the next line.
-                    if self.cells[self.count - 1].len() > LONGEST_CELL
-                        || self.lines.read()?.is_none()
-                    {
+                    let too_long = self.cell().len() > LONGEST_CELL;
+                    if too_long || self.lines.read()?.is_none() {
                         return Err(self.refuse("a quote has no end"));
                     }
-                    self.cells[self.count - 1].push('\n');
+                    self.cell().push('\n');
                 }
-                Parser::Start => {
-                    begin(&mut self.cells, &mut self.count);
-                    break;
+                Place::Start => {
+                    self.begin_cell();
+                    return Ok(Some(&self.cells[..self.count]));
                 }
-                Parser::Plain | Parser::Closed => break,
+                Place::Plain | Place::Closed => return Ok(Some(&self.cells[..self.count])),
             }
         }
-        Ok(Some(&self.cells[..self.count]))
+    }
+
+    /// Takes in the line that was read last, from `place` in a row; returns the place at its end.
+    fn parse_line(&mut self, mut place: Place) -> Result<Place, DatasetError> {
+        let text = str::from_utf8(self.lines.last()).map_err(|_| self.refuse(NOT_UTF8))?;
+        let text = match self.lines.number {
+            1 => text.trim_start_matches('\u{feff}'),
+            _ => text,
+        };
+        // Cells are changed while the line is read.
+        let text = text.to_owned();
+        for c in text.chars() {
+            place = match (place, c) {
+                (Place::Start, '"') => {
+                    self.begin_cell();
+                    Place::Quoted
+                }
+                (Place::Start, ',') => {
+                    self.begin_cell();
+                    Place::Start
+                }
+                (Place::Start, c) => {
+                    self.begin_cell();
+                    self.cell().push(c);
+                    Place::Plain
+                }
+                (Place::Plain | Place::Closed, ',') => Place::Start,
+                (Place::Quoted, '"') => Place::Closed,
+                (Place::Closed, '"') => {
+                    self.cell().push('"');
+                    Place::Quoted
+                }
+                (Place::Closed, _) => return Err(self.refuse(AMID)),
+                (Place::Plain | Place::Quoted, c) => {
+                    self.cell().push(c);
+                    place
+                }
+            };
+        }
+        Ok(place)
+    }
+
+    /// The cell that is being read.
+    fn cell(&mut self) -> &mut String {
+        let last = self.count.saturating_sub(1);
+        &mut self.cells[last]
+    }
+
+    fn begin_cell(&mut self) {
+        match self.cells.get_mut(self.count) {
+            Some(cell) => cell.clear(),
+            None => self.cells.push(String::new()),
+        }
+        self.count += 1;
     }
 
     /// The columns of the header, the next row, by their names, whatever their case.
@@ -156,26 +175,15 @@ pub(super) struct Columns<const N: usize> {
 const LONGEST_CELL: usize = 1 << 20;
 const AMID: &str = "a quote ends amid a cell; write a quote within quotes twice";
 
-/// Where in a row the parser is.
+/// Where in a row.
 #[derive(Clone, Copy)]
-enum Parser {
+enum Place {
     /// Before a cell.
     Start,
     Plain,
     Quoted,
     /// Behind a quote that ends the cell or is the first of two.
     Closed,
-}
-
-/// Begins a new cell.
-fn begin<'a>(cells: &'a mut Vec<String>, count: &mut usize) -> &'a mut String {
-    if *count == cells.len() {
-        cells.push(String::new());
-    }
-    let cell = &mut cells[*count];
-    cell.clear();
-    *count += 1;
-    cell
 }
 
 #[cfg(test)]

@@ -213,3 +213,119 @@ fn read_annotation(path: &Path) -> Result<Annotation, DatasetError> {
 fn child<'a, 'input>(node: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input>> {
     node.children().find(|child| child.has_tag_name(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, row, rows};
+
+    const DOG_AND_HARD_CAT: &str = "<annotation>
+        <size><width>200</width><height>100</height><depth>3</depth></size>
+        <object><name>dog</name><difficult>0</difficult>
+            <bndbox><xmin>1</xmin><ymin>11</ymin><xmax>100.5</xmax><ymax>50</ymax></bndbox>
+            <part><name>head</name>
+                <bndbox><xmin>5</xmin><ymin>5</ymin><xmax>6</xmax><ymax>6</ymax></bndbox></part>
+        </object>
+        <object><name>cat</name><difficult>1</difficult>
+            <bndbox><ymin>1</ymin><xmin>1</xmin><ymax>5</ymax><xmax>5</xmax></bndbox></object>
+        </annotation>";
+    const PLANE: &str = "<annotation>
+        <size><width>10</width><height>10</height></size>
+        <object><name>aeroplane</name>
+            <bndbox><xmin>1</xmin><ymin>1</ymin><xmax>10</xmax><ymax>10</ymax></bndbox></object>
+        </annotation>";
+
+    fn fixture() -> Fixture {
+        let fixture = Fixture::new();
+        fixture.write(
+            "ImageSets/Main/val.txt",
+            "2008_1\r\n2008_2\r\n2008_3\r\n2008_4\r\n",
+        );
+        fixture.write("ImageSets/Main/sheep_val.txt", "2008_1 -1\n");
+        fixture.write("Annotations/2008_1.xml", DOG_AND_HARD_CAT);
+        fixture.write("Annotations/2008_2.xml", PLANE);
+        fixture.write("Annotations/2008_3.xml", PLANE);
+        fixture.photos(&["JPEGImages/2008_1.jpg", "JPEGImages/2008_2.jpg"]);
+        fixture
+    }
+
+    #[test]
+    fn difficult_things_are_unknown_and_classes_complete() {
+        let set = fixture().open("val").unwrap();
+        assert_eq!(set.labels, ["aeroplane", "cat", "dog", "sheep"]);
+        assert_eq!(
+            rows(&set),
+            [
+                row("2008_1.jpg", &[-1, 0, 1, -1]),
+                row("2008_2.jpg", &[1, -1, -1, -1])
+            ]
+        );
+        let [labelled] = set.photos[0].boxes[..] else {
+            panic!("{:?}", set.photos[0].boxes);
+        };
+        let corners = [labelled.x0, labelled.y0, labelled.x1, labelled.y1];
+        assert_eq!((labelled.label, corners), (2, [0.0, 0.1, 0.5025, 0.5]));
+        assert_eq!(set.report.missing_photos, 1);
+        assert_eq!(
+            set.report.notes,
+            ["1 photos have no annotation and were left out"]
+        );
+    }
+
+    #[test]
+    fn classes_can_have_other_names() {
+        let fixture = fixture();
+        fixture.write("names.tsv", "aeroplane\tairplane\n");
+        let set = fixture.open("val").unwrap();
+        assert_eq!(set.labels[0], "airplane");
+        assert_eq!(set.photos[1].labels.positives, [0]);
+    }
+
+    #[test]
+    fn lists_of_one_class_are_no_parts() {
+        let error = fixture().refused("train");
+        assert!(error.ends_with("no part “train”: it has val"), "{error}");
+    }
+
+    #[test]
+    fn broken_annotations_are_named_with_their_line() {
+        let fixture = fixture();
+        let refused = |text: &str| {
+            fixture.write("Annotations/2008_2.xml", text);
+            fixture.refused("val")
+        };
+        let file = "Annotations/2008_2.xml line";
+        for (from, to, expected) in [
+            ("</object>", "", "5: not a VOC annotation ("),
+            (
+                "<xmin>1</xmin>",
+                "<xmin>one</xmin>",
+                "4: <bndbox> has no number <xmin>",
+            ),
+            (
+                "<name>aeroplane</name>",
+                "<name> </name>",
+                "3: <object> has no <name>",
+            ),
+            (
+                "<width>10</width>",
+                "<width>0</width>",
+                "2: the photo has no size",
+            ),
+            ("<size>", "<sizes/><size2>", "2: not a VOC annotation ("),
+        ] {
+            let message = refused(&PLANE.replace(from, to));
+            assert!(
+                message.starts_with(&format!("{file} {expected}")),
+                "{message}"
+            );
+        }
+        let bomb = "<!DOCTYPE a [<!ENTITY x \"xx\">]><annotation>&x;</annotation>";
+        assert!(refused(bomb).contains("not a VOC annotation"));
+        fixture.write("ImageSets/Main/val.txt", "../secret\n");
+        let outside = fixture.refused("val");
+        assert!(
+            outside.contains("val.txt line 1: “../secret” is not the name"),
+            "{outside}"
+        );
+    }
+}

@@ -224,6 +224,21 @@ fn check(identity: &str, place: usize, hash: &Hash) -> [u8; CHECK] {
     check
 }
 
+#[cfg(test)]
+impl Writer<File> {
+    /// The same place in other files.
+    pub fn over<F>(self, data: F, index: F) -> Writer<F> {
+        Writer {
+            identity: self.identity,
+            data_path: self.data_path,
+            data,
+            index_path: self.index_path,
+            index,
+            next: self.next,
+        }
+    }
+}
+
 /// A file that can be brought onto the disk.
 pub(super) trait Durable: Write {
     fn sync(&mut self) -> io::Result<()>;
