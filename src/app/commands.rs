@@ -474,4 +474,25 @@ mod tests {
         }
         assert_eq!(state.shown_variants(), [Variant::Biam]);
     }
+
+    #[test]
+    fn a_fifth_network_is_there_where_the_bundle_has_it() {
+        let mut state = AppState::new(Vec::new(), &["a"], &[]);
+        let command = Command::ToggleVariant(Variant::Ridge);
+        assert!(available(command, &state).is_err());
+        state.answers.bundle = Some(std::sync::Arc::new(crate::engine::BundleFacts {
+            name: "five".to_owned(),
+            folder: std::path::PathBuf::from("weights/five"),
+            variants: Variant::WITH_RIDGE.to_vec(),
+            labels: Vec::new().into(),
+            trained_k: 10,
+            has_ordinary_regions: true,
+            device: "CPU".to_owned(),
+            device_note: None,
+        }));
+        assert!(available(command, &state).is_ok());
+        assert_eq!(state.shown_variants(), Variant::WITH_RIDGE);
+        carry_out(command, &mut state);
+        assert_eq!(state.shown_variants(), Variant::ALL);
+    }
 }

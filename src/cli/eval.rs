@@ -216,7 +216,10 @@ impl Options {
         command.args(["bench", "--cost-of", variant.name(), "--device"]);
         command.arg(self.engine.device.to_string());
         command.arg("--bundle").arg(&bundle.folder);
-        let ended = command.stdin(Stdio::null()).output()?;
+        let ended = command
+            .stdin(Stdio::null())
+            .output()
+            .context("this program could not be started again to measure what networks cost")?;
         ensure!(
             ended.status.success(),
             "what {variant} costs could not be measured: {}",
