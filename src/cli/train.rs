@@ -121,7 +121,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     drop(cache);
     let names: Vec<&str> = trained.iter().map(|trained| trained.variant.name()).collect();
     common::print(&format!("{}: {}\n", shown(&options.out), names.join(", ")))?;
-    work.remove();
+    work.clear();
     match options.ablation {
         Some(_) => eval::run(&options.table()),
         None => Ok(Outcome::complete_if(missing == 0)),

@@ -17,6 +17,7 @@ use crate::semantics::{TeacherClass, label_key};
 
 /// Largest part of a bundle that is copied, in bytes.
 const LIMIT: u64 = 2 << 30;
+const LOG: &str = "log.jsonl";
 
 /// Checkpoints, heads and log of a training that makes the bundle `out`; `out.training` beside it.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ impl Workplace {
         if out.exists() {
             return Err(TrainError::Exists(out.to_owned()));
         }
-        if folder.exists() && !resume {
+        if !resume && is_unfinished(&folder) {
             return Err(TrainError::Unfinished(folder));
         }
         fs::create_dir_all(&folder).map_err(|source| FileError::Write {
@@ -51,7 +52,7 @@ impl Workplace {
 
     /// The log of all runs.
     pub fn log(&self) -> PathBuf {
-        self.folder.join("log.jsonl")
+        self.folder.join(LOG)
     }
 
     /// Where a trained head goes.
@@ -105,12 +106,23 @@ impl Workplace {
         Ok(write_atomically(&path, |writer| writer.write_all(bytes))?)
     }
 
-    /// Removes the folder once the bundle is there; it is left where it lies when it cannot be.
-    pub fn remove(self) {
-        if self.out.join(MANIFEST).is_file() {
-            let _ = fs::remove_dir_all(&self.folder);
+    /// Removes everything but the log once the bundle is there; what cannot be removed stays.
+    pub fn clear(self) {
+        if !self.out.join(MANIFEST).is_file() {
+            return;
+        }
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if entry.file_name() != LOG {
+                let _ = fs::remove_file(entry.path());
+            }
         }
     }
+}
+
+/// Whether a folder has more of a training than its log.
+fn is_unfinished(folder: &Path) -> bool {
+    let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| entry.file_name() != LOG)
 }
 
 /// The lists of a new bundle.
