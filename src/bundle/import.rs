@@ -310,7 +310,10 @@ fn head_config(header: &Header, variant: Variant) -> Result<(Preset, ModelConfig
         Some("authors") | None => Preset::Authors,
         Some(other) => return Err(format!("unknown preset “{other}”; paper and authors exist")),
     };
-    let base = ModelConfig::preset(preset);
+    let base = match setting("settings") {
+        None => ModelConfig::preset(preset),
+        Some(text) => overridden(preset, text)?,
+    };
     let number = |name: &str, default: usize| match setting(name) {
         None => Ok(default),
         Some(text) => text
@@ -333,6 +336,16 @@ fn head_config(header: &Header, variant: Variant) -> Result<(Preset, ModelConfig
             ..base
         },
     ))
+}
+
+/// A preset with what a head's metadata lays over it, a TOML table.
+fn overridden(preset: Preset, text: &str) -> Result<ModelConfig, String> {
+    let refuse = |error: &dyn std::fmt::Display| {
+        format!("its metadata has settings that are not understood ({error}); choose another file")
+    };
+    let overrides = toml::from_str(text).map_err(|error| refuse(&error))?;
+    let entry = ModelEntry { preset, overrides };
+    entry.config().map_err(|error| refuse(&error))
 }
 
 fn manifest(

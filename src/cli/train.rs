@@ -252,8 +252,8 @@ impl Experiment<'_> {
             false => None,
         };
         let label_vectors = seen_vectors(self.bundle, self.dataset, self.split)?;
-        let [rows, columns] = self.set.features.grid();
-        let config = self.settings.model.config(&self.bundle.config, rows * columns)?;
+        let grid = self.set.features.grid();
+        let config = self.settings.model.config(&self.bundle.config, grid)?;
         let data = data_identity(self.bundle, self.dataset, self.split, self.classes);
         let mut log = Log::open(&self.work.log())?;
         common::complain(&self.summary(teacher.is_some()));

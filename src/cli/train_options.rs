@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
+use crate::model::config::{RegionContext, SceneGate};
 use crate::train::schedule::WarmUp;
 use crate::train::{Recipe, TrainSettings};
 
@@ -59,6 +60,15 @@ pub struct SettingsArguments {
     /// A label's score is the mean of its K largest responses; 196 is spatial pooling
     #[arg(long, value_name = "K")]
     top_k: Option<usize>,
+    /// How regions look at others
+    #[arg(long, value_enum)]
+    region_context: Option<RegionContext>,
+    /// What opens and closes the channels of the scene block
+    #[arg(long, value_enum)]
+    scene_gate: Option<SceneGate>,
+    /// Average the regions to a grid of SIDE x SIDE first
+    #[arg(long, value_name = "SIDE")]
+    coarse_grid: Option<usize>,
 }
 
 impl SettingsArguments {
@@ -82,6 +92,9 @@ impl SettingsArguments {
         take(&mut settings.model.out_channels, self.out_channels);
         take(&mut settings.model.heads, self.heads);
         take(&mut settings.model.top_k, self.top_k);
+        take(&mut settings.model.region_context, self.region_context);
+        take(&mut settings.model.scene_gate, self.scene_gate);
+        take(&mut settings.model.coarse_grid, self.coarse_grid.map(Some));
         settings.check()?;
         Ok(settings)
     }

@@ -14,6 +14,7 @@ use super::random::generator;
 use super::settings::TrainSettings;
 use super::teacher::Teacher;
 use crate::backbone::{Covered, RegionFeatures};
+use crate::model::coarse_grid::regions_of;
 
 /// What one step trains on.
 pub struct Batch {
@@ -131,14 +132,23 @@ impl Batches<'_> {
         random: &mut impl Rng,
     ) -> Result<TaughtRegions, TrainError> {
         let features = self.set.features;
-        let [rows, columns] = features.grid();
-        let regions = rows * columns;
+        let grid = features.grid();
+        let coarse = self.settings.model.coarse_grid;
+        let regions = coarse.map_or(grid[0] * grid[1], |side| side * side);
         let each = self.settings.distillation_regions.min(regions);
         let mut places = Vec::with_capacity(records.len() * each);
         let mut raw = Vec::new();
         for (photo, (&record, &flip)) in records.iter().zip(flips).enumerate() {
             let sampled = index::sample(random, regions, each).into_vec();
-            features.raw_rows(record, &sampled, flip, &mut raw)?;
+            match coarse {
+                None => features.raw_rows(record, &sampled, flip, &mut raw)?,
+                Some(side) => {
+                    for &region in &sampled {
+                        let averaged = regions_of(region, side, grid);
+                        self.mean_row(record, &averaged, flip, &mut raw)?;
+                    }
+                }
+            }
             places.extend(sampled.iter().map(|&region| (photo * regions + region) as u32));
         }
         let count = places.len();
@@ -148,5 +158,24 @@ impl Batches<'_> {
             places: Tensor::from_vec(places, count, self.device)?,
             targets,
         })
+    }
+
+    /// Appends the mean of some regions' raw features.
+    fn mean_row(
+        &self,
+        record: usize,
+        regions: &[usize],
+        flip: bool,
+        rows: &mut Vec<f32>,
+    ) -> Result<(), TrainError> {
+        let mut all = Vec::new();
+        self.set.features.raw_rows(record, regions, flip, &mut all)?;
+        let channels = all.len() / regions.len().max(1);
+        let share = 1.0 / regions.len() as f32;
+        rows.extend((0..channels).map(|channel| {
+            let values = all.iter().skip(channel).step_by(channels);
+            values.sum::<f32>() * share
+        }));
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ use super::error::TrainError;
 use super::photos::TrainingSet;
 use super::random::generator;
 use crate::backbone::{Covered, RegionFeatures};
+use crate::bundle::manifest::ModelEntry;
 use crate::files::write_atomically;
 use crate::model::{Biam, EncodeOptions, ModelConfig, Preset, Variant};
 
@@ -137,12 +138,15 @@ pub fn write_head(
     (preset, config, variant): (Preset, &ModelConfig, Variant),
     words: &[(&str, String)],
 ) -> std::result::Result<(), TrainError> {
+    let entry = ModelEntry::new(preset, config).map_err(candle_core::Error::wrap)?;
+    let settings = toml::to_string(&entry.overrides).map_err(candle_core::Error::wrap)?;
     let preset = match preset {
         Preset::Paper => "paper",
         Preset::Authors => "authors",
     };
     let own = [
         ("preset", preset.to_owned()),
+        ("settings", settings),
         ("heads", config.heads.to_string()),
         ("top_k", config.top_k.to_string()),
         ("variant", variant.to_string()),

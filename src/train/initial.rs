@@ -76,6 +76,8 @@ impl SimpleBackend for Asked<'_> {
                 made.inputs.insert(layer.to_owned(), inputs);
                 self.make(&shape, name, inputs)?
             }
+            // The factor of criss-cross attention starts at 0, as its authors have it.
+            (false, "gamma") => Tensor::zeros(&shape, DType::F32, device)?,
             (false, _) => match made.inputs.get(layer) {
                 Some(&inputs) => self.make(&shape, name, inputs)?,
                 None => bail!("{name} is made before the weight it belongs to"),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::TrainError;
 use super::schedule::WarmUp;
 use crate::files::{one_line, read_bounded};
+use crate::model::config::{RegionContext, SceneGate};
 use crate::model::{ModelConfig, Preset};
 
 /// Largest settings file, in bytes.
@@ -71,6 +72,12 @@ pub struct ModelSettings {
     pub heads: usize,
     /// k; as many as there are regions is spatial pooling, more are clamped.
     pub top_k: usize,
+    /// How regions look at others (the paper's Table 4).
+    pub region_context: RegionContext,
+    pub scene_gate: SceneGate,
+    /// Rows and columns of a coarser grid, where there is one.
+    #[serde(default)]
+    pub coarse_grid: Option<usize>,
 }
 
 impl ModelSettings {
@@ -82,15 +89,30 @@ impl ModelSettings {
             out_channels: config.out_channels,
             heads: config.heads,
             top_k: config.top_k,
+            region_context: config.region_context,
+            scene_gate: config.scene_gate,
+            coarse_grid: config.coarse_grid,
         }
     }
 
-    /// The networks' configuration behind features and labels of the sizes in `sizes`; `regions`
-    /// are the places of the grid.
+    /// The networks' configuration behind features and labels of the sizes in `sizes`, on the
+    /// backbone's `grid` or a coarser one.
     ///
     /// # Errors
     /// Sizes that no network can have.
-    pub fn config(&self, sizes: &ModelConfig, regions: usize) -> Result<ModelConfig, TrainError> {
+    pub fn config(
+        &self,
+        sizes: &ModelConfig,
+        [rows, columns]: [usize; 2],
+    ) -> Result<ModelConfig, TrainError> {
+        if let Some(side) = self.coarse_grid.filter(|&side| side > rows.min(columns)) {
+            return Err(TrainError::Setting {
+                name: "coarse-grid",
+                value: side.to_string(),
+                hint: "give at most the rows and columns of the backbone's grid",
+            });
+        }
+        let regions = self.coarse_grid.map_or(rows * columns, |side| side * side);
         let config = ModelConfig {
             region_channels: sizes.region_channels,
             global_channels: sizes.global_channels,
@@ -98,7 +120,10 @@ impl ModelSettings {
             channels: self.channels,
             out_channels: self.out_channels,
             heads: self.heads,
-            top_k: self.top_k.min(regions),
+            top_k: self.top_k.min(regions.max(1)),
+            region_context: self.region_context,
+            scene_gate: self.scene_gate,
+            coarse_grid: self.coarse_grid,
             ..ModelConfig::preset(self.preset)
         };
         config.check()?;
@@ -291,8 +316,14 @@ mod tests {
         let sizes = ModelConfig::preset(Preset::Paper);
         let mut model = TrainSettings::default().model;
         model.top_k = 999;
-        assert_eq!(model.config(&sizes, 196).unwrap().top_k, 196);
+        let grid = [14, 14];
+        assert_eq!(model.config(&sizes, grid).unwrap().top_k, 196);
+        model.coarse_grid = Some(4);
+        assert_eq!(model.config(&sizes, grid).unwrap().top_k, 16);
+        model.coarse_grid = Some(15);
+        assert!(model.config(&sizes, grid).is_err());
+        model.coarse_grid = None;
         model.heads = 7;
-        assert!(model.config(&sizes, 196).is_err());
+        assert!(model.config(&sizes, grid).is_err());
     }
 }
