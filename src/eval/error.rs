@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::bundle::BundleError;
 use crate::dataset::CacheError;
-use crate::engine::EngineError;
 use crate::files::{first_line, one_line, shown};
 use crate::model::Variant;
 use crate::semantics::SemanticsError;
@@ -12,10 +10,6 @@ use crate::semantics::SemanticsError;
 /// Why nothing can be said of the networks, in one line.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    #[error(transparent)]
-    Engine(#[from] EngineError),
     #[error(transparent)]
     Cache(#[from] CacheError),
     #[error(transparent)]

@@ -1,13 +1,16 @@
 //! Which of a data set's labels are seen and unseen, and how near an unseen one is to a seen one.
 
-use candle_core::{IndexOp, Result, Tensor};
+use candle_core::{IndexOp, Tensor};
 
+use super::EvalError;
 use crate::bundle::Bundle;
 use crate::semantics::{label_key, neighbours};
 
 /// Cosine from which on a seen label is a near-twin of an unseen one: couch and sofa, motorbike and
 /// motorcycle.
 pub const NEAR_TWIN: f32 = 0.7;
+/// Labels that are encoded at once.
+const BATCH: usize = 64;
 
 /// The seen label nearest in meaning to an unseen one.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +41,7 @@ impl LabelSets {
         names: &[String],
         vectors: &Tensor,
         is_unseen: impl Fn(usize) -> bool,
-    ) -> Result<Self> {
+    ) -> Result<Self, EvalError> {
         let (unseen, seen): (Vec<usize>, Vec<usize>) =
             (0..names.len()).partition(|&l| is_unseen(l));
         let kept_out: Vec<String> = unseen.iter().map(|&l| label_key(&names[l])).collect();
@@ -98,12 +101,7 @@ impl LabelSets {
 ///
 /// # Errors
 /// A text that is no label, a device that fails.
-pub fn label_vectors(
-    bundle: &Bundle,
-    labels: &[String],
-) -> std::result::Result<Tensor, super::EvalError> {
-    /// Labels that are encoded at once.
-    const BATCH: usize = 64;
+pub fn label_vectors(bundle: &Bundle, labels: &[String]) -> Result<Tensor, EvalError> {
     let new: Vec<&str> = labels
         .iter()
         .filter(|label| bundle.lists.place(label).is_none())
@@ -125,7 +123,7 @@ pub fn label_vectors(
         }
     }
     if rows.is_empty() {
-        return Err(super::EvalError::NoLabels);
+        return Err(EvalError::NoLabels);
     }
     Ok(Tensor::stack(&rows, 0)?)
 }

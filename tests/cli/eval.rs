@@ -148,6 +148,11 @@ fn every_network_and_task_is_measured() {
         .find(|row| row.starts_with("biam,cat,unseen,"))
         .expect("a row");
     assert!(cat.contains(",1,3,0,1.000000,"), "{cat}");
+    // Another animal is the nearest of the seen labels.
+    let fields: Vec<&str> = cat.split(',').collect();
+    assert!(!["", "cat"].contains(&fields[3]), "{cat}");
+    let cosine: f64 = fields[4].parse().expect("a number");
+    assert!((0.3..0.95).contains(&cosine), "{cat}");
 }
 
 #[test]
