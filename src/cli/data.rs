@@ -25,6 +25,9 @@ pub struct DatasetArguments {
     /// Part of the data sets, such as train, val or test
     #[arg(long, value_name = "NAME")]
     pub part: Option<String>,
+    /// File with the labels to keep, one a line; all others are left out
+    #[arg(long, value_name = "FILE")]
+    pub only_labels: Option<PathBuf>,
     /// File with the labels that no training may see, one a line (default: the data set's own
     /// unseen labels, if it has such)
     #[arg(long, value_name = "FILE")]
@@ -45,7 +48,12 @@ impl DatasetArguments {
             tell(path, &set);
             sets.push(set);
         }
-        let set = Dataset::merge(sets);
+        let mut set = Dataset::merge(sets);
+        if let Some(path) = &self.only_labels {
+            let (kept, unknown) = set.keep_only(&dataset::read_names(path)?);
+            set = kept;
+            tell_unknown("to be kept", &unknown);
+        }
         if set.photos.is_empty() {
             bail!("there is no photo in these data sets; name others with --data or --part");
         }
@@ -53,7 +61,7 @@ impl DatasetArguments {
             Some(path) => Split::read(path, &set.labels)?,
             None => Split::of_places(set.labels.len(), &set.unseen),
         };
-        tell_unknown(&split);
+        tell_unknown("to be unseen", split.unknown());
         Ok((set, split))
     }
 }
@@ -64,8 +72,8 @@ fn tell(path: &Path, set: &Dataset) {
     }
 }
 
-fn tell_unknown(split: &Split) {
-    let unknown = split.unknown();
+/// Names labels of a list that the data sets do not have.
+fn tell_unknown(what: &str, unknown: &[String]) {
     if unknown.is_empty() {
         return;
     }
@@ -75,6 +83,6 @@ fn tell_unknown(split: &Split) {
         others => format!(" and {others} others"),
     };
     complain(&format!(
-        "to be unseen, but no label of these data sets: “{named}”{others}"
+        "{what}, but no label of these data sets: “{named}”{others}"
     ));
 }
