@@ -91,7 +91,12 @@ fn the_distillation_and_its_gradient_are_pytorchs() -> Result<()> {
     assert_close(&distilled.loss.reshape(1)?, expected, 1e-6, "loss");
     let gradients = distilled.loss.backward()?;
     let gradient = gradients.get(&responses).expect("a gradient");
-    assert_close(gradient, fixture.get("distillation.gradient"), 1e-5, "gradient");
+    assert_close(
+        gradient,
+        fixture.get("distillation.gradient"),
+        1e-5,
+        "gradient",
+    );
     Ok(())
 }
 
@@ -168,7 +173,12 @@ fn one_whole_step_is_pytorchs() -> Result<()> {
         for (name, [first, _]) in learner.optimiser().moments() {
             let gradient = fixture.get(&format!("step.{variant}.gradient.{name}"));
             let expected = ((gradient + (&before[name] * 0.05)?)? * 0.1)?;
-            assert_close(first, &expected, 1e-4, &format!("{variant} gradient of {name}"));
+            assert_close(
+                first,
+                &expected,
+                1e-4,
+                &format!("{variant} gradient of {name}"),
+            );
         }
         let after = fixture.below(&format!("step.{variant}.after."));
         let found = learner.tensors()?;
@@ -310,7 +320,8 @@ impl Workshop {
         folder: &Path,
         resume: bool,
     ) -> std::result::Result<Ending, TrainError> {
-        let labels = |photo: usize| PhotoLabels::judged(vec![photo as u32 % 4], [0, 1, 2, 3].into());
+        let labels =
+            |photo: usize| PhotoLabels::judged(vec![photo as u32 % 4], [0, 1, 2, 3].into());
         let set = TrainingSet {
             features: &self.features,
             photos: (0..self.features.photos)
@@ -388,9 +399,16 @@ fn a_run_that_was_stopped_goes_on_bit_for_bit() {
     let last = |folder: &Path| {
         let read = Checkpoint::read(&folder.join("biam.checkpoint.safetensors")).expect("kept");
         let [first, second] = &read.moments["rcb.key.weight"];
-        let moments = [first.clone(), second.clone(), read.tensors["fuse.weight"].clone()];
+        let moments = [
+            first.clone(),
+            second.clone(),
+            read.tensors["fuse.weight"].clone(),
+        ];
         let flat = moments.map(|tensor| tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()));
-        (read.progress.steps, flat.map(|values| values.expect("values")))
+        (
+            read.progress.steps,
+            flat.map(|values| values.expect("values")),
+        )
     };
     assert_eq!(last(&whole), last(&parts));
     assert_eq!(last(&whole).0, 4 * STEPS);
@@ -403,14 +421,24 @@ fn the_loss_falls_and_another_seed_gives_another_head() {
     workshop.settings.epochs = 12;
     workshop.settings.learning_rate = 5e-3;
     for variant in Variant::ALL {
-        workshop.train(variant, folder.path(), false).expect("a run");
+        workshop
+            .train(variant, folder.path(), false)
+            .expect("a run");
     }
     for losses in losses(folder.path()).chunks(12) {
         assert!(losses[11] < 0.7 * losses[0], "{losses:?}");
     }
-    let again = head(workshop.train(Variant::Rcb, folder.path(), true).expect("a run"));
+    let again = head(
+        workshop
+            .train(Variant::Rcb, folder.path(), true)
+            .expect("a run"),
+    );
     workshop.settings.seed = 2;
-    let other = head(workshop.train(Variant::Rcb, folder.path(), false).expect("a run"));
+    let other = head(
+        workshop
+            .train(Variant::Rcb, folder.path(), false)
+            .expect("a run"),
+    );
     assert_ne!(bytes(&again), bytes(&other));
 }
 
@@ -419,7 +447,11 @@ fn a_head_has_what_a_bundle_wants() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut workshop = Workshop::new();
     workshop.settings.epochs = 1;
-    let head = head(workshop.train(Variant::Biam, folder.path(), false).expect("a run"));
+    let head = head(
+        workshop
+            .train(Variant::Biam, folder.path(), false)
+            .expect("a run"),
+    );
     assert!(head.values().all(|tensor| tensor.dtype() == DType::F16));
     // As many regions as there are: 22 photos of 16.
     assert_eq!(head["ordinary_regions"].dims(), [22 * 16, 20]);
@@ -435,19 +467,40 @@ fn norms_have_the_statistics_of_all_batches() -> Result<()> {
     workshop.settings.flips = false;
     // One batch of all photos, so that its statistics are those of all.
     workshop.settings.batch = 22;
-    let head = head(workshop.train(Variant::Standard, folder.path(), false).expect("a run"));
+    let head = head(
+        workshop
+            .train(Variant::Standard, folder.path(), false)
+            .expect("a run"),
+    );
     let single = |name: &str| head[name].to_dtype(DType::F32);
     let records: Vec<usize> = (0..22).collect();
-    let regions = workshop.features.regions(&records, &[false; 22]).expect("regions");
+    let regions = workshop
+        .features
+        .regions(&records, &[false; 22])
+        .expect("regions");
     let weight = single("latent.conv.weight")?;
     let bias = single("latent.conv.bias")?.reshape((1, 16, 1, 1))?;
     let convolved = regions.contiguous()?.conv2d(&weight, 1, 1, 1, 1)?;
-    let input = convolved.broadcast_add(&bias)?.relu()?.transpose(0, 1)?.flatten_from(1)?;
+    let input = convolved
+        .broadcast_add(&bias)?
+        .relu()?
+        .transpose(0, 1)?
+        .flatten_from(1)?;
     let mean = input.mean_keepdim(1)?;
     let count = input.dim(1)? as f64;
     let variance = (input.broadcast_sub(&mean)?.sqr()?.sum(1)? / (count - 1.0))?;
-    assert_close(&single("latent.norm.running_mean")?, &mean.flatten_all()?, 2e-3, "mean");
-    assert_close(&single("latent.norm.running_var")?, &variance, 2e-3, "variance");
+    assert_close(
+        &single("latent.norm.running_mean")?,
+        &mean.flatten_all()?,
+        2e-3,
+        "mean",
+    );
+    assert_close(
+        &single("latent.norm.running_var")?,
+        &variance,
+        2e-3,
+        "variance",
+    );
     Ok(())
 }
 
@@ -456,9 +509,15 @@ fn a_loss_that_is_no_number_stops_the_run_and_the_last_epoch_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut workshop = Workshop::new();
     workshop.features.broken_from = Some(STEPS + 2);
-    let refusal = workshop.train(Variant::Scb, folder.path(), false).err().expect("an error");
+    let refusal = workshop
+        .train(Variant::Scb, folder.path(), false)
+        .err()
+        .expect("an error");
     let text = refusal.to_string();
-    assert!(text.contains("epoch 2, step 3 of 4") && !text.contains('\n'), "{text}");
+    assert!(
+        text.contains("epoch 2, step 3 of 4") && !text.contains('\n'),
+        "{text}"
+    );
     let path = folder.path().join("scb.checkpoint.safetensors");
     assert!(text.contains(&path.display().to_string()), "{text}");
     let kept = Checkpoint::read(&path).expect("the first epoch");
@@ -471,10 +530,18 @@ fn a_checkpoint_of_another_run_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut workshop = Workshop::new();
     workshop.settings.epochs = 1;
-    workshop.train(Variant::Standard, folder.path(), false).expect("a run");
+    workshop
+        .train(Variant::Standard, folder.path(), false)
+        .expect("a run");
     workshop.settings.learning_rate = 2e-3;
-    let refusal = workshop.train(Variant::Standard, folder.path(), true).err().expect("an error");
-    assert!(refusal.to_string().contains("made with other settings"), "{refusal}");
+    let refusal = workshop
+        .train(Variant::Standard, folder.path(), true)
+        .err()
+        .expect("an error");
+    assert!(
+        refusal.to_string().contains("made with other settings"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -483,11 +550,17 @@ fn an_early_stop_keeps_photos_aside_and_ends_the_run() {
     let mut workshop = Workshop::new();
     workshop.settings.epochs = 60;
     workshop.settings.early_stop = 2;
-    let ending = workshop.train(Variant::Standard, folder.path(), false).expect("a run");
+    let ending = workshop
+        .train(Variant::Standard, folder.path(), false)
+        .expect("a run");
     let Ending::Finished(finished) = ending else {
         panic!("stopped");
     };
-    assert!(finished.progress.epochs < 60, "{}", finished.progress.epochs);
+    assert!(
+        finished.progress.epochs < 60,
+        "{}",
+        finished.progress.epochs
+    );
     assert_eq!(finished.progress.epochs_since_best, 2);
     assert!(finished.progress.best.is_some());
 }
@@ -497,6 +570,9 @@ fn one_photo_or_no_label_is_too_little() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut workshop = Workshop::new();
     workshop.features.photos = 1;
-    let refusal = workshop.train(Variant::Rcb, folder.path(), false).err().expect("an error");
+    let refusal = workshop
+        .train(Variant::Rcb, folder.path(), false)
+        .err()
+        .expect("an error");
     assert!(refusal.to_string().contains("too few photos"), "{refusal}");
 }

@@ -21,9 +21,7 @@ use crate::dataset::{Content, Dataset, FeatureCache, Progress, Split};
 use crate::files::{one_line, read_bounded, shown};
 use crate::model::{ModelConfig, Variant};
 use crate::semantics::TeacherClass;
-use crate::train::experiment::{
-    data_identity, seen_vectors, teacher, training_set, unseen_names,
-};
+use crate::train::experiment::{data_identity, seen_vectors, teacher, training_set, unseen_names};
 use crate::train::head::{write_head, write_tensors};
 use crate::train::log::Log;
 use crate::train::parts::{Lists, Workplace};
@@ -58,7 +56,12 @@ pub struct Options {
     #[arg(long, value_enum, conflicts_with = "variant")]
     ablation: Option<Ablation>,
     /// The part of the data sets that a table is measured on
-    #[arg(long, value_name = "NAME", default_value = "val", requires = "ablation")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "val",
+        requires = "ablation"
+    )]
     eval_part: String,
     #[command(flatten)]
     settings: SettingsArguments,
@@ -119,7 +122,10 @@ pub fn run(options: &Options) -> Result<Outcome> {
         common::complain(&doing);
     })?;
     drop(cache);
-    let names: Vec<&str> = trained.iter().map(|trained| trained.variant.name()).collect();
+    let names: Vec<&str> = trained
+        .iter()
+        .map(|trained| trained.variant.name())
+        .collect();
     common::print(&format!("{}: {}\n", shown(&options.out), names.join(", ")))?;
     work.clear();
     match options.ablation {
@@ -181,7 +187,10 @@ impl Options {
             if !said && progress.bytes > 0 {
                 said = true;
                 let size = progress.bytes >> 20;
-                common::complain(&format!("{}: {size} MiB of features to come", shown(&self.cache)));
+                common::complain(&format!(
+                    "{}: {size} MiB of features to come",
+                    shown(&self.cache)
+                ));
             }
             line.show(progress.done);
         };
@@ -192,7 +201,9 @@ impl Options {
         }
         if report.unreadable.len() > NAMED {
             let others = report.unreadable.len() - NAMED;
-            common::complain(&format!("{others} more photos cannot be read; all are left out"));
+            common::complain(&format!(
+                "{others} more photos cannot be read; all are left out"
+            ));
         }
         Ok((!report.stopped).then_some(cache))
     }
@@ -243,7 +254,10 @@ impl Experiment<'_> {
                 finished: None,
             });
         }
-        let heads: Vec<Variant> = variants.into_iter().filter(|v| *v != Variant::Ridge).collect();
+        let heads: Vec<Variant> = variants
+            .into_iter()
+            .filter(|v| *v != Variant::Ridge)
+            .collect();
         if heads.is_empty() {
             return Ok(Some(trained));
         }
@@ -302,7 +316,11 @@ impl Experiment<'_> {
             self.split.unseen().len()
         );
         if taught {
-            let _ = write!(text, ", {classes} of {} teacher classes", self.classes.len());
+            let _ = write!(
+                text,
+                ", {classes} of {} teacher classes",
+                self.classes.len()
+            );
         }
         text
     }
@@ -310,18 +328,15 @@ impl Experiment<'_> {
     fn ridge(&self) -> Result<()> {
         let tensors = ridge(self.bundle, self.classes, LAMBDA)?;
         let half = |tensor: Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F16);
-        let tensors = tensors.into_iter().map(|(name, tensor)| Ok((name, half(tensor)?)));
+        let tensors = tensors
+            .into_iter()
+            .map(|(name, tensor)| Ok((name, half(tensor)?)));
         let tensors = tensors.collect::<candle_core::Result<_>>()?;
         let path = self.work.head(Variant::Ridge);
         Ok(write_tensors(&path, &tensors, HashMap::new())?)
     }
 
-    fn write(
-        &self,
-        variant: Variant,
-        config: &ModelConfig,
-        finished: &Finished,
-    ) -> Result<()> {
+    fn write(&self, variant: Variant, config: &ModelConfig, finished: &Finished) -> Result<()> {
         let words = [
             ("epochs", finished.progress.epochs.to_string()),
             ("seed", self.settings.seed.to_string()),
@@ -332,12 +347,7 @@ impl Experiment<'_> {
     }
 
     /// The bundle's card: what it was made from and how.
-    fn card(
-        &self,
-        notes: Option<&str>,
-        missing: usize,
-        trained: &[Trained],
-    ) -> Result<String> {
+    fn card(&self, notes: Option<&str>, missing: usize, trained: &[Trained]) -> Result<String> {
         let mut card = match notes {
             Some(notes) => notes.trim_end().to_owned(),
             None => format!("# Networks trained on {}", one_line(&self.dataset.name)),
@@ -352,7 +362,10 @@ impl Experiment<'_> {
         );
         for Trained { variant, finished } in trained {
             let title = variant.title();
-            let Some(Finished { progress, losses, .. }) = finished else {
+            let Some(Finished {
+                progress, losses, ..
+            }) = finished
+            else {
                 let _ = writeln!(card, "| {title} | – | – | – | – |");
                 continue;
             };
@@ -360,7 +373,11 @@ impl Experiment<'_> {
             let _ = write!(card, "| {title} | {} | {minutes:.1} |", progress.epochs);
             let _ = match losses {
                 Some(losses) => {
-                    writeln!(card, " {:.4} | {:.4} |", losses.ranking, losses.distillation)
+                    writeln!(
+                        card,
+                        " {:.4} | {:.4} |",
+                        losses.ranking, losses.distillation
+                    )
                 }
                 None => writeln!(card, " – | – |"),
             };
@@ -371,7 +388,10 @@ impl Experiment<'_> {
     }
 
     fn provenance(&self, trained: &[Trained]) -> BTreeMap<String, String> {
-        let names: Vec<&str> = trained.iter().map(|trained| trained.variant.name()).collect();
+        let names: Vec<&str> = trained
+            .iter()
+            .map(|trained| trained.variant.name())
+            .collect();
         let training = format!(
             "{} epochs, seed {} for each of {}",
             self.settings.epochs,

@@ -84,7 +84,10 @@ impl SettingsArguments {
         take(&mut settings.warm_up, self.warm_up.map(WarmUp::Steps));
         take(&mut settings.weight_decay, self.weight_decay);
         take(&mut settings.distillation, self.distillation);
-        take(&mut settings.distillation_regions, self.distillation_regions);
+        take(
+            &mut settings.distillation_regions,
+            self.distillation_regions,
+        );
         take(&mut settings.flips, self.no_flips.then_some(false));
         take(&mut settings.seed, self.seed);
         take(&mut settings.early_stop, self.early_stop);

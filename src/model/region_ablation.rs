@@ -48,7 +48,13 @@ pub struct Projections {
 impl Projections {
     /// Queries and keys of `width`, values of `value_width`, brought back to C by `output` where
     /// they are of another width.
-    fn new(c: usize, width: usize, value_width: usize, output: bool, vb: &VarBuilder) -> Result<Self> {
+    fn new(
+        c: usize,
+        width: usize,
+        value_width: usize,
+        output: bool,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
         let mix = |name: &str, size| Mix::new(size, true, Activation::None, vb.pp(name));
         Ok(Self {
             query: mix("query", [c, width])?,
@@ -174,7 +180,10 @@ impl AttentionAblation {
             false => softmax(&similarity, D::Minus1)?,
         };
         let gathered = dropout.apply(&weights, DROPOUT)?.matmul(&value)?;
-        let gathered = gathered.transpose(1, 2)?.contiguous()?.reshape(latent.shape())?;
+        let gathered = gathered
+            .transpose(1, 2)?
+            .contiguous()?
+            .reshape(latent.shape())?;
         let output = dropout.apply(&self.output.forward_train(&gathered)?, DROPOUT)?;
         let contextualised = self.normed((latent + output)?, 0)?;
         let widened = self.expand.forward_train(&contextualised)?;
@@ -198,7 +207,10 @@ impl AttentionAblation {
 fn criss_cross_mask((rows, columns): (usize, usize), like: &Tensor) -> Result<Tensor> {
     let regions = rows * columns;
     if like.dim(1)? != regions {
-        bail!("{} regions do not fill a grid of {rows} x {columns}", like.dim(1)?)
+        bail!(
+            "{} regions do not fill a grid of {rows} x {columns}",
+            like.dim(1)?
+        )
     }
     let mut mask = vec![MASKED; regions * regions];
     for (place, value) in mask.iter_mut().enumerate() {
@@ -231,7 +243,9 @@ mod tests {
     fn block(region_context: RegionContext) -> (RegionAblation, VarMap) {
         let variables = VarMap::new();
         let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
-        let block = RegionAblation::new(&config(region_context), vb).unwrap().unwrap();
+        let block = RegionAblation::new(&config(region_context), vb)
+            .unwrap()
+            .unwrap();
         for variable in variables.all_vars() {
             let random = Tensor::randn(0f32, 0.3, variable.shape(), &Device::Cpu).unwrap();
             variable.set(&random).unwrap();
@@ -262,8 +276,12 @@ mod tests {
     fn a_layer_norm_leaves_every_region_with_its_scale_and_shift() {
         let (block, variables) = block(RegionContext::LayerNorm);
         let data = variables.data().lock().unwrap();
-        data["output_norm.weight"].set(&Tensor::ones(16, DType::F32, &Device::Cpu).unwrap()).unwrap();
-        data["output_norm.bias"].set(&Tensor::zeros(16, DType::F32, &Device::Cpu).unwrap()).unwrap();
+        data["output_norm.weight"]
+            .set(&Tensor::ones(16, DType::F32, &Device::Cpu).unwrap())
+            .unwrap();
+        data["output_norm.bias"]
+            .set(&Tensor::zeros(16, DType::F32, &Device::Cpu).unwrap())
+            .unwrap();
         let out = block.forward(&latent(), GRID, &mut Dropout::off()).unwrap();
         let squares = out.sqr().unwrap().mean(2).unwrap().flatten_all().unwrap();
         for square in squares.to_vec1::<f32>().unwrap() {
@@ -273,7 +291,10 @@ mod tests {
 
     #[test]
     fn criss_crosses_reach_rows_and_columns_alone() {
-        let mask = criss_cross_mask(GRID, &latent()).unwrap().to_vec2::<f32>().unwrap();
+        let mask = criss_cross_mask(GRID, &latent())
+            .unwrap()
+            .to_vec2::<f32>()
+            .unwrap();
         let open = |row: &Vec<f32>| row.iter().filter(|&&value| value == 0.0).count();
         assert!(mask.iter().all(|row| open(row) == 3 + 4 - 1));
         assert_eq!((mask[0][3], mask[0][8], mask[0][5]), (0.0, 0.0, MASKED));

@@ -24,7 +24,11 @@ pub struct Adam {
 
 impl Adam {
     /// Moments of zero for these weights.
-    pub fn new(weights: &BTreeMap<String, Var>, betas: [f64; 2], weight_decay: f64) -> Result<Self> {
+    pub fn new(
+        weights: &BTreeMap<String, Var>,
+        betas: [f64; 2],
+        weight_decay: f64,
+    ) -> Result<Self> {
         let zeros = |var: &Var| Tensor::zeros(var.shape(), DType::F32, var.device());
         let moments = weights
             .iter()
@@ -186,13 +190,21 @@ macro_rules! elementwise {
     };
 }
 
-elementwise!(First, "Adam's first moment", |update, own, gradient, weight| {
-    *own + (update.gradient(gradient, weight) - *own) * (1.0 - update.beta1)
-});
-elementwise!(Second, "Adam's second moment", |update, own, gradient, weight| {
-    let gradient = update.gradient(gradient, weight);
-    *own * update.beta2 + (1.0 - update.beta2) * gradient * gradient
-});
+elementwise!(
+    First,
+    "Adam's first moment",
+    |update, own, gradient, weight| {
+        *own + (update.gradient(gradient, weight) - *own) * (1.0 - update.beta1)
+    }
+);
+elementwise!(
+    Second,
+    "Adam's second moment",
+    |update, own, gradient, weight| {
+        let gradient = update.gradient(gradient, weight);
+        *own * update.beta2 + (1.0 - update.beta2) * gradient * gradient
+    }
+);
 elementwise!(Weights, "Adam's step", |update, own, first, second| {
     *own - update.size * first / (second.sqrt() / update.root_correction + EPSILON as f32)
 });

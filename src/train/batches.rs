@@ -149,7 +149,11 @@ impl Batches<'_> {
                     }
                 }
             }
-            places.extend(sampled.iter().map(|&region| (photo * regions + region) as u32));
+            places.extend(
+                sampled
+                    .iter()
+                    .map(|&region| (photo * regions + region) as u32),
+            );
         }
         let count = places.len();
         let raw = Tensor::from_vec(raw, (count, teacher.rows.dim(1)?), &Device::Cpu)?;
@@ -169,7 +173,9 @@ impl Batches<'_> {
         rows: &mut Vec<f32>,
     ) -> Result<(), TrainError> {
         let mut all = Vec::new();
-        self.set.features.raw_rows(record, regions, flip, &mut all)?;
+        self.set
+            .features
+            .raw_rows(record, regions, flip, &mut all)?;
         let channels = all.len() / regions.len().max(1);
         let share = 1.0 / regions.len() as f32;
         rows.extend((0..channels).map(|channel| {

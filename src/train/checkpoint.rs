@@ -92,8 +92,11 @@ impl Checkpoint {
             .map_err(|error| refuse(first_line(&error)))?;
         for (name, tensor) in all {
             let [first, second] = &mut moments;
-            for (prefix, group) in [(WEIGHT, &mut tensors), (MOMENTS[0], first), (MOMENTS[1], second)]
-            {
+            for (prefix, group) in [
+                (WEIGHT, &mut tensors),
+                (MOMENTS[0], first),
+                (MOMENTS[1], second),
+            ] {
                 if let Some(name) = name.strip_prefix(prefix) {
                     group.insert(name.to_owned(), tensor.clone());
                 }
@@ -167,7 +170,10 @@ mod tests {
         let name = "fuse.weight";
         assert_eq!(bits(&read.tensors[name]), bits(&written.tensors[name]));
         for i in 0..2 {
-            assert_eq!(bits(&read.moments[name][i]), bits(&written.moments[name][i]));
+            assert_eq!(
+                bits(&read.moments[name][i]),
+                bits(&written.moments[name][i])
+            );
         }
         assert!(read.not_finite().unwrap().is_empty());
     }
@@ -178,7 +184,10 @@ mod tests {
         let path = folder.path().join("biam.checkpoint");
         std::fs::write(&path, b"not a checkpoint at all").unwrap();
         let refusal = Checkpoint::read(&path).err().unwrap().to_string();
-        assert!(refusal.contains("biam.checkpoint: not a checkpoint"), "{refusal}");
+        assert!(
+            refusal.contains("biam.checkpoint: not a checkpoint"),
+            "{refusal}"
+        );
         let mut bytes = Vec::new();
         checkpoint().write(&path).unwrap();
         bytes.extend(&std::fs::read(&path).unwrap()[..200]);

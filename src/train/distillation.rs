@@ -36,7 +36,8 @@ pub fn distillation(responses: &Tensor, targets: &Tensor) -> Result<Distillation
     let norms = sum(student.sqr()?)?.sqrt().max(SMALLEST_NORM)
         * sum(targets.sqr()?)?.sqrt().max(SMALLEST_NORM);
     let squared = sum(student.sqr()?)?.max(SMALLEST_NORM * SMALLEST_NORM);
-    let slope = (student.affine(product / squared / norms, 0.0)? - targets.affine(1.0 / norms, 0.0)?)?;
+    let slope =
+        (student.affine(product / squared / norms, 0.0)? - targets.affine(1.0 / norms, 0.0)?)?;
     let value = 1.0 - product / norms;
     // S times the slope is 0 but for rounding.
     Ok(Distillation {

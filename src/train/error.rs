@@ -38,9 +38,13 @@ pub enum TrainError {
     TooFewPhotos { photos: usize },
     #[error("no label is left to train on: all {labels} are unseen; name fewer with --unseen")]
     NoLabels { labels: usize },
-    #[error("the semantic teacher cannot be used: {reason}; choose another bundle or --distillation 0")]
+    #[error(
+        "the semantic teacher cannot be used: {reason}; choose another bundle or --distillation 0"
+    )]
     Teacher { reason: String },
-    #[error("{variant}: the loss is no number any more in epoch {epoch}, step {step} of {steps}; {kept}; try again with a lower --learning-rate")]
+    #[error(
+        "{variant}: the loss is no number any more in epoch {epoch}, step {step} of {steps}; {kept}; try again with a lower --learning-rate"
+    )]
     NotFinite {
         variant: String,
         epoch: usize,

@@ -43,7 +43,10 @@ pub fn training_set<'a>(
 /// Every name that no training may see: the data set's unseen labels, and those that the user
 /// listed but no photo could have.
 pub fn unseen_names(dataset: &Dataset, split: &Split) -> Vec<String> {
-    let labels = split.unseen().iter().map(|&label| &dataset.labels[label as usize]);
+    let labels = split
+        .unseen()
+        .iter()
+        .map(|&label| &dataset.labels[label as usize]);
     labels.chain(split.unknown()).cloned().collect()
 }
 
@@ -56,7 +59,10 @@ pub fn seen_vectors(
     dataset: &Dataset,
     split: &Split,
 ) -> Result<Tensor, TrainError> {
-    let labels = split.seen().iter().map(|&label| dataset.labels[label as usize].as_str());
+    let labels = split
+        .seen()
+        .iter()
+        .map(|&label| dataset.labels[label as usize].as_str());
     vectors(bundle, &labels.collect::<Vec<_>>())
 }
 
@@ -70,7 +76,9 @@ pub fn teacher(bundle: &Bundle, classes: &[TeacherClass]) -> Result<Teacher, Tra
     };
     let used: Vec<&TeacherClass> = classes.iter().filter(|class| class.used).collect();
     if used.is_empty() {
-        return Err(refuse("the bundle has no teacher class that training may use"));
+        return Err(refuse(
+            "the bundle has no teacher class that training may use",
+        ));
     }
     let classifier = bundle
         .classifier_rows()
@@ -84,7 +92,9 @@ pub fn teacher(bundle: &Bundle, classes: &[TeacherClass]) -> Result<Teacher, Tra
 }
 
 fn vectors(bundle: &Bundle, names: &[&str]) -> Result<Tensor, TrainError> {
-    let batches = names.chunks(BATCH).map(|names| bundle.encoder.encode(names));
+    let batches = names
+        .chunks(BATCH)
+        .map(|names| bundle.encoder.encode(names));
     let batches = batches.collect::<Result<Vec<_>, SemanticsError>>()?;
     if batches.is_empty() {
         let shape = (0, bundle.config.label_dimension);
@@ -116,8 +126,14 @@ pub fn data_identity(
     for photo in &dataset.photos {
         add(&photo.path.to_string_lossy());
         photo.labels.fill(&mut row);
-        let known: String = row.iter().map(|value| char::from(b'1'.wrapping_add_signed(*value))).collect();
+        let known: String = row
+            .iter()
+            .map(|value| char::from(b'1'.wrapping_add_signed(*value)))
+            .collect();
         add(&known);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

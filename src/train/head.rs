@@ -90,7 +90,9 @@ fn sample(
         let places: Vec<u32> = (0..chunk.len())
             .flat_map(|photo| {
                 let sampled = index::sample(&mut random, per_photo, each.min(per_photo));
-                sampled.into_iter().map(move |region| (photo * per_photo + region) as u32)
+                sampled
+                    .into_iter()
+                    .map(move |region| (photo * per_photo + region) as u32)
             })
             .collect();
         let places = Tensor::new(places, device)?;

@@ -33,7 +33,10 @@ pub fn initial_weights(
     let asked = Asked { seed, made: &made };
     let vb = VarBuilder::from_backend(Box::new(asked), DType::F32, Device::Cpu);
     Biam::new(config, variant, vb)?;
-    Ok(made.into_inner().unwrap_or_else(PoisonError::into_inner).weights)
+    Ok(made
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .weights)
 }
 
 #[derive(Default)]
@@ -67,7 +70,10 @@ impl SimpleBackend for Asked<'_> {
             bail!("{name} has two dimensions")
         }
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_norm = layer.rsplit('.').next().is_some_and(|l| l.ends_with("norm"));
+        let is_norm = layer
+            .rsplit('.')
+            .next()
+            .is_some_and(|l| l.ends_with("norm"));
         let tensor = match (is_norm, part) {
             (true, "weight" | "running_var") => Tensor::ones(&shape, DType::F32, device)?,
             (true, _) => Tensor::zeros(&shape, DType::F32, device)?,
@@ -135,7 +141,10 @@ mod tests {
         for name in ["latent.conv.weight", "latent.conv.bias"] {
             let values = values(&weights, name);
             let largest = values.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-            assert!(largest <= bound && largest > 0.8 * bound, "{name}: {largest}");
+            assert!(
+                largest <= bound && largest > 0.8 * bound,
+                "{name}: {largest}"
+            );
         }
         assert_eq!(values(&weights, "latent.norm.weight"), [1.0; 16]);
         assert_eq!(values(&weights, "scb.norm.running_var"), [1.0; 16]);

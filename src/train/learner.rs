@@ -85,7 +85,9 @@ impl Learner {
         dropout: &mut Dropout,
     ) -> Result<(Tensor, Losses)> {
         let features = self.network.features_train(&batch.photos, dropout)?;
-        let labels = self.network.project_labels_train(&objective.label_vectors)?;
+        let labels = self
+            .network
+            .project_labels_train(&objective.label_vectors)?;
         let scores = pooled(&features, &labels, objective.top_k)?;
         let ranking = ranking_loss(&scores, &batch.labels)?;
         let mut losses = Losses {

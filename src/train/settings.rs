@@ -195,8 +195,8 @@ impl TrainSettings {
             Some(name) => name.clone().try_into().map_err(described)?,
             None => recipe,
         };
-        let mut table = toml::Table::try_from(Self::of(recipe))
-            .map_err(|error| refuse(one_line(&error)))?;
+        let mut table =
+            toml::Table::try_from(Self::of(recipe)).map_err(|error| refuse(one_line(&error)))?;
         lay_over(&mut table, over);
         let settings: Self = table.try_into().map_err(described)?;
         settings.check()?;
@@ -217,7 +217,11 @@ impl TrainSettings {
         }
         if !positive(self.learning_rate) {
             let value = self.learning_rate.to_string();
-            return refuse("learning-rate", value, "give a number above 0, such as 0.001");
+            return refuse(
+                "learning-rate",
+                value,
+                "give a number above 0, such as 0.001",
+            );
         }
         for (name, value) in [
             ("weight-decay", self.weight_decay),
@@ -278,7 +282,8 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         TrainSettings::read(&path, Recipe::FewPhotos).map_err(|error| {
             let text = error.to_string();
-            text.rsplit_once("train.toml: ").map_or(text.clone(), |(_, reason)| reason.to_owned())
+            text.rsplit_once("train.toml: ")
+                .map_or(text.clone(), |(_, reason)| reason.to_owned())
         })
     }
 
@@ -306,9 +311,21 @@ mod tests {
     fn mistakes_are_named() {
         assert!(read("epocs = 3").unwrap_err().contains("epocs"));
         assert!(read("epochs = 0").unwrap_err().contains("epochs = 0"));
-        assert!(read("a = 1\nepochs = = 2").unwrap_err().starts_with("line 2: "));
-        assert!(read("learning-rate = nan").unwrap_err().contains("learning-rate"));
-        assert!(read("betas = [0.9, 1.0]").unwrap_err().contains("betas = 1"));
+        assert!(
+            read("a = 1\nepochs = = 2")
+                .unwrap_err()
+                .starts_with("line 2: ")
+        );
+        assert!(
+            read("learning-rate = nan")
+                .unwrap_err()
+                .contains("learning-rate")
+        );
+        assert!(
+            read("betas = [0.9, 1.0]")
+                .unwrap_err()
+                .contains("betas = 1")
+        );
     }
 
     #[test]

@@ -57,7 +57,11 @@ pub fn averaged_statistics(
 /// The running statistics by name.
 fn running(network: &Biam) -> candle_core::Result<BTreeMap<String, Vec<f64>>> {
     let values = |tensor: &Tensor| -> candle_core::Result<Vec<f64>> {
-        Ok(tensor.to_vec1::<f32>()?.into_iter().map(f64::from).collect())
+        Ok(tensor
+            .to_vec1::<f32>()?
+            .into_iter()
+            .map(f64::from)
+            .collect())
     };
     let mut all = BTreeMap::new();
     for (block, convolution) in network.convolution_blocks() {

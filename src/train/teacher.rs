@@ -22,7 +22,10 @@ pub struct Teacher {
 /// class's word that ends in a label's word of four letters or more (motorboat, boat) counts as
 /// shared, too.
 pub fn choose_classes<S: AsRef<str>>(classes: &[TeacherClass], unseen: &[S]) -> Vec<TeacherClass> {
-    let unseen: Vec<String> = unseen.iter().flat_map(|label| words(label.as_ref())).collect();
+    let unseen: Vec<String> = unseen
+        .iter()
+        .flat_map(|label| words(label.as_ref()))
+        .collect();
     let shares = |name: &str| {
         words(name).iter().any(|word| {
             unseen.iter().any(|other| {
@@ -57,7 +60,9 @@ fn words(name: &str) -> Vec<String> {
 pub fn teacher_rows(classes: &[&TeacherClass], classifier: &Tensor) -> Result<Tensor> {
     let (count, channels) = classifier.dims2()?;
     let rows = classifier.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
-    let centred = rows.broadcast_sub(&rows.mean_keepdim(0)?)?.to_vec2::<f64>()?;
+    let centred = rows
+        .broadcast_sub(&rows.mean_keepdim(0)?)?
+        .to_vec2::<f64>()?;
     let mut values = Vec::with_capacity(classes.len() * channels);
     for class in classes {
         let mut mean = vec![0.0; channels];
@@ -102,7 +107,14 @@ mod tests {
 
     #[test]
     fn a_shared_word_leaves_a_class_out() {
-        let names = ["school Bus", "ping-pong ball", "speedboats", "handbar", "glass", "lakeland"];
+        let names = [
+            "school Bus",
+            "ping-pong ball",
+            "speedboats",
+            "handbar",
+            "glass",
+            "lakeland",
+        ];
         assert_eq!(
             used(&names, &["bus", "Pong", "boat", "bar", "glasses", "lake"]),
             [false, false, false, true, true, true]

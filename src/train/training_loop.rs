@@ -55,7 +55,9 @@ pub struct Run<'a> {
 pub enum Ending {
     Finished(Finished),
     /// It was stopped; so many epochs are in the checkpoint.
-    Stopped { epochs: usize },
+    Stopped {
+        epochs: usize,
+    },
 }
 
 /// A trained network.
@@ -123,12 +125,14 @@ impl Run<'_> {
 
     /// Where the checkpoint is.
     pub fn checkpoint_path(&self) -> PathBuf {
-        self.folder.join(format!("{}.checkpoint.safetensors", self.variant))
+        self.folder
+            .join(format!("{}.checkpoint.safetensors", self.variant))
     }
 
     /// Where the best epoch is, for a run that stops by F1@5.
     fn best_path(&self) -> PathBuf {
-        self.folder.join(format!("{}.best.safetensors", self.variant))
+        self.folder
+            .join(format!("{}.best.safetensors", self.variant))
     }
 
     fn check(&self) -> Result<(), TrainError> {
@@ -230,8 +234,7 @@ impl Run<'_> {
         };
         batches.each(epoch, 0..steps, |step, batch| {
             let at = epoch * steps + step;
-            let mut dropout =
-                Dropout::seeded(derived_seed(settings.seed, "dropout", at as u64));
+            let mut dropout = Dropout::seeded(derived_seed(settings.seed, "dropout", at as u64));
             let rate = schedule.rate(at);
             let losses = learner.step(&batch, &objective, &mut dropout, rate)?;
             if !losses.total.is_finite() {
@@ -296,7 +299,12 @@ impl Run<'_> {
         Ok(tensors)
     }
 
-    fn keep(&self, learner: &Learner, progress: &Progress, is_best: bool) -> Result<(), TrainError> {
+    fn keep(
+        &self,
+        learner: &Learner,
+        progress: &Progress,
+        is_best: bool,
+    ) -> Result<(), TrainError> {
         let checkpoint = Checkpoint {
             progress: progress.clone(),
             tensors: learner.tensors()?,
@@ -321,8 +329,13 @@ impl Run<'_> {
         if self.settings.early_stop > 0 && self.best_path().exists() {
             let best = Checkpoint::read(&self.best_path())?;
             let optimiser = (self.settings.betas, self.settings.weight_decay);
-            learner =
-                Learner::new(self.config, self.variant, &best.tensors, optimiser, self.device)?;
+            learner = Learner::new(
+                self.config,
+                self.variant,
+                &best.tensors,
+                optimiser,
+                self.device,
+            )?;
         }
         let tensors = self.with_statistics(&learner, batches)?;
         let network = (self.config, self.variant);

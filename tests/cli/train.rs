@@ -35,7 +35,9 @@ impl Place {
                 Rgb(if inside { colour } else { [128; 3] })
             });
             let name = format!("{photo}.png");
-            picture.save(place.at("data/images").join(&name)).expect("saved");
+            picture
+                .save(place.at("data/images").join(&name))
+                .expect("saved");
             rows += &format!("{name}\t{label}\n");
         }
         fs::write(place.at("data/train.tsv"), rows).expect("written");
@@ -61,31 +63,57 @@ impl Place {
 
 fn epochs(log: &Path) -> Vec<f64> {
     let text = fs::read_to_string(log).expect("a log");
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect(line));
     let epochs = lines.filter(|line| line["event"] == "epoch");
-    epochs.map(|line| line["loss"].as_f64().expect("a loss")).collect()
+    epochs
+        .map(|line| line["loss"].as_f64().expect("a loss"))
+        .collect()
 }
 
 #[test]
 fn squares_become_a_bundle_that_predict_opens() {
     let place = Place::new();
-    let settings = ["--epochs", "5", "--batch", "3", "--warm-up", "2", "--learning-rate", "0.002"];
+    let settings = [
+        "--epochs",
+        "5",
+        "--batch",
+        "3",
+        "--warm-up",
+        "2",
+        "--learning-rate",
+        "0.002",
+    ];
     let mut more = vec!["--variant", "standard,ridge"];
     more.extend(settings);
     let ran = place.train(&more);
     assert_eq!(ran.status, Some(0), "{}", ran.err);
     assert!(ran.out.ends_with("out: ridge, standard\n"), "{}", ran.out);
-    assert!(ran.err.contains("9 photos, 3 seen and 1 unseen labels"), "{}", ran.err);
+    assert!(
+        ran.err.contains("9 photos, 3 seen and 1 unseen labels"),
+        "{}",
+        ran.err
+    );
     let losses = epochs(&place.at("out.training/log.jsonl"));
-    assert!(losses.len() == 5 && losses[4] < 0.9 * losses[0], "{losses:?}");
+    assert!(
+        losses.len() == 5 && losses[4] < 0.9 * losses[0],
+        "{losses:?}"
+    );
     // Everything but the log is in the bundle now.
     assert_eq!(names(&place.at("out.training")), ["log.jsonl"]);
     let card = fs::read_to_string(place.at("out/CARD.md")).expect("a card");
-    assert!(card.contains("epochs = 5") && card.contains("| Standard | 5 |"), "{card}");
+    assert!(
+        card.contains("epochs = 5") && card.contains("| Standard | 5 |"),
+        "{card}"
+    );
     let lists = fs::read_to_string(place.at("out/labels.tsv")).expect("labels");
     assert!(lists.contains("zebra\tunseen") && lists.contains("red square\tseen"));
     let teacher = fs::read_to_string(place.at("out/teacher.tsv")).expect("a teacher");
-    assert!(teacher.contains("zebra\t340\tleft out"), "no zebra may teach");
+    assert!(
+        teacher.contains("zebra\t340\tleft out"),
+        "no zebra may teach"
+    );
     let (photo, out) = (place.at("data/images/0.png"), place.at("out"));
     let predicted = run(&[
         "predict",
@@ -112,11 +140,18 @@ fn what_cannot_be_trained_is_refused_in_one_line_and_leaves_nothing() {
     assert_eq!(ran.status, Some(1));
     assert!(ran.err.contains("out: exists already"), "{}", ran.err);
     fs::remove_dir(place.at("out")).expect("removed");
-    fs::write(place.at("unseen.txt"), COLOURS.map(|(label, _)| label).join("\n") + "\nzebra")
-        .expect("written");
+    fs::write(
+        place.at("unseen.txt"),
+        COLOURS.map(|(label, _)| label).join("\n") + "\nzebra",
+    )
+    .expect("written");
     let ran = place.train(&["--variant", "standard"]);
     assert_eq!(ran.status, Some(1));
-    assert!(ran.err.contains("no label is left to train on"), "{}", ran.err);
+    assert!(
+        ran.err.contains("no label is left to train on"),
+        "{}",
+        ran.err
+    );
     assert!(!place.at("out").exists());
 }
 
