@@ -261,6 +261,12 @@ impl Experiment<'_> {
         if heads.is_empty() {
             return Ok(Some(trained));
         }
+        let done = self.heads(&heads, &mut trained)?;
+        Ok(done.then_some(trained))
+    }
+
+    /// Trains heads one after another; whether it came to the end of them.
+    fn heads(&self, heads: &[Variant], trained: &mut Vec<Trained>) -> Result<bool> {
         let teacher = match self.settings.distillation > 0.0 {
             true => Some(teacher(self.bundle, self.classes)?),
             false => None,
@@ -271,7 +277,7 @@ impl Experiment<'_> {
         let data = data_identity(self.bundle, self.dataset, self.split, self.classes);
         let mut log = Log::open(&self.work.log())?;
         common::complain(&self.summary(teacher.is_some()));
-        for variant in heads {
+        for &variant in heads {
             let run = Run {
                 variant,
                 config: &config,
@@ -287,13 +293,8 @@ impl Experiment<'_> {
             };
             match run.train(&mut log)? {
                 Ending::Stopped { epochs } => {
-                    common::complain(&format!(
-                        "{variant}: stopped; {epochs} of {} epochs are kept in {}: go on with \
-                         --resume",
-                        self.settings.epochs,
-                        shown(&self.work.folder)
-                    ));
-                    return Ok(None);
+                    self.tell_stopped(variant, epochs);
+                    return Ok(false);
                 }
                 Ending::Finished(finished) => {
                     self.write(variant, &config, &finished)?;
@@ -304,7 +305,15 @@ impl Experiment<'_> {
                 }
             }
         }
-        Ok(Some(trained))
+        Ok(true)
+    }
+
+    fn tell_stopped(&self, variant: Variant, epochs: usize) {
+        common::complain(&format!(
+            "{variant}: stopped; {epochs} of {} epochs are kept in {}: go on with --resume",
+            self.settings.epochs,
+            shown(&self.work.folder)
+        ));
     }
 
     fn summary(&self, taught: bool) -> String {

@@ -210,19 +210,8 @@ impl Run<'_> {
     ) -> Result<Option<Line<'static>>, TrainError> {
         let steps = batches.steps();
         let settings = self.settings;
-        let schedule = Schedule::new(
-            settings.learning_rate,
-            settings.final_rate,
-            settings.warm_up,
-            settings.epochs,
-            steps,
-        );
-        let objective = Objective {
-            label_vectors: self.label_vectors.clone(),
-            teacher_vectors: self.teacher.map(|teacher| teacher.vectors.clone()),
-            distillation: settings.distillation,
-            top_k: self.config.top_k,
-        };
+        let schedule = self.schedule(steps);
+        let objective = self.objective();
         let (started, mut photos) = (Instant::now(), 0);
         let mut means = Means::default();
         let mut line = Line {
@@ -253,6 +242,26 @@ impl Run<'_> {
         line.event = "epoch";
         line.take(steps, means.losses(), line.learning_rate);
         Ok(Some(line))
+    }
+
+    fn schedule(&self, steps: usize) -> Schedule {
+        let settings = self.settings;
+        Schedule::new(
+            settings.learning_rate,
+            settings.final_rate,
+            settings.warm_up,
+            settings.epochs,
+            steps,
+        )
+    }
+
+    fn objective(&self) -> Objective {
+        Objective {
+            label_vectors: self.label_vectors.clone(),
+            teacher_vectors: self.teacher.map(|teacher| teacher.vectors.clone()),
+            distillation: self.settings.distillation,
+            top_k: self.config.top_k,
+        }
     }
 
     fn not_finite(&self, epoch: usize, step: usize, steps: usize) -> TrainError {
