@@ -102,11 +102,10 @@ impl TopK {
 /// Places in `labels` of the `k` largest scores.
 fn best(scores: &[f32], labels: &[usize], k: usize) -> Vec<usize> {
     let mut places: Vec<usize> = (0..labels.len()).collect();
-    let larger_first = |&a: &usize, &b: &usize| {
-        scores[labels[b]]
-            .total_cmp(&scores[labels[a]])
-            .then_with(|| a.cmp(&b))
-    };
+    // 0 and -0 are equal; adding 0 makes them one.
+    let score = |place: usize| scores[labels[place]] + 0.0;
+    let larger_first =
+        |&a: &usize, &b: &usize| score(b).total_cmp(&score(a)).then_with(|| a.cmp(&b));
     if k < places.len() && k > 0 {
         places.select_nth_unstable_by(k - 1, larger_first);
     }
@@ -133,6 +132,7 @@ mod tests {
     #[test]
     fn equal_scores_go_to_the_first_label() {
         assert_eq!(best(&[1.0; 4], &[3, 1, 2], 2), [0, 1]);
+        assert_eq!(best(&[-0.0, 0.0], &[0, 1], 1), [0]);
         assert_eq!(best(&[1.0, 5.0, 1.0], &[0, 2, 1], 2).len(), 2);
         assert!(best(&[1.0, 5.0, 1.0], &[0, 2, 1], 2).contains(&2));
     }
