@@ -181,9 +181,10 @@ unsafe fn transform_gradient<L: Lanes>(
             }
             let zero = L::splat(0.0);
             let along = |a: L, b: L| [a, a.add(b), a.sub(b), zero.sub(b)];
-            let columns = [along(g[0][0], g[1][0]), along(g[0][1], g[1][1])];
-            for y in 0..4 {
-                for (x, value) in along(columns[0][y], columns[1][y]).into_iter().enumerate() {
+            let left_column = along(g[0][0], g[1][0]);
+            let right_column = along(g[0][1], g[1][1]);
+            for (y, (a, b)) in left_column.into_iter().zip(right_column).enumerate() {
+                for (x, value) in along(a, b).into_iter().enumerate() {
                     value.store(right.at(((y * 4 + x) * count + to) * stride + channel));
                 }
             }
@@ -225,8 +226,8 @@ unsafe fn back<L: Lanes>(
     [inputs, outputs]: [usize; 2],
     output: SharedMut,
 ) {
-    for column in (0..outputs).step_by(L::WIDTH) {
-        let lanes = (outputs - column).min(L::WIDTH);
+    for first in (0..outputs).step_by(L::WIDTH) {
+        let lanes = (outputs - first).min(L::WIDTH);
         let mut weights = [[0.0; 16]; 9];
         // SAFETY: only values that exist are read and written, by the caller's promise.
         unsafe {
@@ -235,24 +236,23 @@ unsafe fn back<L: Lanes>(
                 let (even, odd) = (u[1].add(u[2]).mul(half), u[1].sub(u[2]).mul(half));
                 [u[0].add(even), odd, even.add(u[3])]
             };
-            let mut columns = [[L::splat(0.0); 4]; 3];
-            for x in 0..4 {
+            let mut columns = [[L::splat(0.0); 3]; 4];
+            for (x, column) in columns.iter_mut().enumerate() {
                 let mut u = [L::splat(0.0); 4];
-                for (y, lanes_of) in u.iter_mut().enumerate() {
-                    let place = ((y * 4 + x) * inputs + input) * outputs + column;
-                    *lanes_of = L::load_up_to(places.at(place), lanes);
+                for (y, value) in u.iter_mut().enumerate() {
+                    let place = ((y * 4 + x) * inputs + input) * outputs + first;
+                    *value = L::load_up_to(places.at(place), lanes);
                 }
-                for (y, value) in along(u).into_iter().enumerate() {
-                    columns[y][x] = value;
-                }
+                *column = along(u);
             }
-            for (y, row) in columns.into_iter().enumerate() {
-                for (x, value) in along(row).into_iter().enumerate() {
+            for y in 0..3 {
+                let row = along(columns.map(|column| column[y]));
+                for (x, value) in row.into_iter().enumerate() {
                     value.store(weights[y * 3 + x].as_mut_ptr());
                 }
             }
             for lane in 0..lanes {
-                let to = output.at(((column + lane) * inputs + input) * 9);
+                let to = output.at(((first + lane) * inputs + input) * 9);
                 for (i, weight) in weights.iter().enumerate() {
                     to.add(i).write(weight[lane]);
                 }
