@@ -62,7 +62,7 @@ enum Command {
     #[command(
         after_help = "Example: biam-lens train --data photos/mine --unseen unseen.txt --cache features --out weights/mine\n\nphotos/mine holds images/, train.tsv (file name, tab, labels parted by commas) and vocabulary.txt (the labels that were looked for). Backbone, projection and label encoder are those of --bundle. Stop with Ctrl-C, go on with --resume."
     )]
-    Train(train::Options),
+    Train(Box<train::Options>),
     /// Time every stage of the warm program
     #[command(after_help = "Example: biam-lens bench street.jpg --runs 50 --json")]
     Bench(bench::Options),
