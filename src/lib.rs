@@ -16,6 +16,7 @@ pub mod app;
 pub mod backbone;
 pub mod bundle;
 pub mod cli;
+pub mod dataset;
 pub mod engine;
 pub mod figure;
 pub mod files;

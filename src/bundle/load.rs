@@ -28,6 +28,10 @@ const STRIDE: usize = 32;
 /// Largest side of the input in pixels: beyond it a photo takes minutes and gigabytes.
 const LARGEST_INPUT: usize = 2048;
 
+/// The way from a photo to the backbone's input. It counts up when [`crate::image_io`] comes to give
+/// other pixels for the same photo, so that features kept on a disk are computed again.
+const PREPROCESSING: u32 = 1;
+
 /// One trained network with its ordinary regions.
 pub struct TrainedVariant {
     pub network: Biam,
@@ -48,6 +52,7 @@ pub struct Bundle {
     pub device: Device,
     backbone: Box<dyn Backbone>,
     projection: Option<Pointwise>,
+    features_identity: String,
 }
 
 impl Bundle {
@@ -104,6 +109,7 @@ impl Bundle {
             device: device.clone(),
             backbone,
             projection,
+            features_identity: parts.features_identity(),
             config,
         })
     }
@@ -131,15 +137,32 @@ impl Bundle {
     /// Region features x_r as the heads take them (projected where the bundle projects) and the
     /// global feature, of `pixels` `[N, S, S, 3]` in u8.
     pub fn features(&self, pixels: &Tensor) -> candle_core::Result<RegionFeatures> {
-        let raw = self.backbone.features(pixels)?;
-        let Some(projection) = &self.projection else {
-            return Ok(raw);
-        };
-        let channels_last = raw.regions.permute((0, 2, 3, 1))?.contiguous()?;
+        let raw = self.raw_features(pixels)?;
         Ok(RegionFeatures {
-            regions: projection.forward(&channels_last)?.permute((0, 3, 1, 2))?,
+            regions: self.projected(&raw.regions)?,
             ..raw
         })
+    }
+
+    /// The backbone's own region features and global feature of `pixels` `[N, S, S, 3]` in u8.
+    pub fn raw_features(&self, pixels: &Tensor) -> candle_core::Result<RegionFeatures> {
+        self.backbone.features(pixels)
+    }
+
+    /// Raw region features `[N, C, h, w]` as the heads take them, `[N, D, h, w]`: projected where
+    /// the bundle projects.
+    pub fn projected(&self, raw: &Tensor) -> candle_core::Result<Tensor> {
+        let Some(projection) = &self.projection else {
+            return Ok(raw.clone());
+        };
+        let channels_last = raw.permute((0, 2, 3, 1))?.contiguous()?;
+        projection.forward(&channels_last)?.permute((0, 3, 1, 2))
+    }
+
+    /// What tells this bundle's features from those of any other: the SHA-256, in hexadecimal, over
+    /// the hashes of backbone and projection, the input's size and the way photos are brought to it.
+    pub fn features_identity(&self) -> &str {
+        &self.features_identity
     }
 }
 
@@ -268,6 +291,22 @@ impl Parts<'_> {
             ));
         }
         Ok(())
+    }
+
+    fn features_identity(&self) -> String {
+        let hash = |name: &str| self.manifest.sha256.get(name).map_or("", String::as_str);
+        let backbone = &self.manifest.backbone;
+        let projection = self.manifest.projection.as_ref();
+        sha256(
+            format!(
+                "{:?} {} {} {PREPROCESSING} {}",
+                backbone.kind,
+                backbone.input_size,
+                hash(&backbone.file),
+                projection.map_or("", |entry| hash(&entry.file)),
+            )
+            .as_bytes(),
+        )
     }
 
     fn backbone_config(&self) -> efficientnet_lite::Config {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod common;
+pub mod data;
 mod import;
 mod predict;
 mod render;

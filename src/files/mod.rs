@@ -1,11 +1,18 @@
-//! The few ways this program touches files: bounded read, write-beside-and-rename, `.npy`.
+//! The few ways this program touches files: bounded read, write-beside-and-rename, `.npy`, and a
+//! memory map of what it wrote itself.
 
+mod map;
 mod npy;
 mod read;
+mod space;
 mod write;
 
+pub use map::OwnFileMap;
 pub use npy::{save_npy_f32, write_npy_f32};
-pub use read::read_bounded;
+pub(crate) use read::read_error;
+pub use read::{open_regular, read_bounded};
+pub use space::free_bytes;
+pub(crate) use write::write_error;
 pub use write::{check_target, write_atomically};
 
 use std::io;

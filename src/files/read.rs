@@ -14,13 +14,7 @@ use std::path::Path;
 /// A missing, dangling, unreadable, empty, too large or not regular file, each its own
 /// [`FileError`].
 pub fn read_bounded(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, FileError> {
-    let before = fs::metadata(path).map_err(|error| read_error(path, error))?;
-    refuse_unless_regular(path, &before)?;
-    let file = open_without_waiting(path).map_err(|error| read_error(path, error))?;
-    // The name may have come to mean something else since it was looked at, so what counts is
-    // what was opened.
-    let opened = file.metadata().map_err(|error| read_error(path, error))?;
-    refuse_unless_regular(path, &opened)?;
+    let (file, opened) = open_regular(path)?;
     let too_large = || FileError::TooLarge {
         path: path.to_owned(),
         limit_bytes,
@@ -40,6 +34,21 @@ pub fn read_bounded(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, FileError>
         return Err(too_large());
     }
     Ok(bytes)
+}
+
+/// Opens a regular file of any size (links are followed), to read it piece by piece.
+///
+/// # Errors
+/// As [`read_bounded`], but for size and emptiness.
+pub fn open_regular(path: &Path) -> Result<(File, Metadata), FileError> {
+    let before = fs::metadata(path).map_err(|error| read_error(path, error))?;
+    refuse_unless_regular(path, &before)?;
+    let file = open_without_waiting(path).map_err(|error| read_error(path, error))?;
+    // The name may have come to mean something else since it was looked at, so what counts is
+    // what was opened.
+    let opened = file.metadata().map_err(|error| read_error(path, error))?;
+    refuse_unless_regular(path, &opened)?;
+    Ok((file, opened))
 }
 
 /// Opens for reading in a way that never waits for a writer, should the path have become a pipe
@@ -86,7 +95,8 @@ pub(super) fn kind_name(kind: FileType) -> &'static str {
     "something special"
 }
 
-fn read_error(path: &Path, source: io::Error) -> FileError {
+/// What the system's refusal to read `path` means.
+pub(crate) fn read_error(path: &Path, source: io::Error) -> FileError {
     let owned = path.to_owned();
     match source.kind() {
         ErrorKind::NotFound if fs::symlink_metadata(path).is_ok() => FileError::DanglingLink(owned),

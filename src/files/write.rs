@@ -137,7 +137,8 @@ fn create_temporary(folder: &Path) -> io::Result<(File, Temporary)> {
     }
 }
 
-fn write_error(path: &Path, source: io::Error) -> FileError {
+/// What the system's refusal to write `path` means.
+pub(crate) fn write_error(path: &Path, source: io::Error) -> FileError {
     let owned = path.to_owned();
     match source.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => FileError::Unwritable(owned),

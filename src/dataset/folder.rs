@@ -1,0 +1,393 @@
+//! The plain kind of data set: photos in a folder, their labels in a list beside them.
+//!
+//! A part is a list `NAME.tsv` (file name, tab, labels parted by commas) or `NAME.csv` (a header with
+//! the columns `photo` and `labels`). `vocabulary.txt` has the labels that were judged: one that is
+//! not listed for a photo is not there. Without it nothing is known of labels that are not listed.
+//! `boxes.tsv` (photo, label, x0, y0, x1, y1 as fractions) says where things are; a set that has no
+//! other list takes its labels from there. The photos lie in `images/`, or beside the lists.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::builder::{Builder, Vocabulary, clipped_box};
+use super::table::Table;
+use super::text::TextFile;
+use super::{Dataset, DatasetError, LabelledBox, PhotoLabels};
+
+const VOCABULARY: &str = "vocabulary.txt";
+const BOXES: &str = "boxes.tsv";
+/// The part of a set that has boxes and no other list.
+const BOXES_PART: &str = "boxes";
+
+/// The parts of the set in `folder`, in the order of their names.
+pub(super) fn parts(folder: &Path) -> Vec<String> {
+    let mut parts: Vec<String> = lists(folder).into_iter().map(|(part, _)| part).collect();
+    parts.sort();
+    parts.dedup();
+    if parts.is_empty() && folder.join(BOXES).is_file() {
+        parts.push(BOXES_PART.to_owned());
+    }
+    parts
+}
+
+/// Whether `folder` looks like such a set.
+pub(super) fn recognises(folder: &Path) -> bool {
+    !parts(folder).is_empty()
+}
+
+fn lists(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .filter(|path| path.file_name().is_some_and(|name| name != BOXES))
+        .filter(|path| path.extension().is_some_and(|e| e == "tsv" || e == "csv"))
+        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
+        .collect()
+}
+
+/// One line of a list.
+struct Row {
+    line: usize,
+    photo: String,
+    labels: Vec<String>,
+}
+
+/// Reads the part `part`.
+///
+/// # Errors
+/// A list that cannot be read, a line that cannot be understood, a photo that is listed twice.
+pub(super) fn read(folder: &Path, part: &str) -> Result<Dataset, DatasetError> {
+    let mut builder = Builder::new(folder, part);
+    let vocabulary = folder.join(VOCABULARY);
+    let mut vocabulary = match vocabulary.exists() {
+        true => Judged::Complete(Vocabulary::read(&vocabulary)?),
+        false => {
+            builder.note(format!(
+                "no {VOCABULARY}: labels that are not listed for a photo are unknown"
+            ));
+            Judged::OnlyListed(Vocabulary::default())
+        }
+    };
+    let mut list = lists(folder);
+    list.retain(|(name, _)| name == part);
+    let mut boxes = read_boxes(folder, &mut vocabulary, &mut builder)?;
+    let photos = match list.first() {
+        Some((_, path)) => read_list(path, &mut vocabulary, &mut builder)?,
+        None => labels_of_boxes(&boxes),
+    };
+    let images = folder.join("images");
+    let images = if images.is_dir() { &images } else { folder };
+    let judged: Arc<[u32]> = vocabulary.places().all().into();
+    for (photo, positives) in photos {
+        let labels = match vocabulary {
+            Judged::Complete(_) => PhotoLabels::judged(positives, Arc::clone(&judged)),
+            Judged::OnlyListed(_) => PhotoLabels::listed(positives, Vec::new()),
+        };
+        let boxes = boxes
+            .remove(&photo)
+            .map_or_else(Vec::new, |(_, boxes)| boxes);
+        builder.photo(images.join(photo), labels, boxes);
+    }
+    builder.finish(folder, vocabulary.into_labels())
+}
+
+/// The labels, and what it means that one is not listed.
+enum Judged {
+    Complete(Vocabulary),
+    OnlyListed(Vocabulary),
+}
+
+impl Judged {
+    fn places(&self) -> &Vocabulary {
+        let (Self::Complete(vocabulary) | Self::OnlyListed(vocabulary)) = self;
+        vocabulary
+    }
+
+    fn into_labels(self) -> Vec<String> {
+        let (Self::Complete(vocabulary) | Self::OnlyListed(vocabulary)) = self;
+        vocabulary.labels
+    }
+
+    /// The place of a label; `Ok(None)` where the set's list does not have it.
+    fn find(&mut self, text: &str) -> Result<Option<u32>, crate::semantics::LabelError> {
+        match self {
+            Self::Complete(vocabulary) => Ok(vocabulary.place(text)),
+            Self::OnlyListed(vocabulary) => vocabulary.add(text).map(Some),
+        }
+    }
+}
+
+/// Photos of a list with their positive labels.
+fn read_list(
+    path: &Path,
+    vocabulary: &mut Judged,
+    builder: &mut Builder,
+) -> Result<Vec<(String, Vec<u32>)>, DatasetError> {
+    let rows = match path.extension().is_some_and(|ending| ending == "csv") {
+        true => csv_rows(path)?,
+        false => tsv_rows(&TextFile::read(path)?)?,
+    };
+    let mut lines: HashMap<String, usize> = HashMap::new();
+    let mut photos = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let Some(first) = lines.insert(row.photo.clone(), row.line) {
+            let reason = format!("“{}” is already listed in line {first}", row.photo);
+            return Err(DatasetError::line(path, row.line, reason));
+        }
+        let mut positives = Vec::with_capacity(row.labels.len());
+        for label in &row.labels {
+            let found = vocabulary.find(label);
+            match found.map_err(|error| DatasetError::line(path, row.line, error.to_string()))? {
+                Some(place) => positives.push(place),
+                None => builder.unknown(label),
+            }
+        }
+        photos.push((row.photo, positives));
+    }
+    Ok(photos)
+}
+
+fn tsv_rows(file: &TextFile) -> Result<Vec<Row>, DatasetError> {
+    let row = |(line, text): (usize, &str)| {
+        let columns: Vec<&str> = text.split('\t').collect();
+        match columns[..] {
+            [photo, labels] if !photo.trim().is_empty() => Ok(Row {
+                line,
+                photo: photo.trim().to_owned(),
+                labels: split(labels, &[',']),
+            }),
+            _ => Err(file.refuse(
+                line,
+                "not a photo and its labels, parted by one tab; labels are parted by commas",
+            )),
+        }
+    };
+    file.lines().map(row).collect()
+}
+
+fn csv_rows(path: &Path) -> Result<Vec<Row>, DatasetError> {
+    let mut table = Table::open(path)?;
+    let columns = table.columns(["photo", "labels"])?;
+    let mut rows = Vec::new();
+    while let Some((line, [photo, labels])) = table.cells(&columns)? {
+        if photo.is_empty() {
+            return Err(DatasetError::line(path, line, "no photo is named"));
+        }
+        rows.push(Row {
+            line,
+            photo: photo.to_owned(),
+            labels: split(labels, &[',', ';', '|']),
+        });
+    }
+    Ok(rows)
+}
+
+fn split(labels: &str, at: &[char]) -> Vec<String> {
+    let labels = labels.split(at).map(str::trim);
+    labels
+        .filter(|label| !label.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Boxes of every photo, with the place of the photo among them.
+type Boxes = HashMap<String, (usize, Vec<LabelledBox>)>;
+
+fn read_boxes(
+    folder: &Path,
+    vocabulary: &mut Judged,
+    builder: &mut Builder,
+) -> Result<Boxes, DatasetError> {
+    let path = folder.join(BOXES);
+    let mut boxes = Boxes::new();
+    if !path.exists() {
+        return Ok(boxes);
+    }
+    let file = TextFile::read(&path)?;
+    // The first line names the columns.
+    for (line, text) in file.lines().skip(1) {
+        let columns: Vec<&str> = text.split('\t').map(str::trim).collect();
+        let [photo, label, corners @ ..] = &columns[..] else {
+            return Err(file.refuse(line, WRONG_BOX));
+        };
+        let corners: Vec<f32> = corners.iter().filter_map(|c| c.parse().ok()).collect();
+        let ([_, _, _, _], 6) = (&corners[..], columns.len()) else {
+            return Err(file.refuse(line, WRONG_BOX));
+        };
+        let found = vocabulary.find(label);
+        let Some(place) = found.map_err(|error| file.refuse(line, error.to_string()))? else {
+            builder.unknown(label);
+            continue;
+        };
+        let labelled = clipped_box(place, [corners[0], corners[1], corners[2], corners[3]]);
+        let labelled = labelled.ok_or_else(|| file.refuse(line, EMPTY_BOX))?;
+        let next = boxes.len();
+        let (_, of_photo) = boxes
+            .entry((*photo).to_owned())
+            .or_insert((next, Vec::new()));
+        of_photo.push(labelled);
+    }
+    Ok(boxes)
+}
+
+const WRONG_BOX: &str = "not a photo, a label and x0, y0, x1, y1, parted by tabs";
+const EMPTY_BOX: &str = "the box has no area in the photo; x0 < x1 and y0 < y1 are fractions of it";
+
+/// Photos with the labels of their boxes, in the order in which they first came.
+fn labels_of_boxes(boxes: &Boxes) -> Vec<(String, Vec<u32>)> {
+    let mut photos: Vec<_> = boxes.iter().collect();
+    photos.sort_by_key(|(_, (place, _))| *place);
+    let labels = |boxes: &[LabelledBox]| boxes.iter().map(|labelled| labelled.label).collect();
+    photos
+        .into_iter()
+        .map(|(photo, (_, boxes))| (photo.clone(), labels(boxes)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, row, rows};
+
+    fn fixture() -> Fixture {
+        let fixture = Fixture::new();
+        fixture.write("vocabulary.txt", "dog\ntraffic light\ncat\n");
+        fixture.photos(&["images/a.jpg", "images/b.jpg", "images/c.jpg"]);
+        fixture
+    }
+
+    #[test]
+    fn labels_of_the_vocabulary_that_are_not_listed_are_negative() {
+        let fixture = fixture();
+        fixture.write("train.tsv", "a.jpg\tcat,Traffic  Light\nb.jpg\t\n");
+        let set = fixture.open("train").unwrap();
+        assert_eq!(set.labels, ["dog", "traffic light", "cat"]);
+        assert_eq!(
+            rows(&set),
+            [row("a.jpg", &[-1, 1, 1]), row("b.jpg", &[-1, -1, -1])]
+        );
+        assert!(set.name.ends_with(" train"));
+        assert_eq!((set.report.positives, set.report.negatives), (2, 4));
+        assert!(set.photos[0].path.ends_with("images/a.jpg"));
+    }
+
+    #[test]
+    fn foreign_line_ends_and_byte_order_marks_are_understood() {
+        let fixture = fixture();
+        fixture.write("vocabulary.txt", "\u{feff}dog\r\ncat\r\n");
+        fixture.write("train.tsv", "\u{feff}a.jpg\tcat\r\n\r\nb.jpg\tdog,\r\n");
+        let set = fixture.open("train").unwrap();
+        assert_eq!(rows(&set), [row("a.jpg", &[-1, 1]), row("b.jpg", &[1, -1])]);
+    }
+
+    #[test]
+    fn missing_photos_and_unknown_labels_are_counted() {
+        let fixture = fixture();
+        fixture.write("val.tsv", "a.jpg\tdog,yak\nz.jpg\tdog\nc.jpg\tyak,gnu\n");
+        let report = fixture.open("val").unwrap().report;
+        assert_eq!((report.photos, report.missing_photos), (2, 1));
+        let unknown = report
+            .unknown_labels
+            .iter()
+            .map(|l| (l.name.as_str(), l.times));
+        assert_eq!(unknown.collect::<Vec<_>>(), [("gnu", 1), ("yak", 2)]);
+    }
+
+    #[test]
+    fn without_a_vocabulary_only_what_is_listed_is_known() {
+        let fixture = Fixture::new();
+        fixture.photos(&["a.jpg", "b.jpg"]);
+        fixture.write("train.tsv", "a.jpg\tdog\nb.jpg\tcat,dog\n");
+        let set = fixture.open("train").unwrap();
+        assert_eq!(rows(&set), [row("a.jpg", &[1, 0]), row("b.jpg", &[1, 1])]);
+        assert!(set.report.notes[0].starts_with("no vocabulary.txt"));
+    }
+
+    #[test]
+    fn a_table_with_a_header_serves_too() {
+        let fixture = fixture();
+        fixture.write(
+            "test.csv",
+            "Labels,id,photo\n\"cat, dog\",1,a.jpg\ncat;dog,2,b.jpg\n,3,c.jpg\n",
+        );
+        let set = fixture.open("test").unwrap();
+        assert_eq!(
+            rows(&set),
+            [
+                row("a.jpg", &[1, -1, 1]),
+                row("b.jpg", &[1, -1, 1]),
+                row("c.jpg", &[-1, -1, -1])
+            ]
+        );
+    }
+
+    #[test]
+    fn boxes_go_with_their_photos_or_are_the_set() {
+        let fixture = fixture();
+        fixture.write(
+            "boxes.tsv",
+            "photo\tlabel\tx0\ty0\tx1\ty1\nb.jpg\tcat\t0.1\t0.2\t0.5\t0.9\nb.jpg\tcat\t0\t0\t1\t1\n\
+             a.jpg\tdog\t0\t0\t0.5\t0.5\n",
+        );
+        let set = fixture.open("boxes").unwrap();
+        assert_eq!(
+            rows(&set),
+            [row("b.jpg", &[-1, -1, 1]), row("a.jpg", &[1, -1, -1])]
+        );
+        assert_eq!(set.photos[0].boxes.len(), 2);
+        assert_eq!(
+            (set.photos[0].boxes[0].label, set.photos[0].boxes[0].y1),
+            (2, 0.9)
+        );
+        fixture.write("val.tsv", "a.jpg\tdog\nc.jpg\t\n");
+        let set = fixture.open("val").unwrap();
+        assert_eq!(
+            (set.photos[0].boxes.len(), set.photos[1].boxes.len()),
+            (1, 0)
+        );
+    }
+
+    #[test]
+    fn broken_rows_are_named() {
+        let fixture = fixture();
+        for (text, expected) in [
+            (
+                "a.jpg\tdog\nb.jpg dog\n",
+                "train.tsv line 2: not a photo and its labels",
+            ),
+            (
+                "a.jpg\tdog\tcat\n",
+                "train.tsv line 1: not a photo and its labels",
+            ),
+            ("\tdog\n", "train.tsv line 1: not a photo and its labels"),
+            (
+                "a.jpg\tdog\n\na.jpg\tcat\n",
+                "train.tsv line 3: “a.jpg” is already listed in line 1",
+            ),
+        ] {
+            fixture.write("train.tsv", text);
+            let refused = fixture.refused("train");
+            assert!(refused.starts_with(expected), "{refused}");
+        }
+        fixture.write("train.tsv", "a.jpg\tdog\n");
+        for (text, expected) in [
+            (
+                "a.jpg\tdog\t0\t0\t1\n",
+                "boxes.tsv line 2: not a photo, a label and x0",
+            ),
+            (
+                "a.jpg\tdog\t0\t0\t1\tx\n",
+                "boxes.tsv line 2: not a photo, a label and x0",
+            ),
+            (
+                "a.jpg\tdog\t0.5\t0\t0.5\t1\n",
+                "boxes.tsv line 2: the box has no area",
+            ),
+        ] {
+            fixture.write("boxes.tsv", format!("photo\tlabel\tx0\ty0\tx1\ty1\n{text}"));
+            let refused = fixture.refused("train");
+            assert!(refused.starts_with(expected), "{refused}");
+        }
+    }
+}

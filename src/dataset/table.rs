@@ -1,0 +1,273 @@
+//! Tables of comma-separated values (RFC 4180), streamed row by row.
+
+use std::path::Path;
+
+use super::DatasetError;
+use super::text::{Lines, NOT_UTF8};
+
+/// A table's rows, one at a time.
+pub(super) struct Table {
+    lines: Lines,
+    cells: Vec<String>,
+    /// How many cells of `cells` the row has; those behind keep their memory for later rows.
+    count: usize,
+    /// Line in which the row that was read last begins.
+    line: usize,
+}
+
+impl Table {
+    pub fn open(path: &Path) -> Result<Self, DatasetError> {
+        Ok(Self {
+            lines: Lines::open(path)?,
+            cells: Vec::new(),
+            count: 0,
+            line: 0,
+        })
+    }
+
+    /// The next row that is not blank; `None` at the end.
+    ///
+    /// # Errors
+    /// Text that is not UTF-8, a quote that does not end or ends amid a cell.
+    pub fn row(&mut self) -> Result<Option<&[String]>, DatasetError> {
+        loop {
+            match self.lines.read()? {
+                None => return Ok(None),
+                Some(line) if line.trim_ascii().is_empty() => {}
+                Some(_) => break,
+            }
+        }
+        self.line = self.lines.number;
+        self.count = 0;
+        let mut place = Place::Start;
+        loop {
+            place = self.parse_line(place)?;
+            match place {
+                Place::Quoted => {
+                    // The cell goes on in the next line.
+                    let too_long = self.cell().len() > LONGEST_CELL;
+                    if too_long || self.lines.read()?.is_none() {
+                        return Err(self.refuse("a quote has no end"));
+                    }
+                    self.cell().push('\n');
+                }
+                Place::Start => {
+                    self.begin_cell();
+                    return Ok(Some(&self.cells[..self.count]));
+                }
+                Place::Plain | Place::Closed => return Ok(Some(&self.cells[..self.count])),
+            }
+        }
+    }
+
+    /// Takes in the line that was read last, from `place` in a row; returns the place at its end.
+    fn parse_line(&mut self, mut place: Place) -> Result<Place, DatasetError> {
+        let text = str::from_utf8(self.lines.last()).map_err(|_| self.refuse(NOT_UTF8))?;
+        let text = match self.lines.number {
+            1 => text.trim_start_matches('\u{feff}'),
+            _ => text,
+        };
+        // Cells are changed while the line is read.
+        let text = text.to_owned();
+        for c in text.chars() {
+            place = match (place, c) {
+                (Place::Start, '"') => {
+                    self.begin_cell();
+                    Place::Quoted
+                }
+                (Place::Start, ',') => {
+                    self.begin_cell();
+                    Place::Start
+                }
+                (Place::Start, c) => {
+                    self.begin_cell();
+                    self.cell().push(c);
+                    Place::Plain
+                }
+                (Place::Plain | Place::Closed, ',') => Place::Start,
+                (Place::Quoted, '"') => Place::Closed,
+                (Place::Closed, '"') => {
+                    self.cell().push('"');
+                    Place::Quoted
+                }
+                (Place::Closed, _) => return Err(self.refuse(AMID)),
+                (Place::Plain | Place::Quoted, c) => {
+                    self.cell().push(c);
+                    place
+                }
+            };
+        }
+        Ok(place)
+    }
+
+    /// The cell that is being read.
+    fn cell(&mut self) -> &mut String {
+        let last = self.count.saturating_sub(1);
+        &mut self.cells[last]
+    }
+
+    fn begin_cell(&mut self) {
+        match self.cells.get_mut(self.count) {
+            Some(cell) => cell.clear(),
+            None => self.cells.push(String::new()),
+        }
+        self.count += 1;
+    }
+
+    /// The columns of the header, the next row, by their names, whatever their case.
+    ///
+    /// # Errors
+    /// A name that the header does not have.
+    pub fn columns<const N: usize>(
+        &mut self,
+        names: [&str; N],
+    ) -> Result<Columns<N>, DatasetError> {
+        let header: Vec<String> = self.row()?.unwrap_or_default().to_vec();
+        let mut places = [0; N];
+        for (place, name) in places.iter_mut().zip(names) {
+            let found = header
+                .iter()
+                .position(|c| c.trim().eq_ignore_ascii_case(name));
+            let reason = || format!("the header has no column “{name}”");
+            *place = found.ok_or_else(|| self.refuse(reason()))?;
+        }
+        Ok(Columns {
+            places,
+            width: header.len(),
+        })
+    }
+
+    /// The cells of the next row in these columns, with the row's line; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Table::row`], and a row that is longer or shorter than the header.
+    pub fn cells<const N: usize>(
+        &mut self,
+        columns: &Columns<N>,
+    ) -> Result<Option<(usize, [&str; N])>, DatasetError> {
+        if self.row()?.is_none() {
+            return Ok(None);
+        }
+        if self.count != columns.width {
+            return Err(self.refuse(format!(
+                "{} columns where the header has {}; put a cell with commas in double quotes",
+                self.count, columns.width
+            )));
+        }
+        let cells = columns.places.map(|place| self.cells[place].trim());
+        Ok(Some((self.line, cells)))
+    }
+
+    /// The row that was read last cannot be understood.
+    pub fn refuse(&self, reason: impl Into<String>) -> DatasetError {
+        DatasetError::line(self.lines.path(), self.line, reason)
+    }
+}
+
+/// Columns of a table that are wanted, in the order in which they were asked for.
+pub(super) struct Columns<const N: usize> {
+    places: [usize; N],
+    /// How many columns the header has.
+    width: usize,
+}
+
+/// Longest cell, in bytes: a quote that does not end must not take the whole file.
+const LONGEST_CELL: usize = 1 << 20;
+const AMID: &str = "a quote ends amid a cell; write a quote within quotes twice";
+
+/// Where in a row.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Before a cell.
+    Start,
+    Plain,
+    Quoted,
+    /// Behind a quote that ends the cell or is the first of two.
+    Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, text).unwrap();
+        let mut table = Table::open(&path).unwrap();
+        let mut rows = Vec::new();
+        loop {
+            let row = table.row().map_err(|error| error.to_string())?;
+            match row.map(<[String]>::to_vec) {
+                Some(row) => rows.push((table.line, row)),
+                None => return Ok(rows),
+            }
+        }
+    }
+
+    fn row(text: &str) -> Vec<String> {
+        rows(text).unwrap().remove(0).1
+    }
+
+    #[test]
+    fn cells_are_plain_or_quoted() {
+        assert_eq!(row("a,b c,"), ["a", "b c", ""]);
+        assert_eq!(row("/m/1,\"Ducks, geese\"\r\n"), ["/m/1", "Ducks, geese"]);
+        assert_eq!(
+            row("\"Fiat \"\"topolino\"\"\",\"\",x"),
+            ["Fiat \"topolino\"", "", "x"]
+        );
+        assert_eq!(row("\u{feff}photo,labels\n"), ["photo", "labels"]);
+        assert_eq!(row(",,"), ["", "", ""]);
+        assert_eq!(row("5' 3\" tall,x"), ["5' 3\" tall", "x"]);
+    }
+
+    #[test]
+    fn rows_have_the_line_they_begin_in() {
+        let rows = rows("a,\"x\ny\"\n\nb,z\nc,w").unwrap();
+        assert_eq!(rows[0], (1, vec!["a".to_owned(), "x\ny".to_owned()]));
+        assert_eq!((rows[1].0, rows[2].0), (4, 5));
+    }
+
+    #[test]
+    fn broken_quotes_are_refused_with_their_line() {
+        let endless = rows("a,b\n\"c,d\n").unwrap_err();
+        assert!(
+            endless.ends_with("table.csv line 2: a quote has no end"),
+            "{endless}"
+        );
+        let amid = rows("a,b\n\"c\"d,e\n").unwrap_err();
+        assert!(
+            amid.contains("table.csv line 2: a quote ends amid a cell"),
+            "{amid}"
+        );
+    }
+
+    #[test]
+    fn columns_are_found_by_name_and_rows_must_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, "x,Labels,PHOTO\n1,\"dog,cat\",a.jpg\nshort,1\n").unwrap();
+        let mut table = Table::open(&path).unwrap();
+        let columns = table.columns(["photo", "labels"]).unwrap();
+        assert_eq!(
+            table.cells(&columns).unwrap(),
+            Some((2, ["a.jpg", "dog,cat"]))
+        );
+        let error = table.cells(&columns).unwrap_err().to_string();
+        assert!(
+            error.contains("line 3: 2 columns where the header has 3"),
+            "{error}"
+        );
+        let mut table = Table::open(&path).unwrap();
+        let missing = table
+            .columns(["boxes"])
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            missing.contains("line 1: the header has no column “boxes”"),
+            "{missing}"
+        );
+    }
+}
