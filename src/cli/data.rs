@@ -25,6 +25,9 @@ pub struct DatasetArguments {
     /// Part of the data sets, such as train, val or test
     #[arg(long, value_name = "NAME")]
     pub part: Option<String>,
+    /// File with the labels to keep, one a line; all others are left out
+    #[arg(long, value_name = "FILE")]
+    pub only_labels: Option<PathBuf>,
     /// File with the labels that no training may see, one a line (default: the data set's own
     /// unseen labels, if it has such)
     #[arg(long, value_name = "FILE")]
@@ -45,7 +48,12 @@ impl DatasetArguments {
             tell(path, &set);
             sets.push(set);
         }
-        let set = Dataset::merge(sets);
+        let mut set = Dataset::merge(sets);
+        if let Some(path) = &self.only_labels {
+            let (kept, unknown) = set.keep_only(&dataset::read_names(path)?);
+            set = kept;
+            tell_unknown("to be kept", &unknown);
+        }
         if set.photos.is_empty() {
             bail!("there is no photo in these data sets; name others with --data or --part");
         }
@@ -53,7 +61,7 @@ impl DatasetArguments {
             Some(path) => Split::read(path, &set.labels)?,
             None => Split::of_places(set.labels.len(), &set.unseen),
         };
-        tell_unknown(&split);
+        tell_unknown("to be unseen", split.unknown());
         Ok((set, split))
     }
 }
@@ -64,8 +72,8 @@ fn tell(path: &Path, set: &Dataset) {
     }
 }
 
-fn tell_unknown(split: &Split) {
-    let unknown = split.unknown();
+/// Names labels of a list that the data sets do not have.
+fn tell_unknown(what: &str, unknown: &[String]) {
     if unknown.is_empty() {
         return;
     }
@@ -75,6 +83,75 @@ fn tell_unknown(split: &Split) {
         others => format!(" and {others} others"),
     };
     complain(&format!(
-        "to be unseen, but no label of these data sets: “{named}”{others}"
+        "{what}, but no label of these data sets: “{named}”{others}"
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::fs;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        data: DatasetArguments,
+    }
+
+    fn parse(arguments: &[&str]) -> DatasetArguments {
+        let arguments = ["program"].iter().chain(arguments);
+        Command::try_parse_from(arguments).unwrap().data
+    }
+
+    #[test]
+    fn several_sets_become_one_with_a_split() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        for (set, list, label) in [("one", "train", "dog"), ("two", "photos", "cat")] {
+            fs::create_dir(path(set)).unwrap();
+            fs::write(path(&format!("{set}/a.jpg")), "a photo").unwrap();
+            fs::write(
+                path(&format!("{set}/vocabulary.txt")),
+                format!("{label}\nsky\n"),
+            )
+            .unwrap();
+            let row = format!("a.jpg\t{label}\n");
+            fs::write(path(&format!("{set}/{list}.tsv")), row).unwrap();
+        }
+        fs::write(path("unseen.txt"), "cat\nyak\n").unwrap();
+        let (one, two, unseen) = (path("one"), path("two"), path("unseen.txt"));
+        let both = ["--data", &one, "--data", &two];
+        let (set, split) = parse(&[&both[..], &["--unseen", &unseen]].concat())
+            .read("train")
+            .unwrap();
+        assert_eq!(set.labels, ["dog", "sky", "cat"]);
+        assert_eq!((split.seen(), split.unseen()), (&[0, 1][..], &[2][..]));
+        let mut row = [9; 3];
+        set.photos[1].labels.fill(&mut row);
+        assert_eq!(row, [0, -1, 1]);
+
+        let (set, split) = parse(&[&both[..], &["--only-labels", &unseen]].concat())
+            .read("train")
+            .unwrap();
+        assert_eq!(
+            (set.labels, split.seen().len()),
+            (vec!["cat".to_owned()], 1)
+        );
+
+        let named = parse(&[&both[..], &["--part", "train"]].concat()).read("train");
+        let error = named.map(|_| ()).unwrap_err().to_string();
+        assert!(
+            error.contains("two: this set has no part “train”: it has photos"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_kind_is_a_name_of_the_list() {
+        let kind = parse(&["--data", "x", "--data-kind", "nus-wide"]).data_kind;
+        assert_eq!(kind, Some(Kind::NusWide));
+        let arguments = ["program", "--data", "x", "--data-kind", "imagenet"];
+        assert!(Command::try_parse_from(arguments).is_err());
+    }
 }

@@ -71,14 +71,17 @@ impl PhotoLabels {
         }
     }
 
-    /// The same labels at other places, several of which may become one. `judged` keeps the judged
-    /// sets that have moved already, by where they were, so that they stay shared.
+    /// The same labels at other places, several of which may become one; those without a place go.
+    /// `judged` keeps the judged sets that have moved already, by where they were, so that they stay
+    /// shared.
     pub(super) fn moved(
         self,
-        place: &impl Fn(u32) -> u32,
+        place: &impl Fn(u32) -> Option<u32>,
         judged: &mut HashMap<*const u32, Arc<[u32]>>,
     ) -> Self {
-        let all = |labels: &[u32]| -> Vec<u32> { labels.iter().map(|&l| place(l)).collect() };
+        let all = |labels: &[u32]| -> Vec<u32> {
+            labels.iter().filter_map(|&label| place(label)).collect()
+        };
         match self.negatives {
             Negatives::Listed(listed) => Self::listed(all(&self.positives), all(&listed)),
             Negatives::AllOthersOf(set) => {

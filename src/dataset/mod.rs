@@ -25,7 +25,7 @@ pub use features::{CacheError, Content, FeatureCache, FillReport, Progress, Whic
 pub use kind::{Kind, Part, UnknownKind, open};
 pub use labels::{Negatives, PhotoLabels};
 pub use report::{Report, UnknownLabel};
-pub use split::Split;
+pub use split::{Split, read_names};
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -88,6 +88,23 @@ impl Dataset {
         merged
     }
 
+    /// The same photos with the labels of a list alone, in the set's order, compared as
+    /// [`label_key`] does (the usual zero-shot split of COCO has 65 of its 80 categories). Returns
+    /// the names that are no labels here, too. The report stays that of the whole set.
+    pub fn keep_only<S: AsRef<str>>(mut self, names: &[S]) -> (Dataset, Vec<String>) {
+        let split = Split::of_names(&self.labels, names);
+        let kept = split.unseen();
+        let place = |label: u32| kept.binary_search(&label).ok().map(|place| place as u32);
+        self.labels = kept
+            .iter()
+            .map(|&l| self.labels[l as usize].clone())
+            .collect();
+        self.unseen = self.unseen.into_iter().filter_map(place).collect();
+        let photos = std::mem::take(&mut self.photos);
+        self.photos = moved_photos(photos, &place).collect();
+        (self, split.unknown().to_vec())
+    }
+
     /// Takes in another set; `places` knows the labels so far by their keys.
     fn append(&mut self, set: Dataset, places: &mut HashMap<String, u32>) {
         let moved: Vec<u32> = set
@@ -102,24 +119,36 @@ impl Dataset {
                 place
             })
             .collect();
-        let place = |label: u32| moved[label as usize];
-        // Photos of one set share their judged labels; they must share them afterwards.
-        let mut judged: HashMap<*const u32, Arc<[u32]>> = HashMap::new();
-        let photos = set.photos.into_iter().map(|mut photo| {
-            for labelled in &mut photo.boxes {
-                labelled.label = place(labelled.label);
-            }
-            photo.labels = photo.labels.moved(&place, &mut judged);
-            photo
-        });
-        self.photos.extend(photos);
-        self.unseen.extend(set.unseen.into_iter().map(place));
+        let place = |label: u32| moved.get(label as usize).copied();
+        self.photos.extend(moved_photos(set.photos, &place));
+        self.unseen.extend(set.unseen.into_iter().filter_map(place));
         if !self.name.is_empty() {
             self.name += " + ";
         }
         self.name += &set.name;
         self.report.add(set.report);
     }
+}
+
+/// Photos whose labels have come to other places; labels without one go.
+fn moved_photos(
+    photos: Vec<DatasetPhoto>,
+    place: &impl Fn(u32) -> Option<u32>,
+) -> impl Iterator<Item = DatasetPhoto> {
+    // Photos of one set share their judged labels; they must share them afterwards.
+    let mut judged: HashMap<*const u32, Arc<[u32]>> = HashMap::new();
+    photos.into_iter().map(move |photo| DatasetPhoto {
+        labels: photo.labels.moved(place, &mut judged),
+        boxes: photo
+            .boxes
+            .into_iter()
+            .filter_map(|labelled| {
+                let label = place(labelled.label)?;
+                Some(LabelledBox { label, ..labelled })
+            })
+            .collect(),
+        path: photo.path,
+    })
 }
 
 #[cfg(test)]
@@ -181,6 +210,21 @@ mod tests {
             Negatives::Listed(_) => panic!("the judged set is gone"),
         };
         assert_eq!(set_of(0), set_of(1));
+    }
+
+    #[test]
+    fn labels_outside_a_list_go_with_their_boxes() {
+        let judged: Arc<[u32]> = vec![0, 1, 2].into();
+        let photos = vec![
+            PhotoLabels::judged(vec![1, 2], judged),
+            PhotoLabels::listed(vec![0], vec![1, 2]),
+        ];
+        let (kept, unknown) =
+            set("one", &["dog", "cat", "sky"], photos).keep_only(&["yak", "Sky", "dog"]);
+        assert_eq!((kept.labels.len(), unknown), (2, vec!["yak".to_owned()]));
+        assert_eq!(row(&kept, 0), [-1, 1]);
+        assert_eq!(row(&kept, 1), [1, -1]);
+        assert!(kept.photos[0].boxes.is_empty() && kept.unseen.is_empty());
     }
 
     #[test]

@@ -7,6 +7,15 @@ use super::DatasetError;
 use super::text::TextFile;
 use crate::semantics::label_key;
 
+/// The names of a file of bare names, one a line.
+///
+/// # Errors
+/// A file that cannot be read or is no text.
+pub fn read_names(path: &Path) -> Result<Vec<String>, DatasetError> {
+    let file = TextFile::read(path)?;
+    Ok(file.entries().map(|(_, name)| name.to_owned()).collect())
+}
+
 /// The labels of a data set as seen and unseen ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
@@ -53,9 +62,7 @@ impl Split {
     /// # Errors
     /// A file that cannot be read or is no text.
     pub fn read(path: &Path, labels: &[String]) -> Result<Self, DatasetError> {
-        let file = TextFile::read(path)?;
-        let names: Vec<&str> = file.entries().map(|(_, name)| name).collect();
-        Ok(Self::of_names(labels, &names))
+        Ok(Self::of_names(labels, &read_names(path)?))
     }
 
     /// Places of the labels that may be trained on, in rising order.

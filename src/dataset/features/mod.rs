@@ -3,7 +3,7 @@
 //!
 //! A photo is known by the SHA-256 of its file, a backbone by the hash of its weights, its input's
 //! size and the way photos are brought to it; the folder of a cache may hold features of several
-//! backbones. The cache survives being killed, a full disk and a second process: see [`store`].
+//! backbones. The cache survives being killed, a full disk and a second process.
 
 mod compute;
 mod error;
