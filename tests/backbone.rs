@@ -92,7 +92,7 @@ fn every_kind_of_layer_is_pytorch_s() -> Result<()> {
     assert_close("logits", &logits, &fixture["logits"], 2e-5)?;
     assert_close(
         "rows",
-        network.classifier_rows(),
+        network.classifier_rows().context("no classifier")?,
         &fixture["weights._fc.weight"],
         0.0,
     )

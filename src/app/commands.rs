@@ -250,13 +250,13 @@ fn label_menu() -> Vec<Entry> {
 
 fn view_menu() -> Vec<Entry> {
     use Command as C;
-    let digits = [Key::Num1, Key::Num2, Key::Num3, Key::Num4];
+    let digits = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5];
     let mut rows = vec![row(
         C::ToggleInput,
         "Show the input photo",
         key(CTRL, Key::I),
     )];
-    for (variant, digit) in std::iter::zip(Variant::ALL, digits) {
+    for (variant, digit) in std::iter::zip(Variant::WITH_RIDGE, digits) {
         let name = format!("Show {}", variant.title());
         rows.push(row(C::ToggleVariant(variant), name, key(CTRL, digit)));
     }
@@ -473,5 +473,26 @@ mod tests {
             carry_out(Command::ToggleVariant(variant), &mut state);
         }
         assert_eq!(state.shown_variants(), [Variant::Biam]);
+    }
+
+    #[test]
+    fn a_fifth_network_is_there_where_the_bundle_has_it() {
+        let mut state = AppState::new(Vec::new(), &["a"], &[]);
+        let command = Command::ToggleVariant(Variant::Ridge);
+        assert!(available(command, &state).is_err());
+        state.answers.bundle = Some(std::sync::Arc::new(crate::engine::BundleFacts {
+            name: "five".to_owned(),
+            folder: std::path::PathBuf::from("weights/five"),
+            variants: Variant::WITH_RIDGE.to_vec(),
+            labels: Vec::new().into(),
+            trained_k: 10,
+            has_ordinary_regions: true,
+            device: "CPU".to_owned(),
+            device_note: None,
+        }));
+        assert!(available(command, &state).is_ok());
+        assert_eq!(state.shown_variants(), Variant::WITH_RIDGE);
+        carry_out(command, &mut state);
+        assert_eq!(state.shown_variants(), Variant::ALL);
     }
 }

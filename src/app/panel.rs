@@ -435,6 +435,7 @@ pub fn variant_sentence(variant: Option<Variant>) -> &'static str {
         Some(Variant::Rcb) => "Region-contextualised block alone: attention between regions",
         Some(Variant::Scb) => "Scene-contextualised block alone: channels gated by the scene",
         Some(Variant::Biam) => "Both blocks together: the full network",
+        Some(Variant::Ridge) => "Baseline that saw no photo: a regression from words to classes",
     }
 }
 

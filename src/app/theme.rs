@@ -153,6 +153,8 @@ pub fn variant_colour(visuals: &Visuals, variant: Variant) -> Color32 {
         (Variant::Scb, false) => Color32::from_rgb(0, 138, 104),
         (Variant::Biam, true) => Color32::from_rgb(96, 168, 232),
         (Variant::Biam, false) => Color32::from_rgb(20, 100, 180),
+        (Variant::Ridge, true) => Color32::from_rgb(200, 140, 200),
+        (Variant::Ridge, false) => Color32::from_rgb(150, 80, 150),
     }
 }
 

@@ -140,12 +140,6 @@ impl EfficientNetLite {
         })
     }
 
-    /// The classifier's rows, `[classes, C]`: applied to a single region they say what is there.
-    #[must_use]
-    pub fn classifier_rows(&self) -> &Tensor {
-        self.classifier.weight()
-    }
-
     fn forward(&self, pixels: &Tensor) -> Result<RegionFeatures> {
         let mut xs =
             self.stem
@@ -182,6 +176,10 @@ impl Backbone for EfficientNetLite {
 
     fn classify(&self, global: &Tensor) -> Result<Option<Tensor>> {
         self.classifier.forward(global).map(Some)
+    }
+
+    fn classifier_rows(&self) -> Option<&Tensor> {
+        Some(self.classifier.weight())
     }
 }
 

@@ -45,4 +45,7 @@ pub trait Backbone: Send + Sync {
     fn features(&self, pixels: &Tensor) -> Result<RegionFeatures>;
     /// The classifier's logits `[N, classes]` from global features `[N, G]`, where it has one.
     fn classify(&self, global: &Tensor) -> Result<Option<Tensor>>;
+    /// The classifier's rows, `[classes, C]`, where it has one: applied to a single region they say
+    /// what is there.
+    fn classifier_rows(&self) -> Option<&Tensor>;
 }

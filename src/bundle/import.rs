@@ -43,7 +43,7 @@ const ORDINARY_REGIONS: &str = "ordinary_regions";
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// A folder with `backbone.safetensors`, `projection.safetensors` (optional), one or more of
-    /// `standard|rcb|scb|biam.safetensors`, `labels.tsv`, `teacher.tsv` (optional).
+    /// `standard|rcb|scb|biam|ridge.safetensors`, `labels.tsv`, `teacher.tsv` (optional).
     pub heads: PathBuf,
     /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`.
     pub text_encoder: PathBuf,
@@ -142,7 +142,7 @@ fn try_out(parts: &Parts, files: &Files, manifest: &Manifest) -> Result<(), Bund
 
 fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, BundleError> {
     let mut entries = Vec::new();
-    for variant in Variant::ALL {
+    for variant in Variant::WITH_RIDGE {
         let file = format!("{variant}.safetensors");
         let path = heads.join(&file);
         if !path.exists() {
@@ -160,8 +160,8 @@ fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, B
     if entries.is_empty() {
         return Err(BundleError::Weights {
             path: heads.to_owned(),
-            reason: "has none of standard, rcb, scb, biam.safetensors; name the folder of the \
-                     trained heads"
+            reason: "has none of standard, rcb, scb, biam, ridge.safetensors; name the folder of \
+                     the trained heads"
                 .to_owned(),
         });
     }
@@ -232,7 +232,9 @@ fn model_entry(
     label_dimension: usize,
 ) -> Result<ModelEntry, BundleError> {
     let mut agreed: Option<(Preset, ModelConfig)> = None;
-    for entry in variants {
+    // The baseline has nothing to configure but the label vectors' size.
+    let heads = variants.iter().filter(|entry| entry.name != Variant::Ridge);
+    for entry in heads {
         let path = parts.heads.join(&entry.file);
         let header = header(&path, files.get(&entry.file).map_or(&[], Vec::as_slice))?;
         let refuse = |reason: String| BundleError::Weights {
@@ -270,8 +272,13 @@ fn model_entry(
             }
         }
     }
-    let (preset, mut config) =
-        agreed.unwrap_or((Preset::Authors, ModelConfig::preset(Preset::Authors)));
+    let (preset, mut config) = agreed.unwrap_or((
+        Preset::Authors,
+        ModelConfig {
+            label_dimension,
+            ..ModelConfig::preset(Preset::Authors)
+        },
+    ));
     config.global_channels = config.global_channels.max(1);
     ModelEntry::new(preset, &config).map_err(|error| BundleError::Manifest {
         path: parts.out.join(MANIFEST),
@@ -310,9 +317,9 @@ fn head_config(header: &Header, variant: Variant) -> Result<(Preset, ModelConfig
         preset,
         ModelConfig {
             region_channels: size("latent.conv.weight", 1)?,
-            global_channels: match variant {
-                Variant::Scb | Variant::Biam => size("scb.global_key.weight", 1)?,
-                Variant::Standard | Variant::Rcb => 0,
+            global_channels: match variant.has_scb() {
+                true => size("scb.global_key.weight", 1)?,
+                false => 0,
             },
             channels: size("latent.conv.weight", 0)?,
             out_channels: size("classifier.weight", 0)?,

@@ -13,7 +13,7 @@ use crate::backbone::efficientnet_lite::{self, EfficientNetLite};
 use crate::backbone::{Backbone, Covered, RegionFeatures};
 use crate::files::{FileError, first_line, one_line, read_bounded};
 use crate::kernels::{Activation, Pointwise};
-use crate::model::{Biam, EncodeOptions, ModelConfig, Variant};
+use crate::model::{Biam, EncodeOptions, ModelConfig, Network, Ridge, Variant};
 use crate::semantics::sentence::SentenceEncoder;
 use crate::semantics::{LabelEncoder, LabelLists, Source};
 
@@ -34,7 +34,7 @@ const PREPROCESSING: u32 = 1;
 
 /// One trained network with its ordinary regions.
 pub struct TrainedVariant {
-    pub network: Biam,
+    pub network: Network,
     /// e_f of random regions of training photos, `[R, out]`.
     pub ordinary_regions: Option<Tensor>,
 }
@@ -50,6 +50,9 @@ pub struct Bundle {
     pub encoder: Box<dyn LabelEncoder>,
     pub variants: Vec<TrainedVariant>,
     pub device: Device,
+    pub backbone_kind: BackboneKind,
+    /// Rows and columns of regions.
+    pub grid: [usize; 2],
     backbone: Box<dyn Backbone>,
     projection: Option<Pointwise>,
     features_identity: String,
@@ -62,7 +65,20 @@ impl Bundle {
     /// A file that is missing, unreadable, truncated or changed; a manifest of another format;
     /// weights that do not fit the configuration. Each names the file.
     pub fn open(folder: &Path, device: &Device) -> Result<Self, BundleError> {
-        let manifest = read_manifest(folder)?;
+        Self::open_some(folder, device, |_| true)
+    }
+
+    /// [`Bundle::open`] with only those networks that are `wanted`, as if there were no others.
+    ///
+    /// # Errors
+    /// As [`Bundle::open`].
+    pub fn open_some(
+        folder: &Path,
+        device: &Device,
+        wanted: impl Fn(Variant) -> bool,
+    ) -> Result<Self, BundleError> {
+        let mut manifest = read_manifest(folder)?;
+        manifest.variants.retain(|entry| wanted(entry.name));
         let read = |name: &str| Ok(read_bounded(&folder.join(name), FILE_LIMIT)?);
         Self::build(folder, &manifest, &read, device)
     }
@@ -107,6 +123,8 @@ impl Bundle {
             encoder: encoder?,
             variants: variants?,
             device: device.clone(),
+            backbone_kind: manifest.backbone.kind,
+            grid: manifest.backbone.grid,
             backbone,
             projection,
             features_identity: parts.features_identity(),
@@ -157,6 +175,16 @@ impl Bundle {
         };
         let channels_last = raw.permute((0, 2, 3, 1))?.contiguous()?;
         projection.forward(&channels_last)?.permute((0, 3, 1, 2))
+    }
+
+    /// Whether the heads take region features that are projected first.
+    pub fn projects(&self) -> bool {
+        self.projection.is_some()
+    }
+
+    /// The rows of the backbone's own classifier, `[classes, C]`, where it has one.
+    pub fn classifier_rows(&self) -> Option<&Tensor> {
+        self.backbone.classifier_rows()
     }
 
     /// What tells this bundle's features from those of any other: the SHA-256, in hexadecimal, over
@@ -276,13 +304,15 @@ impl Parts<'_> {
             return refuse(format!("top-k = {k} is more than the {all} regions"));
         }
         let given = self.config.region_channels;
-        if self.manifest.projection.is_none() && given != features {
+        let takes_projected = |entry: &VariantEntry| !entry.name.takes_raw_regions();
+        let unprojected = self.manifest.projection.is_none();
+        if unprojected && given != features && variants.iter().any(takes_projected) {
             return refuse(format!(
                 "the networks take regions of {given} channels, the backbone gives {features} and \
                  there is no projection"
             ));
         }
-        let with_scene = |entry: &VariantEntry| matches!(entry.name, Variant::Scb | Variant::Biam);
+        let with_scene = |entry: &VariantEntry| entry.name.has_scb();
         let given = self.config.global_channels;
         if variants.iter().any(with_scene) && given != features {
             return refuse(format!(
@@ -345,24 +375,34 @@ impl Parts<'_> {
             Some(name) => {
                 let regions = vb.get_unchecked(name)?;
                 let (_, out) = regions.dims2()?;
-                if out != self.config.out_channels {
-                    candle_core::bail!(
-                        "`{name}` has {out} channels, the network {}",
-                        self.config.out_channels
-                    )
+                let wanted = match entry.name {
+                    Variant::Ridge => self.backbone_config().head,
+                    _ => self.config.out_channels,
+                };
+                if out != wanted {
+                    candle_core::bail!("`{name}` has {out} channels, the network {wanted}")
                 }
                 Some(regions)
             }
             None => None,
         };
-        let network = Biam::new(self.config, entry.name, vb)?;
+        Ok(TrainedVariant {
+            network: self.network(entry.name, vb)?,
+            ordinary_regions,
+        })
+    }
+
+    fn network(&self, variant: Variant, vb: VarBuilder) -> candle_core::Result<Network> {
+        if variant == Variant::Ridge {
+            let channels = self.backbone_config().head;
+            let ridge = Ridge::new(channels, self.config.label_dimension, vb)?;
+            return Ok(Network::Ridge(ridge));
+        }
+        let network = Biam::new(self.config, variant, vb)?;
         // The first photo should not wait for weights to be packed; here the heads do it side by
         // side.
         network.encode(&self.blank_photo()?, &EncodeOptions::default())?;
-        Ok(TrainedVariant {
-            network,
-            ordinary_regions,
-        })
+        Ok(Network::Biam(Box::new(network)))
     }
 
     fn blank_photo(&self) -> candle_core::Result<RegionFeatures> {

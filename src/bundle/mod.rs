@@ -1,11 +1,13 @@
 //! A model folder on disk: manifest, weights, label lists; and the import that makes one.
 
 mod error;
+mod features;
 mod find;
 pub mod import;
 mod load;
 pub mod manifest;
 
 pub use error::BundleError;
+pub use features::PhotoFeatures;
 pub use find::{VARIABLE, find_bundle};
 pub use load::{Bundle, MANIFEST, TrainedVariant, read_manifest};

@@ -12,8 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Outcome, common};
-use crate::backbone::RegionFeatures;
-use crate::bundle::{Bundle, TrainedVariant};
+use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
 use crate::engine::{OrdinaryResponses, PhotoSource, Session, Wanted, prepare, samples};
 use crate::model::region_classifier::responses;
 use crate::model::{EncodeOptions, Encoded, Variant};
@@ -40,6 +39,9 @@ pub struct Options {
     /// Compute the first maps and end: what `start` times
     #[arg(long, hide = true)]
     first_maps: bool,
+    /// Time and memory of this network in a program without another: what `eval --cost` starts
+    #[arg(long, hide = true)]
+    cost_of: Option<Variant>,
     #[command(flatten)]
     engine: common::Engine,
 }
@@ -66,6 +68,11 @@ pub fn run(options: &Options) -> Result<Outcome> {
         Some(path) => PhotoSource::File(path.clone()),
         None => PhotoSource::Sample(samples::names().next().context("no sample photo")?),
     };
+    if let Some(variant) = options.cost_of {
+        let measured = super::eval::measure_alone(&options.engine, variant)?;
+        common::print(&(serde_json::to_string(&measured)? + "\n"))?;
+        return Ok(Outcome::Complete);
+    }
     let mut session = options.engine.open()?;
     if options.first_maps {
         first_maps(&mut session, &source)?;
@@ -110,7 +117,7 @@ struct Bench<'a> {
     runs: usize,
     /// `[1, S, S, 3]`.
     pixels: Tensor,
-    features: RegionFeatures,
+    features: PhotoFeatures,
     /// `[LABELS, D]`.
     labels: Tensor,
 }
@@ -129,7 +136,7 @@ impl<'a> Bench<'a> {
             bundle,
             source,
             runs,
-            features: bundle.features(&pixels)?,
+            features: bundle.photo_features(&pixels)?,
             pixels,
             labels: bundle.label_vectors.index_select(&rows, 0)?,
         })
@@ -153,7 +160,7 @@ impl<'a> Bench<'a> {
         }
         stages.insert("decode".to_owned(), summary(decode));
         stages.insert("resize".to_owned(), summary(resize));
-        let backbone = self.time(|| Ok(self.bundle.features(&self.pixels)?))?;
+        let backbone = self.time(|| Ok(self.bundle.photo_features(&self.pixels)?))?;
         stages.insert("backbone".to_owned(), backbone);
         let text = self.time(|| Ok(self.bundle.encoder.encode(&["traffic light"])?))?;
         stages.insert("text".to_owned(), text);
@@ -172,7 +179,7 @@ impl<'a> Bench<'a> {
 
     fn photo_to_maps(&self) -> Result<Times> {
         self.time(|| {
-            let features = self.bundle.features(&self.pixels)?;
+            let features = self.bundle.photo_features(&self.pixels)?;
             let variants = self.bundle.variants.iter();
             variants
                 .map(|trained| respond(trained, &encode(trained, &features)?, &self.labels))
@@ -216,10 +223,10 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn encode(trained: &TrainedVariant, features: &RegionFeatures) -> Result<Encoded> {
-    Ok(trained
-        .network
-        .encode(features, &EncodeOptions::default())?)
+fn encode(trained: &TrainedVariant, features: &PhotoFeatures) -> Result<Encoded> {
+    let network = &trained.network;
+    let features = features.of(network.variant());
+    Ok(network.encode(features, &EncodeOptions::default())?)
 }
 
 fn respond(trained: &TrainedVariant, encoded: &Encoded, labels: &Tensor) -> Result<Tensor> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::bundle::find_bundle;
+use crate::bundle::{Bundle, find_bundle};
 use crate::engine::session::distinct;
 use crate::engine::{DeviceChoice, Session};
 use crate::files::{FileError, one_line, read_bounded, shown};
@@ -39,6 +39,18 @@ impl Engine {
             complain(note);
         }
         Ok(session)
+    }
+
+    /// Loads the `wanted` networks of the bundle without a session around them; says on standard
+    /// error why the CPU is used, where that is news.
+    pub fn open_bundle(&self, wanted: impl Fn(Variant) -> bool) -> Result<Bundle> {
+        let folder = find_bundle(self.bundle.as_deref())?;
+        let opened = self.device.open()?;
+        let bundle = Bundle::open_some(&folder, &opened.device, wanted)?;
+        if let Some(note) = &opened.note {
+            complain(note);
+        }
+        Ok(bundle)
     }
 }
 

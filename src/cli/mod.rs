@@ -2,9 +2,11 @@
 
 mod bench;
 mod common;
-pub mod data;
+mod data;
+mod eval;
 mod import;
 mod predict;
+mod progress;
 mod render;
 mod view;
 
@@ -49,6 +51,11 @@ enum Command {
         after_help = "Example: biam-lens import heads/ --text-encoder all-MiniLM-L6-v2/ --out weights/mine"
     )]
     Import(import::Options),
+    /// Measure the networks on labelled photos: mAP, F1, localisation, cost
+    #[command(
+        after_help = "Example: biam-lens eval --data flickr8k --part val --unseen unseen.txt --per-label labels.csv\n\nmAP and F1@K for the unseen labels (zero-shot), all labels (generalised zero-shot) and the seen labels (standard classification); pointing game and energy in box where photos have boxes."
+    )]
+    Eval(eval::Options),
     /// Time every stage of the warm program
     #[command(after_help = "Example: biam-lens bench street.jpg --runs 50 --json")]
     Bench(bench::Options),
@@ -62,6 +69,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Predict(options)) => predict::run(&options),
         Some(Command::Render(options)) => render::run(&options),
         Some(Command::Import(options)) => import::run(options),
+        Some(Command::Eval(options)) => eval::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),
     };
     match done {

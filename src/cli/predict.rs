@@ -32,8 +32,8 @@ pub struct Options {
     photos: Vec<PathBuf>,
     #[command(flatten)]
     labels: common::Labels,
-    /// Networks to run, separated by commas: standard, rcb, scb, biam (default: biam, or the
-    /// fullest that the bundle has)
+    /// Networks to run, separated by commas: standard, rcb, scb, biam, ridge (default: biam, or
+    /// the fullest that the bundle has)
     #[arg(long, value_delimiter = ',')]
     variant: Vec<Variant>,
     /// How many labels to print for each photo, at least 1

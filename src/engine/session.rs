@@ -13,8 +13,7 @@ use super::messages::{
 };
 use super::photos::PreparedPhoto;
 use super::{DeviceChoice, EngineError};
-use crate::backbone::RegionFeatures;
-use crate::bundle::{Bundle, TrainedVariant};
+use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
 use crate::model::pooling::top_k_mean;
 use crate::model::{EncodeOptions, Encoded, Variant};
 use crate::semantics::{LabelStatus, label_key};
@@ -41,7 +40,7 @@ pub struct Session {
     bundle: Bundle,
     facts: Arc<BundleFacts>,
     labels: KnownLabels,
-    features: Cache<PixelsKey, RegionFeatures>,
+    features: Cache<PixelsKey, PhotoFeatures>,
     encoded: Cache<(PixelsKey, Variant), Encoded>,
     /// W(A) of all the bundle's labels, `[L, out]`.
     projected: Cache<Variant, Tensor>,
@@ -131,8 +130,8 @@ impl Session {
             labels: KnownLabels::new(&bundle)?,
             facts: Arc::new(facts),
             features: Cache::new(KEPT_PHOTOS),
-            encoded: Cache::new(KEPT_PHOTOS * Variant::ALL.len()),
-            projected: Cache::new(Variant::ALL.len()),
+            encoded: Cache::new(KEPT_PHOTOS * Variant::WITH_RIDGE.len()),
+            projected: Cache::new(Variant::WITH_RIDGE.len()),
             ranked: Cache::new(KEPT_RANKINGS),
             bundle,
         })
@@ -279,17 +278,18 @@ impl Session {
         }
         let trained = self.trained(variant)?;
         let encoded = clock.time(&stage, || {
-            trained.network.encode(&features, &EncodeOptions::default())
+            let features = features.of(variant);
+            trained.network.encode(features, &EncodeOptions::default())
         })?;
         self.encoded.insert((key, variant), encoded.clone());
         Ok(Some(encoded))
     }
 
-    /// Region features of one photo's `[S, S, 3]` pixels.
-    pub fn features(&self, pixels: &[u8]) -> Result<RegionFeatures, candle_core::Error> {
+    /// Features of one photo's `[S, S, 3]` pixels.
+    pub fn features(&self, pixels: &[u8]) -> Result<PhotoFeatures, candle_core::Error> {
         let side = self.input_size() as usize;
         let pixels = Tensor::from_slice(pixels, (1, side, side, 3), &self.bundle.device)?;
-        self.bundle.features(&pixels)
+        self.bundle.photo_features(&pixels)
     }
 
     fn respond(

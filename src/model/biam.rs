@@ -144,10 +144,7 @@ impl Biam {
     /// The second half: response maps m `[N, L, h, w]` of `N` encoded photos to `L` labels given
     /// by [`Biam::project_labels`]. Scores are [`region_classifier::pool`]ed from them.
     pub fn respond(&self, photos: &Encoded, projected_labels: &Tensor) -> Result<Tensor> {
-        let flat = region_classifier::responses(&photos.features, projected_labels)?;
-        let (count, labels, _) = flat.dims3()?;
-        let (rows, columns) = photos.grid;
-        flat.reshape((count, labels, rows, columns))
+        region_classifier::response_maps(photos, projected_labels)
     }
 
     /// What happens inside for `N` photos.

@@ -1,4 +1,5 @@
-//! What a network is made of: one configuration type, two presets, four trained variants.
+//! What a network is made of: one configuration type, two presets, four trained variants and a
+//! baseline.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,6 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
+    /// The baseline that saw no photo: a ridge regression from label vectors to rows of the
+    /// backbone's classifier.
+    Ridge,
     /// Standard region features: h_r straight to the classifier.
     Standard,
     /// Region-contextualised block alone: e_r to the classifier.
@@ -17,8 +21,16 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// All variants in the order the paper compares them.
+    /// The networks that are trained on photos, in the order the paper compares them.
     pub const ALL: [Self; 4] = [Self::Standard, Self::Rcb, Self::Scb, Self::Biam];
+    /// Whatever a bundle may have: [`Variant::ALL`], then the baseline.
+    pub const WITH_RIDGE: [Self; 5] = [
+        Self::Standard,
+        Self::Rcb,
+        Self::Scb,
+        Self::Biam,
+        Self::Ridge,
+    ];
 
     /// The name used on the command line, in file names and in manifests.
     pub fn name(self) -> &'static str {
@@ -27,6 +39,7 @@ impl Variant {
             Self::Rcb => "rcb",
             Self::Scb => "scb",
             Self::Biam => "biam",
+            Self::Ridge => "ridge",
         }
     }
 
@@ -37,6 +50,7 @@ impl Variant {
             Self::Rcb => "RCB",
             Self::Scb => "SCB",
             Self::Biam => "BiAM",
+            Self::Ridge => "Ridge",
         }
     }
 
@@ -49,6 +63,11 @@ impl Variant {
     pub fn has_scb(self) -> bool {
         matches!(self, Self::Scb | Self::Biam)
     }
+
+    /// Whether this network takes the backbone's own region features, not the projected ones.
+    pub fn takes_raw_regions(self) -> bool {
+        self == Self::Ridge
+    }
 }
 
 impl std::fmt::Display for Variant {
@@ -59,7 +78,7 @@ impl std::fmt::Display for Variant {
 
 /// A variant's name that nobody knows.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown variant “{0}”: choose from standard, rcb, scb, biam")]
+#[error("unknown variant “{0}”: choose from standard, rcb, scb, biam, ridge")]
 pub struct UnknownVariant(String);
 
 impl std::str::FromStr for Variant {
@@ -67,7 +86,7 @@ impl std::str::FromStr for Variant {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wanted = text.trim().to_lowercase();
-        Self::ALL
+        Self::WITH_RIDGE
             .into_iter()
             .find(|variant| variant.name() == wanted)
             .ok_or_else(|| UnknownVariant(text.trim().to_owned()))
@@ -199,7 +218,7 @@ mod tests {
 
     #[test]
     fn variants_are_found_by_name_and_unknown_ones_are_named() {
-        for variant in Variant::ALL {
+        for variant in Variant::WITH_RIDGE {
             assert_eq!(
                 variant.name().parse::<Variant>().expect("its name"),
                 variant

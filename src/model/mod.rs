@@ -4,10 +4,14 @@ pub mod biam;
 pub mod config;
 pub mod dropout;
 pub mod layers;
+pub mod network;
 pub mod pooling;
 pub mod rcb;
 pub mod region_classifier;
+pub mod ridge;
 pub mod scb;
 
 pub use biam::{Biam, Block, EncodeOptions, Encoded, Trace};
 pub use config::{ConfigError, ModelConfig, Preset, Variant};
+pub use network::Network;
+pub use ridge::Ridge;

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
+use super::biam::Encoded;
 use super::config::ModelConfig;
 use super::layers::Mix;
 use crate::kernels::Activation;
@@ -35,6 +36,14 @@ impl RegionClassifier {
 /// Responses `[N, L, P]` of e_f `[N, P, out]` to projected labels `[L, out]`.
 pub fn responses(features: &Tensor, projected_labels: &Tensor) -> Result<Tensor> {
     projected_labels.broadcast_matmul(&features.t()?)
+}
+
+/// Response maps `[N, L, h, w]` of `N` encoded photos to projected labels `[L, out]`.
+pub fn response_maps(photos: &Encoded, projected_labels: &Tensor) -> Result<Tensor> {
+    let flat = responses(&photos.features, projected_labels)?;
+    let (count, labels, _) = flat.dims3()?;
+    let (rows, columns) = photos.grid;
+    flat.reshape((count, labels, rows, columns))
 }
 
 /// Scores `[N, L]`: the mean of the `k` largest of `[N, L, P]` responses, differentiable.

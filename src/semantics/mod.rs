@@ -9,7 +9,7 @@ pub mod neighbours;
 pub mod sentence;
 pub mod text;
 
-pub use labels::{LabelLists, LabelStatus};
+pub use labels::{LabelLists, LabelStatus, TeacherClass};
 pub use neighbours::neighbours;
 pub use sentence::{SentenceEncoder, convert_sentence_tokenizer, convert_sentence_weights};
 pub use text::{LabelError, MAX_LABELS, ParsedLabels, label_key, normalise_label, parse_labels};

@@ -178,7 +178,7 @@ fn parts_that_do_not_belong_together_make_no_bundle() {
     }
     let refusal = parts.refusal();
     assert!(
-        refusal.contains("has none of standard, rcb, scb, biam"),
+        refusal.contains("has none of standard, rcb, scb, biam, ridge"),
         "{refusal}"
     );
 }

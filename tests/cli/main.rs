@@ -2,6 +2,7 @@
 
 mod bundles;
 mod commands;
+mod eval;
 mod import;
 mod maps;
 mod photos;

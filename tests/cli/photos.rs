@@ -175,7 +175,7 @@ fn help_and_version_need_nothing() {
     let mut command = lens(&["--help"]);
     command.env_clear();
     let help = finish(command).quietly_good();
-    for name in ["view", "predict", "render", "import", "bench"] {
+    for name in ["view", "predict", "render", "import", "eval", "bench"] {
         assert!(help.contains(name));
         let of_command = run(&[name, "--help"]).quietly_good();
         let example = format!("Example: biam-lens {name} ");

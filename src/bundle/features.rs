@@ -1,0 +1,51 @@
+//! Features of photos in the forms that a bundle's networks take.
+
+use candle_core::{Result, Tensor};
+
+use super::Bundle;
+use crate::backbone::RegionFeatures;
+use crate::model::Variant;
+
+/// Features of `N` photos for every network of a bundle.
+#[derive(Clone, Debug)]
+pub struct PhotoFeatures {
+    /// Regions as the trained heads take them: projected where the bundle projects.
+    pub heads: RegionFeatures,
+    /// The backbone's own regions, where a network of the bundle takes them.
+    pub raw: Option<RegionFeatures>,
+}
+
+impl PhotoFeatures {
+    /// The form that `variant` takes.
+    pub fn of(&self, variant: Variant) -> &RegionFeatures {
+        match &self.raw {
+            Some(raw) if variant.takes_raw_regions() => raw,
+            _ => &self.heads,
+        }
+    }
+}
+
+impl Bundle {
+    /// Features of `pixels`, `[N, S, S, 3]` in u8, for every network of this bundle.
+    ///
+    /// # Errors
+    /// Pixels of another shape, a device that fails.
+    pub fn photo_features(&self, pixels: &Tensor) -> Result<PhotoFeatures> {
+        let raw = self.raw_features(pixels)?;
+        Ok(PhotoFeatures {
+            heads: RegionFeatures {
+                regions: self.projected(&raw.regions)?,
+                ..raw.clone()
+            },
+            raw: self.takes_raw_regions().then_some(raw),
+        })
+    }
+
+    /// Whether a network of this bundle takes the backbone's own regions.
+    pub fn takes_raw_regions(&self) -> bool {
+        let networks = self.variants.iter().map(|trained| &trained.network);
+        networks
+            .map(|network| network.variant())
+            .any(Variant::takes_raw_regions)
+    }
+}

@@ -1,0 +1,240 @@
+//! `biam-lens eval`: measures a bundle's networks on labelled photos.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use candle_core::Tensor;
+use clap::Args;
+
+use super::data::DatasetArguments;
+use super::progress::ProgressLine;
+use super::{Outcome, common};
+use crate::bundle::Bundle;
+use crate::dataset::{Dataset, FeatureCache, Split};
+use crate::eval::answers::{Answers, answer_cached, answer_photos, cache_content};
+use crate::eval::cost::{Cost, Measured, measure};
+use crate::eval::protocol::Protocol;
+use crate::eval::report::{Report, VariantReport};
+use crate::eval::split::{LabelSets, label_vectors};
+use crate::eval::{per_label, table};
+use crate::files::{check_target, one_line, write_atomically};
+use crate::model::Variant;
+use crate::train::ridge::{LAMBDA, ridge_network};
+
+/// How many labels are named before the others are only counted.
+const NAMED: usize = 5;
+/// The part of a data set that is for this.
+const USUAL_PART: &str = "val";
+
+/// Options of `eval`.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    data: DatasetArguments,
+    /// What to rank: unseen labels, all labels, seen labels, or each in turn
+    #[arg(long, value_enum, default_value_t)]
+    protocol: Protocol,
+    /// How many best labels F1 looks at, separated by commas
+    #[arg(long, value_name = "K", value_delimiter = ',', default_value = "3,5",
+        value_parser = clap::value_parser!(u16).range(1..))]
+    k: Vec<u16>,
+    /// Networks to measure, separated by commas (default: all that the bundle has)
+    #[arg(long, value_delimiter = ',')]
+    variant: Vec<Variant>,
+    /// Also measure the ridge baseline, which sees no photo; it is computed from the bundle's teacher
+    #[arg(long)]
+    ridge: bool,
+    /// Also tell parameters, multiply-adds, time and memory of each network
+    #[arg(long)]
+    cost: bool,
+    /// Keep the photos' features in this folder, or take them from it
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Write a CSV with one row for each network and label
+    #[arg(long, value_name = "FILE")]
+    per_label: Option<PathBuf>,
+    #[command(flatten)]
+    engine: common::Engine,
+}
+
+/// Measures the networks and prints what was found.
+pub fn run(options: &Options) -> Result<Outcome> {
+    if let Some(path) = &options.per_label {
+        check_target(path)?;
+    }
+    let (dataset, split) = options.data.read(USUAL_PART)?;
+    let bundle = options.bundle()?;
+    let vectors = label_vectors(&bundle, &dataset.labels)?;
+    let sets = options.label_sets(&bundle, &dataset, &split, &vectors)?;
+    let tasks = options.protocol.tasks();
+    if tasks.iter().all(|task| task.labels(&sets).is_empty()) {
+        bail!(
+            "{}: no label of this data set is to be ranked; choose another --protocol or name the \
+             unseen labels with --unseen FILE",
+            one_line(&dataset.name)
+        );
+    }
+    let answers = options.answers(&bundle, &dataset, &vectors)?;
+    for unreadable in &answers.unreadable {
+        common::complain(unreadable);
+    }
+    let ks: Vec<usize> = options.k.iter().map(|&k| usize::from(k)).collect();
+    let top_k = bundle.config.top_k;
+    let mut report = Report::new(&bundle.name, &dataset.name, top_k, &answers, &sets);
+    for variant in &answers.variants {
+        let measured = VariantReport::new(&answers, variant, &sets, tasks, &ks);
+        report.variants.extend(measured);
+    }
+    if options.cost {
+        for variant in &mut report.variants {
+            variant.cost = Some(options.cost(&bundle, variant.variant)?);
+        }
+    }
+    if let Some(path) = &options.per_label {
+        let csv = per_label::csv(&report, &dataset.labels, &sets);
+        write_atomically(path, |writer| writer.write_all(csv.as_bytes()))?;
+    }
+    match options.json {
+        true => common::print(&(serde_json::to_string(&report)? + "\n"))?,
+        false => common::print(&table::text(&report))?,
+    }
+    Ok(Outcome::complete_if(answers.unreadable.is_empty()))
+}
+
+impl Options {
+    /// The bundle with the networks that are to be measured.
+    fn bundle(&self) -> Result<Bundle> {
+        let wanted = |variant| self.variant.is_empty() || self.variant.contains(&variant);
+        let mut bundle = self.engine.open_bundle(wanted)?;
+        if self.ridge && bundle.variant(Variant::Ridge).is_none() {
+            bundle.variants.insert(0, ridge_network(&bundle, LAMBDA)?);
+        }
+        let has = bundle.variant_names();
+        if let Some(missing) = self.variant.iter().find(|variant| !has.contains(variant)) {
+            let way = match missing {
+                Variant::Ridge => "--ridge computes it",
+                _ => "name one that it has, or another --bundle",
+            };
+            bail!("this bundle has no network “{missing}”; {way}");
+        }
+        Ok(bundle)
+    }
+
+    /// Seen and unseen labels as the options or the data set say, else as the bundle has them.
+    fn label_sets(
+        &self,
+        bundle: &Bundle,
+        dataset: &Dataset,
+        split: &Split,
+        vectors: &Tensor,
+    ) -> Result<LabelSets> {
+        let was_seen = |label: &str| {
+            let place = bundle.lists.place(label);
+            place.is_some_and(|place| bundle.lists.labels()[place].seen)
+        };
+        let unseen: Vec<bool> = match self.data.unseen.is_some() || !dataset.unseen.is_empty() {
+            true => {
+                let mut unseen = vec![false; dataset.labels.len()];
+                for &label in split.unseen() {
+                    unseen[label as usize] = true;
+                }
+                unseen
+            }
+            false => dataset
+                .labels
+                .iter()
+                .map(|label| !was_seen(label))
+                .collect(),
+        };
+        let leaked: Vec<&str> = dataset
+            .labels
+            .iter()
+            .zip(&unseen)
+            .filter(|(label, unseen)| **unseen && was_seen(label))
+            .map(|(label, _)| label.as_str())
+            .collect();
+        if !leaked.is_empty() {
+            let others = match leaked.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                others => format!(" and {others} others"),
+            };
+            common::complain(&format!(
+                "this bundle was trained on labels that are to be unseen, so they say nothing of \
+                 zero-shot: “{}”{others}",
+                leaked[..leaked.len().min(NAMED)].join("”, “")
+            ));
+        }
+        Ok(LabelSets::new(bundle, &dataset.labels, vectors, |l| {
+            unseen[l]
+        })?)
+    }
+
+    fn answers(&self, bundle: &Bundle, dataset: &Dataset, vectors: &Tensor) -> Result<Answers> {
+        let total = dataset.photos.len();
+        let Some(folder) = &self.cache else {
+            let mut line = ProgressLine::new("Looking at photos", total);
+            return Ok(answer_photos(bundle, dataset, vectors, &mut |done| {
+                line.show(done)
+            })?);
+        };
+        let (cache, unreadable) = fill(folder, bundle, dataset)?;
+        let mut line = ProgressLine::new("Scoring photos", total);
+        let mut answers = answer_cached(bundle, dataset, vectors, &cache, &mut |done| {
+            line.show(done)
+        })?;
+        answers.unreadable = unreadable;
+        Ok(answers)
+    }
+
+    /// What a network costs: counted here, measured in a program of its own.
+    fn cost(&self, bundle: &Bundle, variant: Variant) -> Result<Cost> {
+        let mut cost = Cost::of(bundle, variant, bundle.lists.labels().len());
+        let program = std::env::current_exe().context("where this program lies is not known")?;
+        let mut command = Command::new(program);
+        command.args(["bench", "--cost-of", variant.name(), "--device"]);
+        command.arg(self.engine.device.to_string());
+        command.arg("--bundle").arg(&bundle.folder);
+        let ended = command
+            .stdin(Stdio::null())
+            .output()
+            .context("this program could not be started again to measure what networks cost")?;
+        ensure!(
+            ended.status.success(),
+            "what {variant} costs could not be measured: {}",
+            one_line(&String::from_utf8_lossy(&ended.stderr).trim())
+        );
+        cost.measured = Some(serde_json::from_slice(&ended.stdout)?);
+        Ok(cost)
+    }
+}
+
+/// What one network costs in this program, which loads no other. [`Options::cost`] starts it.
+pub fn measure_alone(engine: &common::Engine, variant: Variant) -> Result<Measured> {
+    let mut bundle = engine.open_bundle(|other| other == variant)?;
+    if variant == Variant::Ridge && bundle.variants.is_empty() {
+        bundle.variants.push(ridge_network(&bundle, LAMBDA)?);
+    }
+    let trained = bundle.variants.first().context("no such network")?;
+    Ok(measure(&bundle, trained)?)
+}
+
+/// Brings a cache up to date; returns it with one line for each photo that cannot be read.
+fn fill(folder: &Path, bundle: &Bundle, dataset: &Dataset) -> Result<(FeatureCache, Vec<String>)> {
+    let mut cache = FeatureCache::open(folder, bundle, cache_content(bundle))?;
+    let photos: Vec<PathBuf> = dataset
+        .photos
+        .iter()
+        .map(|photo| photo.path.clone())
+        .collect();
+    let mut line = ProgressLine::new("Computing features", photos.len());
+    let stop = AtomicBool::new(false);
+    let report = cache.fill(bundle, &photos, &mut |now| line.show(now.done), &stop)?;
+    let unreadable = report.unreadable.into_iter().map(|(_, why)| why);
+    Ok((cache, unreadable.collect()))
+}

@@ -1,0 +1,309 @@
+//! Every network's scores of all labels on every photo of a data set, and how its maps meet boxes.
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+use super::localisation::{Located, Rectangle, locate};
+use super::{EvalError, Judged};
+use crate::backbone::{Covered, RegionFeatures};
+use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
+use crate::dataset::{Content, Dataset, DatasetPhoto, FeatureCache, Which};
+use crate::engine::{EngineError, PhotoSource, PreparedPhoto, prepare_unshown};
+use crate::model::pooling::top_k_mean;
+use crate::model::{EncodeOptions, Variant};
+
+/// Photos that go through the networks together, while the next ones are decoded: enough to keep
+/// every core busy, few enough to keep memory flat.
+const BATCH: usize = 8;
+
+/// What the networks said of the photos that could be read.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// How many labels each photo was scored for.
+    pub labels: usize,
+    /// Truth of the photos that were read, `[N, L]`: 1, -1 or 0 for unknown.
+    pub truth: Vec<i8>,
+    pub variants: Vec<VariantAnswers>,
+    /// Photos that could not be read, each with one line that names it and says why.
+    pub unreadable: Vec<String>,
+}
+
+/// One network's answers.
+#[derive(Debug)]
+pub struct VariantAnswers {
+    pub variant: Variant,
+    /// `[N, L]`, each the mean of the k largest responses.
+    pub scores: Vec<f32>,
+    /// Every pair of a photo and a label that has boxes in it.
+    pub pairs: Vec<Pair>,
+}
+
+/// How a label's map in one photo meets its boxes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// Place among the data set's labels.
+    pub label: usize,
+    pub located: Located,
+}
+
+impl Answers {
+    /// How many photos were read.
+    pub fn photos(&self) -> usize {
+        self.truth.len() / self.labels.max(1)
+    }
+
+    /// Scores and truth of one network.
+    pub fn judged<'a>(&'a self, variant: &'a VariantAnswers) -> Option<Judged<'a>> {
+        Judged::new(self.labels, &variant.scores, &self.truth)
+    }
+}
+
+/// Puts every photo of `dataset` through every network of `bundle`. `labels` `[L, D]` are the vectors
+/// of the data set's labels; `progress` is told how many photos are done.
+///
+/// # Errors
+/// No labels, a device that fails, scores that are no numbers. Photos that cannot be read are no
+/// error: they are named and left out.
+pub fn answer_photos(
+    bundle: &Bundle,
+    dataset: &Dataset,
+    labels: &Tensor,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Answers, EvalError> {
+    let mut run = Run::new(bundle, dataset, labels)?;
+    let side = bundle.input_size();
+    let prepare_all = |photos: &[DatasetPhoto]| -> Vec<Result<PreparedPhoto, EngineError>> {
+        let prepare =
+            |photo: &DatasetPhoto| prepare_unshown(&PhotoSource::File(photo.path.clone()), side);
+        photos.par_iter().map(prepare).collect()
+    };
+    let mut chunks = dataset.photos.chunks(BATCH);
+    let mut photos = chunks.next().unwrap_or_default();
+    let mut prepared = prepare_all(photos);
+    let mut done = 0;
+    while !photos.is_empty() {
+        let next = chunks.next().unwrap_or_default();
+        // Decoding the next photos shares the cores with looking at these.
+        let (ahead, answered) =
+            rayon::join(|| prepare_all(next), || run.prepared(photos, &prepared));
+        answered?;
+        done += photos.len();
+        progress(done);
+        (photos, prepared) = (next, ahead);
+    }
+    run.finish()
+}
+
+/// What [`answer_cached`] needs of a cache for the networks of `bundle`.
+pub fn cache_content(bundle: &Bundle) -> Content {
+    let heads = bundle.variant_names();
+    Content {
+        raw: bundle.takes_raw_regions(),
+        projected: heads.iter().any(|head| !head.takes_raw_regions()),
+    }
+}
+
+/// [`answer_photos`] from features in `cache`, which has been filled with this data set's photos.
+/// Photos that it does not have are left out without a word: the filling has named them.
+///
+/// # Errors
+/// As [`answer_photos`]; a cache that cannot be read.
+pub fn answer_cached(
+    bundle: &Bundle,
+    dataset: &Dataset,
+    labels: &Tensor,
+    cache: &FeatureCache,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Answers, EvalError> {
+    let mut run = Run::new(bundle, dataset, labels)?;
+    let content = cache_content(bundle);
+    let mut done = 0;
+    for photos in dataset.photos.chunks(BATCH) {
+        let (found, records): (Vec<&DatasetPhoto>, Vec<usize>) = photos
+            .iter()
+            .filter_map(|photo| Some((photo, cache.find(&photo.path)?)))
+            .unzip();
+        if !found.is_empty() {
+            let global = cache.globals(&records)?.to_device(&bundle.device)?;
+            let gather = |which| -> Result<RegionFeatures, EvalError> {
+                let regions = cache.gather(&records, which, &vec![false; records.len()])?;
+                Ok(RegionFeatures {
+                    regions: regions.to_device(&bundle.device)?,
+                    global: global.clone(),
+                    covered: Covered::WHOLE,
+                })
+            };
+            let raw = content.raw.then(|| gather(Which::Raw)).transpose()?;
+            let heads = match (&raw, content.projected) {
+                (Some(raw), false) => raw.clone(),
+                _ => gather(Which::Projected)?,
+            };
+            run.features(&found, &PhotoFeatures { heads, raw })?;
+        }
+        done += photos.len();
+        progress(done);
+    }
+    run.finish()
+}
+
+/// An evaluation under way.
+struct Run<'a> {
+    bundle: &'a Bundle,
+    dataset: &'a Dataset,
+    /// Each network's W(A), `[L, out]`.
+    projected: Vec<Tensor>,
+    answers: Answers,
+}
+
+impl<'a> Run<'a> {
+    fn new(bundle: &'a Bundle, dataset: &'a Dataset, labels: &Tensor) -> Result<Self, EvalError> {
+        let count = labels.dim(0)?;
+        if count == 0 || count != dataset.labels.len() {
+            return Err(EvalError::NoLabels);
+        }
+        let networks = || bundle.variants.iter().map(|trained| &trained.network);
+        let variants = networks().map(|network| VariantAnswers {
+            variant: network.variant(),
+            scores: Vec::with_capacity(dataset.photos.len() * count),
+            pairs: Vec::new(),
+        });
+        Ok(Self {
+            answers: Answers {
+                labels: count,
+                truth: Vec::with_capacity(dataset.photos.len() * count),
+                variants: variants.collect(),
+                unreadable: Vec::new(),
+            },
+            projected: networks()
+                .map(|network| network.project_labels(labels))
+                .collect::<Result<_, _>>()?,
+            bundle,
+            dataset,
+        })
+    }
+
+    fn prepared(
+        &mut self,
+        photos: &[DatasetPhoto],
+        prepared: &[Result<PreparedPhoto, EngineError>],
+    ) -> Result<(), EvalError> {
+        let mut read = Vec::with_capacity(photos.len());
+        let mut pixels = Vec::new();
+        for (photo, prepared) in photos.iter().zip(prepared) {
+            match prepared {
+                Ok(prepared) => {
+                    read.push(photo);
+                    pixels.extend_from_slice(&prepared.pixels);
+                }
+                Err(error) => self.answers.unreadable.push(error.to_string()),
+            }
+        }
+        if read.is_empty() {
+            return Ok(());
+        }
+        let side = self.bundle.input_size() as usize;
+        let shape = (read.len(), side, side, 3);
+        let pixels = Tensor::from_vec(pixels, shape, &self.bundle.device)?;
+        let features = self.bundle.photo_features(&pixels)?;
+        self.features(&read, &features)
+    }
+
+    /// Answers for photos with these features, in order.
+    fn features(
+        &mut self,
+        photos: &[&DatasetPhoto],
+        features: &PhotoFeatures,
+    ) -> Result<(), EvalError> {
+        let labels = self.answers.labels;
+        let mut row = vec![0; labels];
+        for photo in photos {
+            photo.labels.fill(&mut row);
+            self.answers.truth.extend_from_slice(&row);
+        }
+        let k = self.bundle.config.top_k;
+        let networks = self.bundle.variants.iter().zip(&self.projected);
+        for ((trained, projected), answers) in networks.zip(&mut self.answers.variants) {
+            let maps = Maps::new(trained, projected, features)?;
+            let scores = maps.scores(k);
+            if let Some(place) = scores.iter().position(|score| !score.is_finite()) {
+                return Err(EvalError::NotANumber {
+                    variant: answers.variant,
+                    photo: photos[place / labels].path.clone(),
+                    label: self.dataset.labels[place % labels].clone(),
+                });
+            }
+            answers.scores.extend(scores);
+            for (row, photo) in photos.iter().enumerate() {
+                answers.pairs.extend(maps.pairs(row, photo));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Answers, EvalError> {
+        match self.answers.photos() {
+            0 => Err(EvalError::NoPhotos),
+            _ => Ok(self.answers),
+        }
+    }
+}
+
+/// One network's response maps of a few photos.
+struct Maps {
+    /// `[N, L, h, w]`.
+    responses: Vec<f32>,
+    labels: usize,
+    grid: (usize, usize),
+    covered: Covered,
+}
+
+impl Maps {
+    fn new(
+        trained: &TrainedVariant,
+        projected: &Tensor,
+        features: &PhotoFeatures,
+    ) -> Result<Self, EvalError> {
+        let network = &trained.network;
+        let features = features.of(network.variant());
+        let encoded = network.encode(features, &EncodeOptions::default())?;
+        let maps = network.respond(&encoded, projected)?;
+        Ok(Self {
+            responses: maps.flatten_all()?.to_vec1()?,
+            labels: projected.dim(0)?,
+            grid: encoded.grid,
+            covered: encoded.covered,
+        })
+    }
+
+    fn regions(&self) -> usize {
+        self.grid.0 * self.grid.1
+    }
+
+    /// `[N, L]`.
+    fn scores(&self, k: usize) -> Vec<f32> {
+        self.responses
+            .par_chunks_exact(self.regions())
+            .map(|map| top_k_mean(map, k))
+            .collect()
+    }
+
+    /// How the maps of the photo in `row` meet the boxes it has.
+    fn pairs<'a>(&'a self, row: usize, photo: &'a DatasetPhoto) -> impl Iterator<Item = Pair> + 'a {
+        let mut boxed: Vec<usize> = photo.boxes.iter().map(|b| b.label as usize).collect();
+        boxed.sort_unstable();
+        boxed.dedup();
+        boxed.into_iter().filter_map(move |label| {
+            let boxes: Vec<Rectangle> = photo
+                .boxes
+                .iter()
+                .filter(|b| b.label as usize == label)
+                .map(|b| [b.x0, b.y0, b.x1, b.y1])
+                .collect();
+            let regions = self.regions();
+            let start = (row * self.labels + label) * regions;
+            let map = self.responses.get(start..start + regions)?;
+            let located = locate(map, self.grid, self.covered, &boxes)?;
+            Some(Pair { label, located })
+        })
+    }
+}

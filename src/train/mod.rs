@@ -1,0 +1,4 @@
+//! Training: what makes networks out of photos and words.
+
+mod cholesky;
+pub mod ridge;

@@ -1,0 +1,186 @@
+//! The ridge baseline: from label vectors to rows of the backbone's classifier in closed form, with
+//! no photo.
+//!
+//! W = (VᵀV + λI)⁻¹ VᵀR, where V `[T, D]` holds the vectors of the T teacher classes that training may
+//! use and R `[T, C]` their rows: a class's row is the mean of its leaves' rows of the backbone's own
+//! classifier, less the mean of all rows, since what all classes share says nothing of any.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+
+use super::cholesky;
+use crate::bundle::{Bundle, TrainedVariant};
+use crate::files::first_line;
+use crate::model::{Network, Ridge};
+use crate::semantics::{SemanticsError, TeacherClass};
+
+/// λ of the baseline that ships.
+pub const LAMBDA: f64 = 1.0;
+/// Names that are encoded at once.
+const BATCH: usize = 64;
+
+/// Why there is no ridge baseline for a bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum RidgeError {
+    #[error(
+        "this bundle has no teacher classes that training may use, which the ridge baseline is made of; use a bundle with a teacher.tsv"
+    )]
+    NoTeacher,
+    #[error(
+        "this bundle's backbone has no classifier, whose rows the ridge baseline is made of; use another bundle"
+    )]
+    NoClassifier,
+    #[error(
+        "the teacher class “{name}” averages row {row}, the classifier has {rows}; use a bundle whose parts belong together"
+    )]
+    NoSuchRow { name: String, row: u32, rows: usize },
+    #[error("λ = {0} gives no ridge regression; use a number above 0")]
+    Lambda(f64),
+    #[error(transparent)]
+    Semantics(#[from] SemanticsError),
+    #[error("the ridge regression failed: {}", first_line(.0))]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// The tensors of the ridge baseline by the names that [`Ridge::new`] reads: `classifier.weight`,
+/// `[C, D]` in f32, which is Wᵀ.
+///
+/// # Errors
+/// A bundle without a teacher or a classifier, λ that is not above 0, a device that fails.
+pub fn ridge(bundle: &Bundle, lambda: f64) -> Result<HashMap<String, Tensor>, RidgeError> {
+    let classes: Vec<&TeacherClass> = bundle.lists.teacher().iter().filter(|c| c.used).collect();
+    if classes.is_empty() {
+        return Err(RidgeError::NoTeacher);
+    }
+    let rows = bundle.classifier_rows().ok_or(RidgeError::NoClassifier)?;
+    let targets = teacher_rows(&classes, rows)?;
+    let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+    let batches = names
+        .chunks(BATCH)
+        .map(|names| bundle.encoder.encode(names));
+    let vectors = Tensor::cat(&batches.collect::<Result<Vec<_>, _>>()?, 0)?;
+    let weight = regression(&vectors.to_device(&Device::Cpu)?, &targets, lambda)?;
+    Ok(HashMap::from([("classifier.weight".to_owned(), weight)]))
+}
+
+/// The ridge baseline of a bundle as one of its networks, without ordinary regions.
+///
+/// # Errors
+/// As [`ridge`].
+pub fn ridge_network(bundle: &Bundle, lambda: f64) -> Result<TrainedVariant, RidgeError> {
+    let tensors = ridge(bundle, lambda)?;
+    let channels = bundle.classifier_rows().map_or(Ok(0), |rows| rows.dim(1))?;
+    let vb = VarBuilder::from_tensors(tensors, DType::F32, &bundle.device);
+    let network = Ridge::new(channels, bundle.config.label_dimension, vb)?;
+    Ok(TrainedVariant {
+        network: Network::Ridge(network),
+        ordinary_regions: None,
+    })
+}
+
+/// R, `[T, C]` in f64 on the CPU, of the teacher's `classes` from the classifier's `rows`
+/// `[classes, C]`.
+fn teacher_rows(classes: &[&TeacherClass], rows: &Tensor) -> Result<Tensor, RidgeError> {
+    let (count, channels) = rows.dims2()?;
+    let rows = rows.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+    let centred = rows
+        .broadcast_sub(&rows.mean_keepdim(0)?)?
+        .to_vec2::<f64>()?;
+    let mut targets = Vec::with_capacity(classes.len() * channels);
+    for class in classes {
+        let mut mean = vec![0.0; channels];
+        for &row in &class.rows {
+            let leaf = centred
+                .get(row as usize)
+                .ok_or_else(|| RidgeError::NoSuchRow {
+                    name: class.name.clone(),
+                    row,
+                    rows: count,
+                })?;
+            for (mean, value) in mean.iter_mut().zip(leaf) {
+                *mean += value / class.rows.len() as f64;
+            }
+        }
+        targets.extend(mean);
+    }
+    Ok(Tensor::from_vec(
+        targets,
+        (classes.len(), channels),
+        &Device::Cpu,
+    )?)
+}
+
+/// Wᵀ = ((VᵀV + λI)⁻¹ VᵀR)ᵀ, `[C, D]` in f32, of `vectors` V `[T, D]` and `targets` R `[T, C]` in f64.
+fn regression(vectors: &Tensor, targets: &Tensor, lambda: f64) -> Result<Tensor, RidgeError> {
+    if !(lambda > 0.0 && lambda.is_finite()) {
+        return Err(RidgeError::Lambda(lambda));
+    }
+    let vectors = vectors.to_dtype(DType::F64)?;
+    let (dimension, channels) = (vectors.dim(1)?, targets.dim(1)?);
+    let transposed = vectors.t()?.contiguous()?;
+    let mut gram = transposed
+        .matmul(&vectors)?
+        .flatten_all()?
+        .to_vec1::<f64>()?;
+    for place in 0..dimension {
+        gram[place * dimension + place] += lambda;
+    }
+    let products = transposed
+        .matmul(targets)?
+        .flatten_all()?
+        .to_vec1::<f64>()?;
+    let solution = cholesky::solve(gram, products, dimension).ok_or(RidgeError::Lambda(lambda))?;
+    let weight = Tensor::from_vec(solution, (dimension, channels), &Device::Cpu)?;
+    Ok(weight.t()?.to_dtype(DType::F32)?.contiguous()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(name: &str, rows: &[u32]) -> TeacherClass {
+        TeacherClass {
+            name: name.to_owned(),
+            rows: rows.to_vec(),
+            used: true,
+        }
+    }
+
+    #[test]
+    fn a_class_has_the_mean_of_its_leaves_less_the_mean_of_all() -> Result<(), RidgeError> {
+        let rows = Tensor::new(&[[0f32, 3.0], [3.0, 3.0], [6.0, 0.0]], &Device::Cpu)?;
+        let (wolf, animal) = (class("wolf", &[2]), class("animal", &[0, 2]));
+        let found = teacher_rows(&[&wolf, &animal], &rows)?.to_vec2::<f64>()?;
+        assert_eq!(found, [[3.0, -2.0], [0.0, -0.5]]);
+        let beyond = class("unicorn", &[3]);
+        let refusal = teacher_rows(&[&beyond], &rows).expect_err("no row 3");
+        assert!(refusal.to_string().contains("unicorn"), "{refusal}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_regression_is_that_of_scikit_learn() -> Result<(), RidgeError> {
+        #[derive(serde::Deserialize)]
+        struct Fixture {
+            vectors: Vec<Vec<f64>>,
+            targets: Vec<Vec<f64>>,
+            lambda: f64,
+            weight: Vec<Vec<f32>>,
+        }
+        let text = include_str!("../../tests/reference/ridge.json");
+        let fixture: Fixture = serde_json::from_str(text).expect("the fixture");
+        let vectors = Tensor::new(fixture.vectors, &Device::Cpu)?;
+        let targets = Tensor::new(fixture.targets, &Device::Cpu)?;
+        let weight = regression(&vectors, &targets, fixture.lambda)?;
+        let expected = Tensor::new(fixture.weight, &Device::Cpu)?;
+        assert_eq!(weight.dims(), expected.dims());
+        let off = (weight - expected)?.abs()?.max_all()?.to_scalar::<f32>()?;
+        assert!(off < 1e-6, "off by {off}");
+        for lambda in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(regression(&vectors, &targets, lambda).is_err());
+        }
+        Ok(())
+    }
+}
