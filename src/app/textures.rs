@@ -22,7 +22,7 @@ use crate::model::Variant;
 const SETTLED_AFTER: f64 = 0.12;
 
 /// What a frame of a fluid window can wait for pictures.
-const PATIENCE: Duration = Duration::from_millis(6);
+const PATIENCE: Duration = Duration::from_millis(4);
 
 /// The whole photo, in fractions of it.
 pub const WHOLE: Rect = Rect {
