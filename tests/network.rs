@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use biam_lens::backbone::{Covered, RegionFeatures};
 use biam_lens::model::config::{SceneResidual, SceneValue};
 use biam_lens::model::dropout::Dropout;
-use biam_lens::model::region_classifier::pool;
+use biam_lens::model::region_classifier::{pool, pooled, responses};
 use biam_lens::model::{Biam, Block, EncodeOptions, ModelConfig, Preset, Variant};
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -159,16 +159,16 @@ fn training_uses_batch_statistics_and_updates_the_running_ones() {
     every(|fixture, preset, variant| {
         let network = fixture.network(preset, variant, &config(preset));
         let key = format!("train.{}.{variant}", name(preset));
-        let flat = network
-            .forward_train(
-                &fixture.photos(),
-                fixture.get("labels"),
-                &mut Dropout::off(),
-            )
+        let features = network
+            .features_train(&fixture.photos(), &mut Dropout::off())
             .expect(&key);
+        let projected = network
+            .project_labels_train(fixture.get("labels"))
+            .expect(&key);
+        let flat = responses(&features, &projected).expect(&key);
         let expected = fixture.get(&format!("{key}.maps"));
         assert_close(&flat.reshape(expected.shape()).expect(&key), expected, &key);
-        let scores = pool(&flat, K).expect(&key);
+        let scores = pooled(&features, &projected, K).expect(&key);
         assert_close(&scores, fixture.get(&format!("{key}.scores")), &key);
         for (block, convolution) in network.convolution_blocks() {
             let (mean, variance) = convolution.running_statistics();

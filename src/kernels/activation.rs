@@ -43,7 +43,7 @@ impl Activation {
         }
     }
 
-    /// Applies it to one vector.
+    /// Applies it to one vector; what is not a number stays so.
     ///
     /// # Safety
     /// The processor has the vector's instruction set.
@@ -53,11 +53,11 @@ impl Activation {
         unsafe {
             match self {
                 Self::None => x,
-                Self::Relu => x.max(L::splat(0.0)),
-                Self::Relu6 => x.max(L::splat(0.0)).min(L::splat(6.0)),
-                Self::LeakyRelu(slope) => x
-                    .min(L::splat(0.0))
-                    .mul_add(L::splat(slope), x.max(L::splat(0.0))),
+                Self::Relu => L::splat(0.0).max(x),
+                Self::Relu6 => L::splat(6.0).min(L::splat(0.0).max(x)),
+                Self::LeakyRelu(slope) => L::splat(0.0)
+                    .min(x)
+                    .mul_add(L::splat(slope), L::splat(0.0).max(x)),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Attention of every region to every region: the paper's Eq. 2 to 4.
 
 use super::Activation;
+use super::dropout::Mask;
 use super::lanes::{InstructionSet, Lanes, instruction_set_entry};
 use super::matrix::{PackedMatrix, Rows, Target};
 use super::memory::{contiguous, filled, with_scratch};
@@ -109,10 +110,10 @@ impl CustomOp3 for Operator {
                         k: &k[start..],
                         v: &v[start..],
                         regions,
-                        channels,
+                        stride: channels,
                         width,
                     };
-                    head.attend(self.set, output.at(start));
+                    head.attend(self.set, (output.at(start), channels), None);
                 });
             })
         };
@@ -120,48 +121,85 @@ impl CustomOp3 for Operator {
     }
 }
 
-/// One head of one image: rows of `width` floats, `channels` apart.
-struct Head<'a> {
-    q: &'a [f32],
-    k: &'a [f32],
-    v: &'a [f32],
-    regions: usize,
-    channels: usize,
-    width: usize,
+/// One head of one image: rows of `width` floats, `stride` apart.
+pub(super) struct Head<'a> {
+    pub(super) q: &'a [f32],
+    pub(super) k: &'a [f32],
+    pub(super) v: &'a [f32],
+    pub(super) regions: usize,
+    pub(super) stride: usize,
+    pub(super) width: usize,
 }
 
 impl Head<'_> {
-    /// Writes the head's output, rows `channels` apart.
+    /// The keys, packed for products of queries with them.
+    pub(super) fn packed_keys(&self, set: InstructionSet) -> PackedMatrix {
+        let entry = |i: usize, region: usize| self.k[region * self.stride + i];
+        PackedMatrix::new(set, self.width, self.regions, entry, None, Activation::None)
+    }
+
+    /// Writes the attention of `count` queries from `first` on to `weights`, rows `stride` apart.
+    ///
+    /// # Safety
+    /// `weights` holds `count` such rows.
+    pub(super) unsafe fn weights(
+        &self,
+        set: InstructionSet,
+        keys: &PackedMatrix,
+        (first, count): (usize, usize),
+        (weights, stride): (&mut [f32], usize),
+    ) {
+        let queries = self.q[first * self.stride..].as_ptr();
+        let scores = Target {
+            start: weights.as_mut_ptr(),
+            stride,
+            residual: std::ptr::null(),
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            let rows = Rows::plain(queries, count, self.width, self.stride);
+            keys.multiply(0..keys.panels(), &rows, &scores);
+            softmax_entry(set, weights, self.regions, stride, count, self.scale());
+        }
+    }
+
+    /// 1 / √width.
+    pub(super) fn scale(&self) -> f32 {
+        (self.width as f32).powf(-0.5)
+    }
+
+    /// Writes the head's output, rows `output_stride` apart. The attention is multiplied by `mask`
+    /// where there is one; its first value is at the place beside it.
     ///
     /// # Safety
     /// `output` has room for it, and nobody else uses that room.
-    unsafe fn attend(&self, set: InstructionSet, output: *mut f32) {
-        let (regions, channels, width) = (self.regions, self.channels, self.width);
-        let pack = |depth, columns, entry: &dyn Fn(usize, usize) -> f32| {
-            PackedMatrix::new(set, depth, columns, entry, None, Activation::None)
-        };
-        let keys = pack(width, regions, &|i, region| self.k[region * channels + i]);
-        let values = pack(regions, width, &|region, i| self.v[region * channels + i]);
+    pub(super) unsafe fn attend(
+        &self,
+        set: InstructionSet,
+        (output, output_stride): (*mut f32, usize),
+        mask: Option<(Mask, usize)>,
+    ) {
+        let (regions, width) = (self.regions, self.width);
+        let keys = self.packed_keys(set);
+        let entry = |region: usize, i: usize| self.v[region * self.stride + i];
+        let values = PackedMatrix::new(set, regions, width, entry, None, Activation::None);
         let stride = regions.next_multiple_of(16);
-        let scale = (width as f32).powf(-0.5);
         with_scratch(QUERIES * stride, |weights| {
             for first in (0..regions).step_by(QUERIES) {
                 let count = QUERIES.min(regions - first);
-                let queries = self.q[first * channels..].as_ptr();
-                let scores = Target {
-                    start: weights.as_mut_ptr(),
-                    stride,
-                    residual: std::ptr::null(),
-                };
                 // SAFETY: `weights` holds `count` rows of `stride`; the output is the caller's.
                 unsafe {
-                    let rows = Rows::plain(queries, count, width, channels);
-                    keys.multiply(0..keys.panels(), &rows, &scores);
-                    softmax_entry(set, weights, regions, stride, count, scale);
+                    self.weights(set, &keys, (first, count), (weights, stride));
+                    if let Some((mask, place)) = mask {
+                        for row in 0..count {
+                            let weights = &mut weights[row * stride..][..regions];
+                            mask.multiply(set, place + (first + row) * regions, weights);
+                        }
+                    }
                     let rows = Rows::plain(weights.as_ptr(), count, regions, stride);
                     let target = Target {
-                        start: output.add(first * channels),
-                        stride: channels,
+                        start: output.add(first * output_stride),
+                        stride: output_stride,
                         residual: std::ptr::null(),
                     };
                     values.multiply(0..values.panels(), &rows, &target);

@@ -364,7 +364,8 @@ unsafe fn store_tile<L: Lanes, const M: usize, const V: usize, const RESIDUAL: b
         for (m, row) in sums.into_iter().enumerate() {
             for (v, sum) in row.into_iter().enumerate() {
                 let place = m * stride + v * L::WIDTH;
-                let mut value = sum.max(low).min(high);
+                // In this order what is not a number stays so.
+                let mut value = high.min(low.max(sum));
                 if RESIDUAL {
                     value = value.add(L::load(residual.add(place)));
                 }

@@ -1,6 +1,6 @@
 //! Memory the kernels work in: aligned, reused between calls, shared between threads by address.
 
-use candle_core::{CpuStorage, Layout, Result, bail};
+use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
 use std::cell::RefCell;
 
 /// Sixteen floats on a boundary of 64 bytes: one cache line, the widest vector.
@@ -110,4 +110,21 @@ pub(crate) fn contiguous<'a>(
         Some((start, end)) => Ok(&values[start..end]),
         None => bail!("{name} works on contiguous tensors: call contiguous() first"),
     }
+}
+
+/// Lends `work` the floats of a tensor in main memory.
+///
+/// # Errors
+/// The tensor is not f32, or those of `work`.
+pub(crate) fn read<T>(
+    name: &str,
+    tensor: &Tensor,
+    work: impl FnOnce(&[f32]) -> Result<T>,
+) -> Result<T> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else {
+        bail!("{name} works in main memory");
+    };
+    work(contiguous(name, storage, layout)?)
 }

@@ -1,15 +1,24 @@
 //! CPU operators that candle lacks or does slowly, one file each; channels-last, checked against plain candle.
 //!
-//! Every layer holds its weights as candle tensors and, for the CPU, packed when it is built. On any
-//! other device it runs candle's own operators. Activations are contiguous f32 tensors
-//! `[N, h, w, C]`.
+//! Layers are for use: every layer holds its weights as candle tensors and, for the CPU, packed
+//! when it is built. Functions with gradients are for training ([`linear`], [`conv3x3_gradient`],
+//! [`batch_norm`], [`attention_gradient`], [`channel_gate`], [`top_k`], [`dropout`]); they pack the
+//! weights whenever they are called. On any other device both run candle's own operators.
+//! Activations are contiguous f32 tensors `[N, h, w, C]`.
 
 pub mod activation;
 pub mod attention;
+pub mod attention_gradient;
+pub mod batch_norm;
+pub mod channel_gate;
+mod columns;
 pub mod conv3x3;
+pub mod conv3x3_gradient;
 pub mod depthwise;
+pub mod dropout;
 pub mod inverted_residual;
 mod lanes;
+pub mod linear;
 mod matrix;
 mod memory;
 mod packed_depthwise;
@@ -18,7 +27,9 @@ pub mod pointwise;
 pub mod pooling;
 #[cfg(test)]
 mod testing;
+pub mod top_k;
 mod winograd;
+mod winograd_gradient;
 
 use candle_core::{DType, Result, Tensor, bail};
 

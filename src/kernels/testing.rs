@@ -1,7 +1,7 @@
 //! What the kernels' tests share.
 
 use super::lanes::InstructionSet;
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, Var};
 use std::cell::Cell;
 
 thread_local! {
@@ -48,6 +48,37 @@ pub(crate) fn assert_close(found: &Tensor, expected: &Tensor, tolerance: f32) ->
             "off by {difference} of {largest} at {place} of {:?}",
             expected.dims()
         );
+    }
+    Ok(())
+}
+
+/// Fails where values or gradients of `found` and `expected`, as functions of `arguments`, differ by
+/// more than `tolerance` of the largest. The loss weighs every value differently.
+#[track_caller]
+pub(crate) fn assert_same_gradients<const N: usize>(
+    arguments: &[Tensor; N],
+    found: impl Fn([&Tensor; N]) -> Result<Tensor>,
+    expected: impl Fn([&Tensor; N]) -> Result<Tensor>,
+    tolerance: f32,
+) -> Result<()> {
+    let variables: Vec<Var> = arguments
+        .iter()
+        .map(Var::from_tensor)
+        .collect::<Result<_>>()?;
+    let tensors: [&Tensor; N] = std::array::from_fn(|i| variables[i].as_tensor());
+    let (found, expected) = (found(tensors)?, expected(tensors)?);
+    assert_close(&found, &expected, tolerance)?;
+    let weights = random(99.0, found.dims());
+    let gradients = |output: &Tensor| (output * &weights)?.sum_all()?.backward();
+    let (found, expected) = (gradients(&found)?, gradients(&expected)?);
+    for variable in &variables {
+        let gradient = found.get(variable).expect("a gradient");
+        assert!(!gradient.track_op(), "a gradient is no part of a graph");
+        assert_close(
+            gradient,
+            expected.get(variable).expect("a gradient"),
+            tolerance,
+        )?;
     }
     Ok(())
 }

@@ -9,9 +9,10 @@ use super::lanes::{InstructionSet, Lanes, instruction_set_entry};
 use super::matrix::{PackedMatrix, Rows, Target};
 use super::memory::{Aligned, SharedMut, filled, with_scratch};
 use super::parallel;
+use rayon::prelude::*;
 
 /// Places of a transformed tile.
-const PLACES: usize = 16;
+pub(crate) const PLACES: usize = 16;
 /// Tiles that are worked on at once: their transformed values stay in the cache.
 const TILES: usize = 196;
 
@@ -38,10 +39,13 @@ impl PackedWinograd {
         activation: Activation,
         affine: Option<(Vec<f32>, Vec<f32>)>,
     ) -> Self {
-        let transformed: Vec<[f32; PLACES]> = weight.chunks(9).map(transform_weight).collect();
+        let transformed = transform_weights(weight, [outputs, inputs]);
+        let size = inputs * outputs;
         let matrices = (0..PLACES)
+            .into_par_iter()
             .map(|place| {
-                let entry = |k: usize, c: usize| transformed[c * inputs + k][place];
+                let values = &transformed[place * size..(place + 1) * size];
+                let entry = |k: usize, c: usize| values[k * outputs + c];
                 PackedMatrix::new(set, inputs, outputs, entry, None, Activation::None)
             })
             .collect();
@@ -71,13 +75,8 @@ impl PackedWinograd {
         images: usize,
         (height, width): (usize, usize),
     ) -> Vec<f32> {
-        let grid = Grid {
-            height,
-            width,
-            rows: height.div_ceil(2),
-            columns: width.div_ceil(2),
-        };
-        let tiles = images * grid.rows * grid.columns;
+        let grid = Grid::new(height, width);
+        let tiles = images * grid.tiles();
         let run = |output: SharedMut| {
             for first in (0..tiles).step_by(TILES) {
                 let count = TILES.min(tiles - first);
@@ -135,9 +134,9 @@ impl PackedWinograd {
 }
 
 /// An image and its tiles.
-struct Grid {
-    height: usize,
-    width: usize,
+pub(crate) struct Grid {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
     /// Rows of tiles.
     rows: usize,
     /// Tiles in a row.
@@ -145,9 +144,23 @@ struct Grid {
 }
 
 impl Grid {
+    pub(crate) fn new(height: usize, width: usize) -> Self {
+        Self {
+            height,
+            width,
+            rows: height.div_ceil(2),
+            columns: width.div_ceil(2),
+        }
+    }
+
+    /// Tiles of an image.
+    pub(crate) fn tiles(&self) -> usize {
+        self.rows * self.columns
+    }
+
     /// Image, top and left output pixel of tile `tile`.
     #[inline(always)]
-    fn place(&self, tile: usize) -> (usize, usize, usize) {
+    pub(crate) fn place(&self, tile: usize) -> (usize, usize, usize) {
         let in_image = tile % (self.rows * self.columns);
         (
             tile / (self.rows * self.columns),
@@ -155,6 +168,30 @@ impl Grid {
             in_image % self.columns * 2,
         )
     }
+}
+
+/// The transformed weights, place after place and in the order in which each place's matrix is
+/// packed: `[16, in, out]` of `[out, in, 3, 3]`.
+fn transform_weights(weight: &[f32], [outputs, inputs]: [usize; 2]) -> Vec<f32> {
+    let size = inputs * outputs;
+    let transform = |to: SharedMut| {
+        let pieces = parallel::pieces(PLACES * size).min(inputs);
+        parallel::for_each_piece(pieces, |piece| {
+            for input in parallel::part(inputs, pieces, piece) {
+                for output in 0..outputs {
+                    let window = &weight[(output * inputs + input) * 9..][..9];
+                    let places = transform_weight(window).into_iter().enumerate();
+                    for (place, value) in places {
+                        let entry = place * size + input * outputs + output;
+                        // SAFETY: in the allocation; each piece writes inputs of its own.
+                        unsafe { to.at(entry).write(value) };
+                    }
+                }
+            }
+        });
+    };
+    // SAFETY: every entry of every place is written.
+    unsafe { filled(PLACES * size, transform) }
 }
 
 /// G g Gᵀ with G = [1 0 0; ½ ½ ½; ½ -½ ½; 0 0 1].
@@ -190,7 +227,6 @@ instruction_set_entry!(
     )
 );
 
-/// V = Bᵀ d B with Bᵀ = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1], pixels outside the image zero.
 #[inline(always)]
 unsafe fn transform_input<L: Lanes>(
     layer: &PackedWinograd,
@@ -199,48 +235,68 @@ unsafe fn transform_input<L: Lanes>(
     (first, count, part): (usize, usize, std::ops::Range<usize>),
     left: SharedMut,
 ) {
-    let inputs = layer.inputs;
-    let stride = inputs.next_multiple_of(16);
     for tile in part {
-        let (image, top, left_pixel) = grid.place(first + tile);
-        // Addresses of the 16 pixels; null outside the image.
-        let mut pixels = [std::ptr::null::<f32>(); 16];
-        for (i, pixel) in pixels.iter_mut().enumerate() {
-            let y = (top + i / 4).wrapping_sub(1);
-            let x = (left_pixel + i % 4).wrapping_sub(1);
-            if y < grid.height && x < grid.width {
-                *pixel = values[((image * grid.height + y) * grid.width + x) * inputs..].as_ptr();
-            }
+        // SAFETY: the places of this tile are this piece's.
+        unsafe {
+            let from = (values, layer.inputs);
+            transform_pixels::<L>(from, grid, first + tile, (count, tile), left);
         }
-        for channel in (0..inputs).step_by(L::WIDTH) {
-            let lanes = inputs - channel;
-            // SAFETY: pixels inside the image have `inputs` floats; the places of this tile are
-            // this piece's.
-            unsafe {
-                let mut d = [[L::splat(0.0); 4]; 4];
-                for (i, &pixel) in pixels.iter().enumerate() {
-                    if !pixel.is_null() {
-                        d[i / 4][i % 4] = L::load_up_to(pixel.add(channel), lanes);
-                    }
+    }
+}
+
+/// V = Bᵀ d B with Bᵀ = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1], pixels outside the image zero.
+///
+/// `values` have `inputs` channels; the result is tile `to` of `count` in `left`.
+///
+/// # Safety
+/// `left` has room for the tile in every place, and nobody else uses it.
+#[inline(always)]
+pub(crate) unsafe fn transform_pixels<L: Lanes>(
+    (values, inputs): (&[f32], usize),
+    grid: &Grid,
+    tile: usize,
+    (count, to): (usize, usize),
+    left: SharedMut,
+) {
+    let stride = inputs.next_multiple_of(16);
+    let (image, top, left_pixel) = grid.place(tile);
+    // Addresses of the 16 pixels; null outside the image.
+    let mut pixels = [std::ptr::null::<f32>(); 16];
+    for (i, pixel) in pixels.iter_mut().enumerate() {
+        let y = (top + i / 4).wrapping_sub(1);
+        let x = (left_pixel + i % 4).wrapping_sub(1);
+        if y < grid.height && x < grid.width {
+            *pixel = values[((image * grid.height + y) * grid.width + x) * inputs..].as_ptr();
+        }
+    }
+    for channel in (0..inputs).step_by(L::WIDTH) {
+        let lanes = inputs - channel;
+        // SAFETY: pixels inside the image have `inputs` floats; the room is the
+        // caller's.
+        unsafe {
+            let mut d = [[L::splat(0.0); 4]; 4];
+            for (i, &pixel) in pixels.iter().enumerate() {
+                if !pixel.is_null() {
+                    d[i / 4][i % 4] = L::load_up_to(pixel.add(channel), lanes);
                 }
-                let mut columns = [[L::splat(0.0); 4]; 4];
-                for x in 0..4 {
-                    columns[0][x] = d[0][x].sub(d[2][x]);
-                    columns[1][x] = d[1][x].add(d[2][x]);
-                    columns[2][x] = d[2][x].sub(d[1][x]);
-                    columns[3][x] = d[1][x].sub(d[3][x]);
-                }
-                for (y, row) in columns.iter().enumerate() {
-                    let transformed = [
-                        row[0].sub(row[2]),
-                        row[1].add(row[2]),
-                        row[2].sub(row[1]),
-                        row[1].sub(row[3]),
-                    ];
-                    for (x, value) in transformed.into_iter().enumerate() {
-                        let place = ((y * 4 + x) * count + tile) * stride + channel;
-                        value.store(left.at(place));
-                    }
+            }
+            let mut columns = [[L::splat(0.0); 4]; 4];
+            for x in 0..4 {
+                columns[0][x] = d[0][x].sub(d[2][x]);
+                columns[1][x] = d[1][x].add(d[2][x]);
+                columns[2][x] = d[2][x].sub(d[1][x]);
+                columns[3][x] = d[1][x].sub(d[3][x]);
+            }
+            for (y, row) in columns.iter().enumerate() {
+                let transformed = [
+                    row[0].sub(row[2]),
+                    row[1].add(row[2]),
+                    row[2].sub(row[1]),
+                    row[1].sub(row[3]),
+                ];
+                for (x, value) in transformed.into_iter().enumerate() {
+                    let place = ((y * 4 + x) * count + to) * stride + channel;
+                    value.store(left.at(place));
                 }
             }
         }

@@ -169,13 +169,15 @@ impl Biam {
         })
     }
 
-    /// Responses `[N, L, P]` as training sees them: batch statistics, dropout, gradients.
-    pub fn forward_train(
-        &self,
-        photos: &RegionFeatures,
-        labels: &Tensor,
-        dropout: &mut Dropout,
-    ) -> Result<Tensor> {
+    /// e_f `[N, P, out]` as training sees it: batch statistics, dropout, gradients; updates the
+    /// running statistics of the norms.
+    ///
+    /// With [`Biam::project_labels_train`] this gives scores ([`region_classifier::pooled`]) and
+    /// responses of single regions to any label set (one matrix product).
+    ///
+    /// # Errors
+    /// Shapes that do not fit the configuration.
+    pub fn features_train(&self, photos: &RegionFeatures, dropout: &mut Dropout) -> Result<Tensor> {
         let xs = self.channels_last(photos)?;
         let latent = self.latent.forward_train(&xs)?;
         let flat = latent.flatten(1, 2)?;
@@ -190,9 +192,15 @@ impl Biam {
         if parts.is_empty() {
             parts.push(flat);
         }
-        let fused = self.fuse.forward_train(&Tensor::cat(&parts, 2)?)?;
-        let projected = self.classifier.project_labels_train(labels)?;
-        region_classifier::responses(&fused, &projected)
+        self.fuse.forward_train(&Tensor::cat(&parts, 2)?)
+    }
+
+    /// [`Biam::project_labels`] with gradients.
+    ///
+    /// # Errors
+    /// The vectors are not `[L, label_dimension]`.
+    pub fn project_labels_train(&self, labels: &Tensor) -> Result<Tensor> {
+        self.classifier.project_labels_train(labels)
     }
 
     /// The 3x3 convolution blocks, whose running statistics training updates, by tensor name.

@@ -1,42 +1,47 @@
 //! Dropout from a seeded generator, so that a training run can be repeated.
 
 use candle_core::{Result, Tensor};
-use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::kernels::dropout::{Mask, dropout};
 
 /// Zeroes values at random while training and scales the rest up, so that means stay.
+///
+/// The masks depend on the seed and on how many were drawn before, not on the number of threads.
 pub struct Dropout {
-    generator: Option<StdRng>,
+    seed: Option<u64>,
+    drawn: u64,
 }
 
 impl Dropout {
     /// Dropout that draws from a generator started with `seed`.
     pub fn seeded(seed: u64) -> Self {
         Self {
-            generator: Some(StdRng::seed_from_u64(seed)),
+            seed: Some(seed),
+            drawn: 0,
         }
     }
 
     /// No dropout: values pass as they are.
     pub fn off() -> Self {
-        Self { generator: None }
+        Self {
+            seed: None,
+            drawn: 0,
+        }
+    }
+
+    /// The next mask, which drops values with probability `p`; none where dropout is off.
+    pub fn mask(&mut self, p: f32) -> Option<Mask> {
+        let mask = Mask::new(self.seed?, self.drawn, p);
+        self.drawn += 1;
+        Some(mask)
     }
 
     /// Each value becomes 0 with probability `p`, else is divided by 1 - p.
     pub fn apply(&mut self, xs: &Tensor, p: f32) -> Result<Tensor> {
-        let Some(generator) = &mut self.generator else {
-            return Ok(xs.clone());
-        };
-        let kept = 1.0 / (1.0 - p);
-        let mask: Vec<f32> = (0..xs.elem_count())
-            .map(|_| {
-                if generator.random::<f32>() < p {
-                    0.0
-                } else {
-                    kept
-                }
-            })
-            .collect();
-        xs * Tensor::from_vec(mask, xs.shape(), xs.device())?
+        match self.mask(p) {
+            Some(mask) => dropout(xs, mask),
+            None => Ok(xs.clone()),
+        }
     }
 }
 
@@ -61,6 +66,15 @@ mod tests {
             Dropout::off().apply(&ones, 0.5)?.to_vec1::<f32>()?[..3],
             [1.0; 3]
         );
+        Ok(())
+    }
+
+    #[test]
+    fn the_next_mask_is_another() -> Result<()> {
+        let ones = Tensor::ones(1000, DType::F32, &Device::Cpu)?;
+        let mut dropout = Dropout::seeded(7);
+        let first = dropout.apply(&ones, 0.5)?.to_vec1::<f32>()?;
+        assert_ne!(first, dropout.apply(&ones, 0.5)?.to_vec1::<f32>()?);
         Ok(())
     }
 }

@@ -5,9 +5,12 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{Result, Tensor};
-use candle_nn::{BatchNorm, BatchNormConfig, ModuleT, VarBuilder, batch_norm};
+use candle_core::{Result, Tensor, Var};
+use candle_nn::{BatchNorm, BatchNormConfig, VarBuilder};
 
+use crate::kernels::batch_norm::batch_norm;
+use crate::kernels::conv3x3_gradient::conv3x3;
+use crate::kernels::linear::linear;
 use crate::kernels::{Activation, Conv3x3, Padding, Pointwise};
 
 /// PyTorch's momentum of the authors' batch norms.
@@ -56,19 +59,29 @@ impl Mix {
         self.fast()?.forward_add(xs, residual)
     }
 
-    /// `activation(x Wᵀ + b)` in differentiable operators.
+    /// `activation(x Wᵀ + b)` with gradients.
     pub fn forward_train(&self, xs: &Tensor) -> Result<Tensor> {
-        let inputs = self.weight.dim(1)?;
-        let mut dims = xs.dims().to_vec();
-        let rows = xs.reshape(((), inputs))?;
-        let mut out = rows.matmul(&self.weight.t()?)?;
-        if let Some(bias) = &self.bias {
-            out = out.broadcast_add(bias)?;
-        }
-        if let Some(last) = dims.last_mut() {
-            *last = self.weight.dim(0)?;
-        }
-        self.activation.apply(&out)?.reshape(dims)
+        let bias = match &self.bias {
+            Some(bias) => bias.clone(),
+            None => Tensor::zeros(self.weight.dim(0)?, xs.dtype(), xs.device())?,
+        };
+        linear(xs, &self.weight, &bias, self.activation)
+    }
+
+    /// The outputs of several layers with bias and without activation, side by side, with
+    /// gradients: one product instead of several.
+    pub fn forward_train_joined(layers: &[&Self], xs: &Tensor) -> Result<Tensor> {
+        let weights: Vec<_> = layers.iter().map(|layer| &layer.weight).collect();
+        let biases: Vec<_> = layers
+            .iter()
+            .filter_map(|layer| layer.bias.as_ref())
+            .collect();
+        linear(
+            xs,
+            &Tensor::cat(&weights, 0)?,
+            &Tensor::cat(&biases, 0)?,
+            Activation::None,
+        )
     }
 
     fn fast(&self) -> Result<&Pointwise> {
@@ -99,7 +112,7 @@ impl ConvolutionBlock {
         Ok(Self {
             weight: vb.get((outputs, inputs, 3, 3), "conv.weight")?,
             bias: vb.get(outputs, "conv.bias")?,
-            norm: batch_norm(outputs, config, vb.pp("norm"))?,
+            norm: candle_nn::batch_norm(outputs, config, vb.pp("norm"))?,
             fast: OnceLock::new(),
         })
     }
@@ -120,29 +133,39 @@ impl ConvolutionBlock {
         fast.forward(xs)
     }
 
-    /// The same with batch statistics, in differentiable operators; updates the running ones.
+    /// The same with batch statistics and gradients; updates the running statistics.
     pub fn forward_train(&self, xs: &Tensor) -> Result<Tensor> {
-        let channels_first = xs.permute((0, 3, 1, 2))?.contiguous()?;
-        let bias = self.bias.reshape((1, (), 1, 1))?;
-        let activated = channels_first
-            .conv2d(&self.weight, 1, 1, 1, 1)?
-            .broadcast_add(&bias)?
-            .relu()?;
-        self.norm
-            .forward_t(&activated, true)?
-            .permute((0, 2, 3, 1))?
-            .contiguous()
+        let activated = conv3x3(xs, &self.weight, &self.bias, Activation::Relu)?;
+        let (weight, bias) = self.scale_and_shift()?;
+        let normalised = batch_norm(&activated, weight, bias, self.norm.eps())?;
+        let momentum = self.norm.momentum();
+        for (running, batch) in [
+            (self.norm.running_mean(), &normalised.mean),
+            (self.norm.running_var(), &normalised.variance),
+        ] {
+            let kept = (running.detach() * (1.0 - momentum))?;
+            Var::from_tensor(running)?.set(&(kept + (batch * momentum)?)?)?;
+        }
+        Ok(normalised.output)
     }
 
     /// The batch norm as one multiplication and one addition per channel.
     fn affine(&self) -> Result<(Tensor, Tensor)> {
         let deviation = (self.norm.running_var() + self.norm.eps())?.sqrt()?;
-        let Some((weight, bias)) = self.norm.weight_and_bias() else {
-            candle_core::bail!("the batch norm of a 3x3 convolution block has no weight and bias")
-        };
+        let (weight, bias) = self.scale_and_shift()?;
         let scale = weight.div(&deviation)?;
         let shift = (bias - (self.norm.running_mean() * &scale)?)?;
         Ok((scale, shift))
+    }
+
+    /// The batch norm's γ and β.
+    fn scale_and_shift(&self) -> Result<(&Tensor, &Tensor)> {
+        match self.norm.weight_and_bias() {
+            Some(both) => Ok(both),
+            None => candle_core::bail!(
+                "the batch norm of a 3x3 convolution block has no weight and bias"
+            ),
+        }
     }
 
     /// The running mean and variance, `[out]` each.

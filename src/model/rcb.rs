@@ -7,7 +7,8 @@ use super::config::ModelConfig;
 use super::dropout::Dropout;
 use super::layers::Mix;
 use crate::kernels::Activation;
-use crate::kernels::attention::{attention, attention_weights, split_heads};
+use crate::kernels::attention::{attention, attention_weights};
+use crate::kernels::attention_gradient::self_attention;
 
 /// Dropout on the attention and on its output while training.
 const DROPOUT: f32 = 0.1;
@@ -52,15 +53,11 @@ impl RegionContextualisedBlock {
         self.reduce.forward_add(&widened, &contextualised)
     }
 
-    /// The same in differentiable operators, with dropout.
+    /// The same with gradients and dropout.
     pub fn forward_train(&self, latent: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
-        let value = split_heads(&self.value.forward_train(latent)?, self.heads)?;
-        let weights = dropout.apply(&self.attention_weights(latent)?, DROPOUT)?;
-        let attended = weights
-            .matmul(&value)?
-            .transpose(1, 2)?
-            .contiguous()?
-            .reshape(latent.shape())?;
+        let layers = [&self.query, &self.key, &self.value];
+        let joined = Mix::forward_train_joined(&layers, latent)?;
+        let attended = self_attention(&joined, self.heads, dropout.mask(DROPOUT))?;
         let output = dropout.apply(&self.output.forward_train(&attended)?, DROPOUT)?;
         let contextualised = (latent + output)?;
         let widened = self.expand.forward_train(&contextualised)?;
@@ -70,8 +67,8 @@ impl RegionContextualisedBlock {
     /// The attention r_h = softmax(q kᵀ / √(C/H)), `[N, H, P, P]`: row i is where region i looks.
     pub fn attention_weights(&self, latent: &Tensor) -> Result<Tensor> {
         attention_weights(
-            &self.query.forward_train(latent)?,
-            &self.key.forward_train(latent)?,
+            &self.query.forward(latent)?,
+            &self.key.forward(latent)?,
             self.heads,
         )
     }

@@ -7,6 +7,7 @@ use super::biam::Encoded;
 use super::config::ModelConfig;
 use super::layers::Mix;
 use crate::kernels::Activation;
+use crate::kernels::top_k::top_k_scores;
 
 /// m = e_f · W(A)ᵀ: every region's features times every label's projected vector.
 pub struct RegionClassifier {
@@ -27,7 +28,7 @@ impl RegionClassifier {
         self.label_projection.forward(labels)
     }
 
-    /// [`RegionClassifier::project_labels`] in differentiable operators.
+    /// [`RegionClassifier::project_labels`] with gradients.
     pub fn project_labels_train(&self, labels: &Tensor) -> Result<Tensor> {
         self.label_projection.forward_train(labels)
     }
@@ -58,4 +59,16 @@ pub fn pool(responses: &Tensor, k: usize) -> Result<Tensor> {
         .narrow(2, 0, k)?
         .contiguous()?;
     responses.contiguous()?.gather(&largest, 2)?.mean(2)
+}
+
+/// Scores `[N, L]` of e_f `[N, P, out]` for projected labels `[L, out]`: [`pool`] of
+/// [`responses`], differentiable.
+///
+/// # Errors
+/// The widths differ.
+pub fn pooled(features: &Tensor, projected_labels: &Tensor, k: usize) -> Result<Tensor> {
+    if features.device().is_cpu() {
+        return top_k_scores(features, projected_labels, k);
+    }
+    pool(&responses(features, projected_labels)?, k)
 }

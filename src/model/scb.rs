@@ -7,6 +7,7 @@ use super::config::{ModelConfig, SceneResidual, SceneValue};
 use super::dropout::Dropout;
 use super::layers::{ConvolutionBlock, Mix};
 use crate::kernels::Activation;
+use crate::kernels::channel_gate::channel_gate;
 
 /// Dropout on the global feature while training.
 const DROPOUT: f32 = 0.2;
@@ -55,10 +56,10 @@ impl SceneContextualisedBlock {
     pub fn forward(&self, latent: &Tensor, global: &Tensor) -> Result<Tensor> {
         let gated = self.gated(latent, global)?;
         let convolved = self.convolution.forward(&gated.values)?;
-        self.add_residual(convolved, latent, &gated)
+        self.add_residual(convolved, latent, &gated.values)
     }
 
-    /// The same in differentiable operators, with dropout and batch statistics.
+    /// The same with gradients, dropout and batch statistics.
     pub fn forward_train(
         &self,
         latent: &Tensor,
@@ -72,9 +73,9 @@ impl SceneContextualisedBlock {
         let key = self
             .global_key
             .forward_train(&dropout.apply(global, DROPOUT)?)?;
-        let gated = Self::gate(value, &key)?;
-        let convolved = self.convolution.forward_train(&gated.values)?;
-        self.add_residual(convolved, latent, &gated)
+        let values = channel_gate(&value, &key)?;
+        let convolved = self.convolution.forward_train(&values)?;
+        self.add_residual(convolved, latent, &values)
     }
 
     /// The gate r_g, `[N, C]`: 0 closes a channel, 1 opens it.
@@ -102,10 +103,10 @@ impl SceneContextualisedBlock {
         Ok(Gated { gate, values })
     }
 
-    fn add_residual(&self, convolved: Tensor, latent: &Tensor, gated: &Gated) -> Result<Tensor> {
+    fn add_residual(&self, convolved: Tensor, latent: &Tensor, values: &Tensor) -> Result<Tensor> {
         match self.residual {
             SceneResidual::Latent => convolved + latent,
-            SceneResidual::Gated => convolved + &gated.values,
+            SceneResidual::Gated => convolved + values,
         }
     }
 }

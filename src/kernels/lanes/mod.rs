@@ -105,7 +105,9 @@ pub(crate) trait Lanes: Copy {
     unsafe fn mul(self, other: Self) -> Self;
     /// `self · factor + addend`.
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// The larger; `other` where either is not a number.
     unsafe fn max(self, other: Self) -> Self;
+    /// The smaller; `other` where either is not a number.
     unsafe fn min(self, other: Self) -> Self;
     /// 2 to the power of lanes that hold whole numbers in -126..=127.
     unsafe fn two_to_whole(self) -> Self;
@@ -166,7 +168,7 @@ pub(crate) trait Lanes: Copy {
         const LN_2_LOW: f32 = -2.121_944_4e-4;
         // SAFETY: arithmetic on values only; the caller vouches for the instruction set.
         unsafe {
-            let x = self.max(Self::splat(-87.0));
+            let x = Self::splat(-87.0).max(self);
             let rounder = Self::splat(ROUNDER);
             let n = x
                 .mul_add(Self::splat(std::f32::consts::LOG2_E), rounder)
