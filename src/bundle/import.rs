@@ -45,7 +45,7 @@ pub struct Parts {
     /// A folder with `backbone.safetensors`, `projection.safetensors` (optional), one or more of
     /// `standard|rcb|scb|biam|ridge.safetensors`, `labels.tsv`, `teacher.tsv` (optional).
     pub heads: PathBuf,
-    /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`.
+    /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`, or a bundle.
     pub text_encoder: PathBuf,
     /// The bundle's name.
     pub name: String,
@@ -80,7 +80,11 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     }
     let variants = read_variants(&parts.heads, &mut files)?;
     doing("converting the label encoder");
-    let source = parts.text_encoder.join("model.safetensors");
+    let of_bundle = parts.text_encoder.join(TEXT_ENCODER);
+    let source = match of_bundle.exists() {
+        true => of_bundle,
+        false => parts.text_encoder.join("model.safetensors"),
+    };
     let converted = convert_sentence_weights(Source {
         path: &source,
         bytes: &read(&source)?,
@@ -306,7 +310,10 @@ fn head_config(header: &Header, variant: Variant) -> Result<(Preset, ModelConfig
         Some("authors") | None => Preset::Authors,
         Some(other) => return Err(format!("unknown preset “{other}”; paper and authors exist")),
     };
-    let base = ModelConfig::preset(preset);
+    let base = match setting("settings") {
+        None => ModelConfig::preset(preset),
+        Some(text) => overridden(preset, text)?,
+    };
     let number = |name: &str, default: usize| match setting(name) {
         None => Ok(default),
         Some(text) => text
@@ -329,6 +336,16 @@ fn head_config(header: &Header, variant: Variant) -> Result<(Preset, ModelConfig
             ..base
         },
     ))
+}
+
+/// A preset with what a head's metadata lays over it, a TOML table.
+fn overridden(preset: Preset, text: &str) -> Result<ModelConfig, String> {
+    let refuse = |error: &dyn std::fmt::Display| {
+        format!("its metadata has settings that are not understood ({error}); choose another file")
+    };
+    let overrides = toml::from_str(text).map_err(|error| refuse(&error))?;
+    let entry = ModelEntry { preset, overrides };
+    entry.config().map_err(|error| refuse(&error))
 }
 
 fn manifest(

@@ -108,6 +108,22 @@ pub fn run(options: &Options) -> Result<Outcome> {
 }
 
 impl Options {
+    /// All tables of a bundle with the ridge baseline, features kept in `cache`.
+    pub fn of(data: DatasetArguments, cache: PathBuf, engine: common::Engine) -> Self {
+        Self {
+            data,
+            protocol: Protocol::default(),
+            k: vec![3, 5],
+            variant: Vec::new(),
+            ridge: true,
+            cost: false,
+            cache: Some(cache),
+            json: false,
+            per_label: None,
+            engine,
+        }
+    }
+
     /// The bundle with the networks that are to be measured.
     fn bundle(&self) -> Result<Bundle> {
         let wanted = |variant| self.variant.is_empty() || self.variant.contains(&variant);

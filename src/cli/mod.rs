@@ -8,6 +8,8 @@ mod import;
 mod predict;
 mod progress;
 mod render;
+mod train;
+mod train_options;
 mod view;
 
 use std::process::ExitCode;
@@ -56,6 +58,11 @@ enum Command {
         after_help = "Example: biam-lens eval --data flickr8k --part val --unseen unseen.txt --per-label labels.csv\n\nmAP and F1@K for the unseen labels (zero-shot), all labels (generalised zero-shot) and the seen labels (standard classification); pointing game and energy in box where photos have boxes."
     )]
     Eval(eval::Options),
+    /// Train networks of your own on labelled photos, and make a bundle of them
+    #[command(
+        after_help = "Example: biam-lens train --data photos/mine --unseen unseen.txt --cache features --out weights/mine\n\nphotos/mine holds images/, train.tsv (file name, tab, labels parted by commas) and vocabulary.txt (the labels that were looked for). Backbone, projection and label encoder are those of --bundle. Stop with Ctrl-C, go on with --resume."
+    )]
+    Train(train::Options),
     /// Time every stage of the warm program
     #[command(after_help = "Example: biam-lens bench street.jpg --runs 50 --json")]
     Bench(bench::Options),
@@ -70,6 +77,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Render(options)) => render::run(&options),
         Some(Command::Import(options)) => import::run(options),
         Some(Command::Eval(options)) => eval::run(&options),
+        Some(Command::Train(options)) => train::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),
     };
     match done {

@@ -9,10 +9,12 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::config::{ModelConfig, Variant};
+use super::coarse_grid::coarser;
+use super::config::{ModelConfig, RegionContext, Variant};
 use super::dropout::Dropout;
 use super::layers::{ConvolutionBlock, Mix};
 use super::rcb::RegionContextualisedBlock;
+use super::region_ablation::RegionAblation;
 use super::region_classifier::{self, RegionClassifier};
 use super::scb::SceneContextualisedBlock;
 use crate::backbone::{Covered, RegionFeatures};
@@ -48,7 +50,7 @@ pub struct Encoded {
 /// What happened inside, for inspection.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    /// RCB's attention, `[N, H, P, P]`.
+    /// RCB's attention, `[N, H, P, P]`; none of what an ablation puts in its place.
     pub attention: Option<Tensor>,
     /// SCB's channel gate r_g, `[N, C]`.
     pub gate: Option<Tensor>,
@@ -66,6 +68,8 @@ pub struct Biam {
     variant: Variant,
     latent: ConvolutionBlock,
     rcb: Option<RegionContextualisedBlock>,
+    /// What stands in the place of `rcb`, where the configuration says so.
+    ablation: Option<RegionAblation>,
     scb: Option<SceneContextualisedBlock>,
     fuse: Mix,
     /// Mean of [e_r; e_g] over ordinary regions, `[2C]`.
@@ -86,10 +90,13 @@ impl Biam {
         let mean_name = "fuse.input_mean";
         Ok(Self {
             latent: ConvolutionBlock::new([config.region_channels, c], vb.pp("latent"))?,
-            rcb: variant
-                .has_rcb()
+            rcb: (variant.has_rcb() && config.region_context == RegionContext::Attention)
                 .then(|| RegionContextualisedBlock::new(config, vb.pp("rcb")))
                 .transpose()?,
+            ablation: match variant.has_rcb() {
+                true => RegionAblation::new(config, vb.pp("rcb"))?,
+                false => None,
+            },
             scb: variant
                 .has_scb()
                 .then(|| SceneContextualisedBlock::new(config, vb.pp("scb")))
@@ -185,6 +192,10 @@ impl Biam {
         if let Some(rcb) = &self.rcb {
             parts.push(rcb.forward_train(&flat, dropout)?);
         }
+        if let Some(ablation) = &self.ablation {
+            let (_, rows, columns, _) = latent.dims4()?;
+            parts.push(ablation.forward(&flat, (rows, columns), dropout)?);
+        }
         if let Some(scb) = &self.scb {
             let scene = scb.forward_train(&latent, &photos.global, dropout)?;
             parts.push(scene.flatten(1, 2)?);
@@ -217,9 +228,13 @@ impl Biam {
         let (_, rows, columns, _) = xs.dims4()?;
         let latent = self.latent.forward(&xs)?;
         let global = options.scene.as_ref().unwrap_or(&photos.global);
-        let region = match &self.rcb {
-            Some(rcb) => Some(rcb.forward(&latent.flatten(1, 2)?)?),
-            None => None,
+        let region = match (&self.rcb, &self.ablation) {
+            (Some(rcb), _) => Some(rcb.forward(&latent.flatten(1, 2)?)?),
+            (None, Some(ablation)) => {
+                let flat = latent.flatten(1, 2)?;
+                Some(ablation.forward(&flat, (rows, columns), &mut Dropout::off())?)
+            }
+            (None, None) => None,
         };
         let scene = match &self.scb {
             Some(scb) => Some(scb.forward(&latent, global)?.flatten(1, 2)?),
@@ -269,7 +284,8 @@ impl Biam {
         }
     }
 
-    /// x_r as `[N, h, w, C]`: free when the backbone wrote it so.
+    /// x_r as `[N, h, w, C]`, on a coarser grid where the configuration says so: free when the
+    /// backbone wrote it so.
     fn channels_last(&self, photos: &RegionFeatures) -> Result<Tensor> {
         let (_, channels, _, _) = photos.regions.dims4()?;
         if channels != self.config.region_channels {
@@ -278,7 +294,11 @@ impl Biam {
                 self.config.region_channels
             )
         }
-        photos.regions.permute((0, 2, 3, 1))?.contiguous()
+        let regions = photos.regions.permute((0, 2, 3, 1))?.contiguous()?;
+        match self.config.coarse_grid {
+            Some(side) => coarser(&regions, side),
+            None => Ok(regions),
+        }
     }
 }
 

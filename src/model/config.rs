@@ -1,6 +1,7 @@
 //! What a network is made of: one configuration type, two presets, four trained variants and a
 //! baseline.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// Which of the separately trained networks (the paper's Table 3).
@@ -113,6 +114,44 @@ pub enum SceneResidual {
     Gated,
 }
 
+/// How regions look at others (rows of the paper's Table 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegionContext {
+    /// The paper's region-contextualised block.
+    #[default]
+    Attention,
+    /// The same with layer norms.
+    LayerNorm,
+    /// The same with a sigmoid in the place of the softmax.
+    Sigmoid,
+    /// A non-local block.
+    NonLocal,
+    /// Criss-cross attention.
+    CrissCross,
+}
+
+impl RegionContext {
+    /// All but the paper's own.
+    pub const ABLATIONS: [Self; 4] = [
+        Self::LayerNorm,
+        Self::Sigmoid,
+        Self::NonLocal,
+        Self::CrissCross,
+    ];
+}
+
+/// What opens and closes the channels of the scene-contextualised block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum SceneGate {
+    /// Each channel by itself (the paper's Eq. 7).
+    #[default]
+    Sigmoid,
+    /// Channels against each other.
+    Softmax,
+}
+
 /// A named starting point for [`ModelConfig`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -147,6 +186,11 @@ pub struct ModelConfig {
     pub fuse_leaky_slope: Option<f32>,
     /// Whether label vectors meet a linear layer with bias (the authors) or W_a alone (Eq. 1).
     pub classifier_bias: bool,
+    pub region_context: RegionContext,
+    pub scene_gate: SceneGate,
+    /// Rows and columns of a coarser grid, to which x_r is averaged first; none keeps the
+    /// backbone's.
+    pub coarse_grid: Option<usize>,
 }
 
 /// A configuration that no network can have.
@@ -173,6 +217,9 @@ impl ModelConfig {
             scene_residual: SceneResidual::Latent,
             fuse_leaky_slope: None,
             classifier_bias: false,
+            region_context: RegionContext::Attention,
+            scene_gate: SceneGate::Sigmoid,
+            coarse_grid: None,
         };
         match preset {
             Preset::Paper => paper,
@@ -198,6 +245,7 @@ impl ModelConfig {
             ("label-dimension", self.label_dimension),
             ("heads", self.heads),
             ("top-k", self.top_k),
+            ("coarse-grid", self.coarse_grid.unwrap_or(1)),
         ];
         if let Some(&(name, value)) = sizes.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::Zero { name, value });

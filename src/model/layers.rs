@@ -14,7 +14,7 @@ use crate::kernels::linear::linear;
 use crate::kernels::{Activation, Conv3x3, Padding, Pointwise};
 
 /// PyTorch's momentum of the authors' batch norms.
-const NORM_MOMENTUM: f64 = 0.99;
+pub(crate) const NORM_MOMENTUM: f64 = 0.99;
 /// Epsilon of the authors' batch norms.
 const NORM_EPSILON: f64 = 1e-3;
 

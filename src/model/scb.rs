@@ -1,9 +1,10 @@
 //! Scene-contextualised block: the whole scene opens and closes channels (Eq. 6 to 8).
 
 use candle_core::{D, Result, Tensor};
-use candle_nn::{VarBuilder, ops::sigmoid};
+use candle_nn::VarBuilder;
+use candle_nn::ops::{sigmoid, softmax};
 
-use super::config::{ModelConfig, SceneResidual, SceneValue};
+use super::config::{ModelConfig, SceneGate, SceneResidual, SceneValue};
 use super::dropout::Dropout;
 use super::layers::{ConvolutionBlock, Mix};
 use crate::kernels::Activation;
@@ -21,6 +22,7 @@ pub struct SceneContextualisedBlock {
     channel: Option<Mix>,
     convolution: ConvolutionBlock,
     residual: SceneResidual,
+    gate: SceneGate,
 }
 
 /// What the block computes on its way to e_g.
@@ -49,6 +51,7 @@ impl SceneContextualisedBlock {
                 .transpose()?,
             convolution: ConvolutionBlock::new([c, c], vb)?,
             residual: config.scene_residual,
+            gate: config.scene_gate,
         })
     }
 
@@ -73,7 +76,10 @@ impl SceneContextualisedBlock {
         let key = self
             .global_key
             .forward_train(&dropout.apply(global, DROPOUT)?)?;
-        let values = channel_gate(&value, &key)?;
+        let values = match self.gate {
+            SceneGate::Sigmoid => channel_gate(&value, &key)?,
+            SceneGate::Softmax => self.gate(value, &key)?.values,
+        };
         let convolved = self.convolution.forward_train(&values)?;
         self.add_residual(convolved, latent, &values)
     }
@@ -93,12 +99,16 @@ impl SceneContextualisedBlock {
             Some(channel) => channel.forward(latent)?,
             None => latent.clone(),
         };
-        Self::gate(value, &self.global_key.forward(global)?)
+        self.gate(value, &self.global_key.forward(global)?)
     }
 
-    fn gate(value: Tensor, key: &Tensor) -> Result<Gated> {
+    fn gate(&self, value: Tensor, key: &Tensor) -> Result<Gated> {
         let query = value.flatten(1, 2)?.mean(D::Minus2)?;
-        let gate = sigmoid(&(query * key)?)?;
+        let products = (query * key)?;
+        let gate = match self.gate {
+            SceneGate::Sigmoid => sigmoid(&products)?,
+            SceneGate::Softmax => softmax(&products, D::Minus1)?,
+        };
         let values = value.broadcast_mul(&gate.unsqueeze(1)?.unsqueeze(1)?)?;
         Ok(Gated { gate, values })
     }

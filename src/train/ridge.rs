@@ -11,6 +11,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::cholesky;
+use super::teacher::teacher_rows;
 use crate::bundle::{Bundle, TrainedVariant};
 use crate::files::first_line;
 use crate::model::{Network, Ridge};
@@ -32,10 +33,6 @@ pub enum RidgeError {
         "this bundle's backbone has no classifier, whose rows the ridge baseline is made of; use another bundle"
     )]
     NoClassifier,
-    #[error(
-        "the teacher class “{name}” averages row {row}, the classifier has {rows}; use a bundle whose parts belong together"
-    )]
-    NoSuchRow { name: String, row: u32, rows: usize },
     #[error("λ = {0} gives no ridge regression; use a number above 0")]
     Lambda(f64),
     #[error(transparent)]
@@ -44,13 +41,17 @@ pub enum RidgeError {
     Tensor(#[from] candle_core::Error),
 }
 
-/// The tensors of the ridge baseline by the names that [`Ridge::new`] reads: `classifier.weight`,
+/// The tensors of the ridge baseline that the used ones of `classes` make, by the names that [`Ridge::new`] reads: `classifier.weight`,
 /// `[C, D]` in f32, which is Wᵀ.
 ///
 /// # Errors
 /// A bundle without a teacher or a classifier, λ that is not above 0, a device that fails.
-pub fn ridge(bundle: &Bundle, lambda: f64) -> Result<HashMap<String, Tensor>, RidgeError> {
-    let classes: Vec<&TeacherClass> = bundle.lists.teacher().iter().filter(|c| c.used).collect();
+pub fn ridge(
+    bundle: &Bundle,
+    classes: &[TeacherClass],
+    lambda: f64,
+) -> Result<HashMap<String, Tensor>, RidgeError> {
+    let classes: Vec<&TeacherClass> = classes.iter().filter(|class| class.used).collect();
     if classes.is_empty() {
         return Err(RidgeError::NoTeacher);
     }
@@ -70,7 +71,7 @@ pub fn ridge(bundle: &Bundle, lambda: f64) -> Result<HashMap<String, Tensor>, Ri
 /// # Errors
 /// As [`ridge`].
 pub fn ridge_network(bundle: &Bundle, lambda: f64) -> Result<TrainedVariant, RidgeError> {
-    let tensors = ridge(bundle, lambda)?;
+    let tensors = ridge(bundle, bundle.lists.teacher(), lambda)?;
     let channels = bundle.classifier_rows().map_or(Ok(0), |rows| rows.dim(1))?;
     let vb = VarBuilder::from_tensors(tensors, DType::F32, &bundle.device);
     let network = Ridge::new(channels, bundle.config.label_dimension, vb)?;
@@ -78,38 +79,6 @@ pub fn ridge_network(bundle: &Bundle, lambda: f64) -> Result<TrainedVariant, Rid
         network: Network::Ridge(network),
         ordinary_regions: None,
     })
-}
-
-/// R, `[T, C]` in f64 on the CPU, of the teacher's `classes` from the classifier's `rows`
-/// `[classes, C]`.
-fn teacher_rows(classes: &[&TeacherClass], rows: &Tensor) -> Result<Tensor, RidgeError> {
-    let (count, channels) = rows.dims2()?;
-    let rows = rows.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
-    let centred = rows
-        .broadcast_sub(&rows.mean_keepdim(0)?)?
-        .to_vec2::<f64>()?;
-    let mut targets = Vec::with_capacity(classes.len() * channels);
-    for class in classes {
-        let mut mean = vec![0.0; channels];
-        for &row in &class.rows {
-            let leaf = centred
-                .get(row as usize)
-                .ok_or_else(|| RidgeError::NoSuchRow {
-                    name: class.name.clone(),
-                    row,
-                    rows: count,
-                })?;
-            for (mean, value) in mean.iter_mut().zip(leaf) {
-                *mean += value / class.rows.len() as f64;
-            }
-        }
-        targets.extend(mean);
-    }
-    Ok(Tensor::from_vec(
-        targets,
-        (classes.len(), channels),
-        &Device::Cpu,
-    )?)
 }
 
 /// Wᵀ = ((VᵀV + λI)⁻¹ VᵀR)ᵀ, `[C, D]` in f32, of `vectors` V `[T, D]` and `targets` R `[T, C]` in f64.
@@ -139,26 +108,6 @@ fn regression(vectors: &Tensor, targets: &Tensor, lambda: f64) -> Result<Tensor,
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn class(name: &str, rows: &[u32]) -> TeacherClass {
-        TeacherClass {
-            name: name.to_owned(),
-            rows: rows.to_vec(),
-            used: true,
-        }
-    }
-
-    #[test]
-    fn a_class_has_the_mean_of_its_leaves_less_the_mean_of_all() -> Result<(), RidgeError> {
-        let rows = Tensor::new(&[[0f32, 3.0], [3.0, 3.0], [6.0, 0.0]], &Device::Cpu)?;
-        let (wolf, animal) = (class("wolf", &[2]), class("animal", &[0, 2]));
-        let found = teacher_rows(&[&wolf, &animal], &rows)?.to_vec2::<f64>()?;
-        assert_eq!(found, [[3.0, -2.0], [0.0, -0.5]]);
-        let beyond = class("unicorn", &[3]);
-        let refusal = teacher_rows(&[&beyond], &rows).expect_err("no row 3");
-        assert!(refusal.to_string().contains("unicorn"), "{refusal}");
-        Ok(())
-    }
 
     #[test]
     fn the_regression_is_that_of_scikit_learn() -> Result<(), RidgeError> {

@@ -9,3 +9,4 @@ mod photos;
 mod predict;
 mod render;
 mod support;
+mod train;

@@ -1,0 +1,416 @@
+//! `biam-lens train`: makes networks of one's own from labelled photos.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, Result, bail};
+use candle_core::{DType, Device, Tensor};
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::data::DatasetArguments;
+use super::eval;
+use super::progress::ProgressLine;
+use super::train_options::SettingsArguments;
+use super::{Outcome, common};
+use crate::bundle::{Bundle, find_bundle};
+use crate::dataset::{Content, Dataset, FeatureCache, Progress, Split};
+use crate::files::{one_line, read_bounded, shown};
+use crate::model::{ModelConfig, Variant};
+use crate::semantics::TeacherClass;
+use crate::train::experiment::{data_identity, seen_vectors, teacher, training_set, unseen_names};
+use crate::train::head::{write_head, write_tensors};
+use crate::train::log::Log;
+use crate::train::parts::{Lists, Workplace};
+use crate::train::photos::TrainingSet;
+use crate::train::ridge::{LAMBDA, ridge};
+use crate::train::teacher::choose_classes;
+use crate::train::{Ending, Finished, Run, TrainSettings};
+
+/// The part of a data set that is for this.
+const USUAL_PART: &str = "train";
+/// Largest text for the card, in bytes.
+const NOTES_LIMIT: u64 = 1 << 20;
+/// How many photos that cannot be read are named before the others are only counted.
+const NAMED: usize = 5;
+
+/// Options of `train`.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    data: DatasetArguments,
+    /// Keep the photos' features in this folder, or take them from it
+    #[arg(long, value_name = "DIR")]
+    cache: PathBuf,
+    /// The folder of the bundle to make; until it is made its parts lie in DIR.training
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Networks to train, separated by commas, one after another: standard, rcb, scb, biam; and
+    /// ridge, which sees no photo [default: standard,rcb,scb,biam]
+    #[arg(long, value_delimiter = ',')]
+    variant: Vec<Variant>,
+    /// Train the rows of one of the paper's tables, then measure them and print the table
+    #[arg(long, value_enum, conflicts_with = "variant")]
+    ablation: Option<Ablation>,
+    /// The part of the data sets that a table is measured on
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "val",
+        requires = "ablation"
+    )]
+    eval_part: String,
+    #[command(flatten)]
+    settings: SettingsArguments,
+    /// Go on with a training that was stopped, from its last whole epoch
+    #[arg(long)]
+    resume: bool,
+    /// Text that the bundle's card begins with
+    #[arg(long, value_name = "FILE")]
+    notes: Option<PathBuf>,
+    #[command(flatten)]
+    engine: common::Engine,
+}
+
+/// A table of the paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Ablation {
+    /// Standard region features, RCB, SCB and BiAM
+    Table3,
+}
+
+/// Trains the networks and makes the bundle.
+pub fn run(options: &Options) -> Result<Outcome> {
+    let settings = options.settings.read()?;
+    let notes = options.notes.as_deref().map(notes).transpose()?;
+    let (dataset, split) = options.data.read(USUAL_PART)?;
+    let base = find_bundle(options.engine.bundle.as_deref())?;
+    let bundle = options.engine.open_bundle(|_| false)?;
+    let work = Workplace::open(&options.out, options.resume)?;
+    let stop = stop_on_request()?;
+    let classes = choose_classes(bundle.lists.teacher(), &unseen_names(&dataset, &split));
+    let Some(cache) = options.features(&bundle, &dataset, &settings, &stop)? else {
+        common::complain(&"stopped; the features so far are kept: start it again with --resume");
+        return Ok(Outcome::Incomplete);
+    };
+    let (set, missing) = training_set(&dataset, &split, &cache);
+    let experiment = Experiment {
+        options,
+        settings: &settings,
+        bundle: &bundle,
+        dataset: &dataset,
+        split: &split,
+        set: &set,
+        classes: &classes,
+        work: &work,
+        stop: &stop,
+    };
+    let Some(trained) = experiment.train()? else {
+        return Ok(Outcome::Incomplete);
+    };
+    let lists = Lists {
+        dataset: &dataset,
+        split: &split,
+        classes: &classes,
+    };
+    let card = experiment.card(notes.as_deref(), missing, &trained)?;
+    let provenance = experiment.provenance(&trained);
+    work.assemble(&base, &lists, &card, provenance, |doing| {
+        common::complain(&doing);
+    })?;
+    drop(cache);
+    let names: Vec<&str> = trained
+        .iter()
+        .map(|trained| trained.variant.name())
+        .collect();
+    common::print(&format!("{}: {}\n", shown(&options.out), names.join(", ")))?;
+    work.clear();
+    match options.ablation {
+        Some(_) => eval::run(&options.table()),
+        None => Ok(Outcome::complete_if(missing == 0)),
+    }
+}
+
+/// A flag that Ctrl-C or a request to end raises; the second one ends the program at once.
+fn stop_on_request() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .context("this system does not let the program listen for Ctrl-C")?;
+    }
+    Ok(stop)
+}
+
+fn notes(path: &Path) -> Result<String> {
+    let bytes = read_bounded(path, NOTES_LIMIT)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(_) => bail!("{}: not a text in UTF-8; save it as UTF-8", shown(path)),
+    }
+}
+
+impl Options {
+    fn variants(&self) -> Vec<Variant> {
+        let mut variants: Vec<Variant> = Vec::new();
+        for variant in &self.variant {
+            if !variants.contains(variant) {
+                variants.push(*variant);
+            }
+        }
+        match variants.is_empty() {
+            true => Variant::ALL.to_vec(),
+            false => variants,
+        }
+    }
+
+    /// The features of the data set's photos; `None` when it was stopped meanwhile.
+    fn features(
+        &self,
+        bundle: &Bundle,
+        dataset: &Dataset,
+        settings: &TrainSettings,
+        stop: &AtomicBool,
+    ) -> Result<Option<FeatureCache>> {
+        let photos: Vec<PathBuf> = dataset.photos.iter().map(|p| p.path.clone()).collect();
+        let content = Content {
+            raw: settings.distillation > 0.0,
+            projected: true,
+        };
+        let mut cache = FeatureCache::open(&self.cache, bundle, content)?;
+        let mut line = ProgressLine::new("Computing features", photos.len());
+        let mut said = false;
+        let mut progress = |progress: Progress| {
+            if !said && progress.bytes > 0 {
+                said = true;
+                let size = progress.bytes >> 20;
+                common::complain(&format!(
+                    "{}: {size} MiB of features to come",
+                    shown(&self.cache)
+                ));
+            }
+            line.show(progress.done);
+        };
+        let report = cache.fill(bundle, &photos, &mut progress, stop)?;
+        drop(line);
+        for (_, reason) in report.unreadable.iter().take(NAMED) {
+            common::complain(reason);
+        }
+        if report.unreadable.len() > NAMED {
+            let others = report.unreadable.len() - NAMED;
+            common::complain(&format!(
+                "{others} more photos cannot be read; all are left out"
+            ));
+        }
+        Ok((!report.stopped).then_some(cache))
+    }
+
+    /// The measuring of what was trained.
+    fn table(&self) -> eval::Options {
+        let data = DatasetArguments {
+            part: Some(self.eval_part.clone()),
+            ..self.data.clone()
+        };
+        let engine = common::Engine {
+            bundle: Some(self.out.clone()),
+            ..self.engine.clone()
+        };
+        eval::Options::of(data, self.cache.clone(), engine)
+    }
+}
+
+/// A network that was trained.
+struct Trained {
+    variant: Variant,
+    /// How it went; nothing of the ridge baseline.
+    finished: Option<Finished>,
+}
+
+/// All that the networks are trained from.
+struct Experiment<'a> {
+    options: &'a Options,
+    settings: &'a TrainSettings,
+    bundle: &'a Bundle,
+    dataset: &'a Dataset,
+    split: &'a Split,
+    set: &'a TrainingSet<'a>,
+    classes: &'a [TeacherClass],
+    work: &'a Workplace,
+    stop: &'a AtomicBool,
+}
+
+impl Experiment<'_> {
+    /// Trains one network after another; `None` when it was stopped.
+    fn train(&self) -> Result<Option<Vec<Trained>>> {
+        let variants = self.options.variants();
+        let mut trained = Vec::new();
+        if variants.contains(&Variant::Ridge) {
+            self.ridge()?;
+            trained.push(Trained {
+                variant: Variant::Ridge,
+                finished: None,
+            });
+        }
+        let heads: Vec<Variant> = variants
+            .into_iter()
+            .filter(|v| *v != Variant::Ridge)
+            .collect();
+        if heads.is_empty() {
+            return Ok(Some(trained));
+        }
+        let done = self.heads(&heads, &mut trained)?;
+        Ok(done.then_some(trained))
+    }
+
+    /// Trains heads one after another; whether it came to the end of them.
+    fn heads(&self, heads: &[Variant], trained: &mut Vec<Trained>) -> Result<bool> {
+        let teacher = match self.settings.distillation > 0.0 {
+            true => Some(teacher(self.bundle, self.classes)?),
+            false => None,
+        };
+        let label_vectors = seen_vectors(self.bundle, self.dataset, self.split)?;
+        let grid = self.set.features.grid();
+        let config = self.settings.model.config(&self.bundle.config, grid)?;
+        let data = data_identity(self.bundle, self.dataset, self.split, self.classes);
+        let mut log = Log::open(&self.work.log())?;
+        common::complain(&self.summary(teacher.is_some()));
+        for &variant in heads {
+            let run = Run {
+                variant,
+                config: &config,
+                settings: self.settings,
+                set: self.set,
+                label_vectors: &label_vectors,
+                teacher: teacher.as_ref(),
+                device: &self.bundle.device,
+                folder: &self.work.folder,
+                data: &data,
+                resume: self.options.resume,
+                stop: self.stop,
+            };
+            match run.train(&mut log)? {
+                Ending::Stopped { epochs } => {
+                    self.tell_stopped(variant, epochs);
+                    return Ok(false);
+                }
+                Ending::Finished(finished) => {
+                    self.write(variant, &config, &finished)?;
+                    trained.push(Trained {
+                        variant,
+                        finished: Some(finished),
+                    });
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn tell_stopped(&self, variant: Variant, epochs: usize) {
+        common::complain(&format!(
+            "{variant}: stopped; {epochs} of {} epochs are kept in {}: go on with --resume",
+            self.settings.epochs,
+            shown(&self.work.folder)
+        ));
+    }
+
+    fn summary(&self, taught: bool) -> String {
+        let classes = self.classes.iter().filter(|class| class.used).count();
+        let mut text = format!(
+            "{} photos, {} seen and {} unseen labels",
+            self.set.photos.len(),
+            self.split.seen().len(),
+            self.split.unseen().len()
+        );
+        if taught {
+            let _ = write!(
+                text,
+                ", {classes} of {} teacher classes",
+                self.classes.len()
+            );
+        }
+        text
+    }
+
+    fn ridge(&self) -> Result<()> {
+        let tensors = ridge(self.bundle, self.classes, LAMBDA)?;
+        let half = |tensor: Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F16);
+        let tensors = tensors
+            .into_iter()
+            .map(|(name, tensor)| Ok((name, half(tensor)?)));
+        let tensors = tensors.collect::<candle_core::Result<_>>()?;
+        let path = self.work.head(Variant::Ridge);
+        Ok(write_tensors(&path, &tensors, HashMap::new())?)
+    }
+
+    fn write(&self, variant: Variant, config: &ModelConfig, finished: &Finished) -> Result<()> {
+        let words = [
+            ("epochs", finished.progress.epochs.to_string()),
+            ("seed", self.settings.seed.to_string()),
+        ];
+        let network = (self.settings.model.preset, config, variant);
+        let path = self.work.head(variant);
+        Ok(write_head(&path, &finished.head, network, &words)?)
+    }
+
+    /// The bundle's card: what it was made from and how.
+    fn card(&self, notes: Option<&str>, missing: usize, trained: &[Trained]) -> Result<String> {
+        let mut card = match notes {
+            Some(notes) => notes.trim_end().to_owned(),
+            None => format!("# Networks trained on {}", one_line(&self.dataset.name)),
+        };
+        let _ = write!(
+            card,
+            "\n\n## How it was trained\n\n{}; {missing} photos could not be read. Backbone, \
+             projection and label encoder are those of the bundle “{}”.\n\n\
+             | network | epochs | minutes | ranking loss | distillation loss |\n|---|---|---|---|---|\n",
+            self.summary(self.settings.distillation > 0.0),
+            one_line(&self.bundle.name),
+        );
+        for Trained { variant, finished } in trained {
+            let title = variant.title();
+            let Some(Finished {
+                progress, losses, ..
+            }) = finished
+            else {
+                let _ = writeln!(card, "| {title} | – | – | – | – |");
+                continue;
+            };
+            let minutes = progress.seconds / 60.0;
+            let _ = write!(card, "| {title} | {} | {minutes:.1} |", progress.epochs);
+            let _ = match losses {
+                Some(losses) => {
+                    writeln!(
+                        card,
+                        " {:.4} | {:.4} |",
+                        losses.ranking, losses.distillation
+                    )
+                }
+                None => writeln!(card, " – | – |"),
+            };
+        }
+        let settings = toml::to_string(self.settings).context("the settings cannot be written")?;
+        let _ = write!(card, "\n```toml\n{settings}```\n");
+        Ok(card)
+    }
+
+    fn provenance(&self, trained: &[Trained]) -> BTreeMap<String, String> {
+        let names: Vec<&str> = trained
+            .iter()
+            .map(|trained| trained.variant.name())
+            .collect();
+        let training = format!(
+            "{} epochs, seed {} for each of {}",
+            self.settings.epochs,
+            self.settings.seed,
+            names.join(", ")
+        );
+        BTreeMap::from([
+            ("base".to_owned(), one_line(&self.bundle.name)),
+            ("data".to_owned(), one_line(&self.dataset.name)),
+            ("training".to_owned(), training),
+        ])
+    }
+}

@@ -1,0 +1,61 @@
+//! How good a network is on training photos that it was not shown: what an early stop goes by.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Tensor};
+use candle_nn::VarBuilder;
+
+use super::error::TrainError;
+use super::photos::TrainingSet;
+use crate::backbone::{Covered, RegionFeatures};
+use crate::eval::{Judged, TopK};
+use crate::model::region_classifier::pooled;
+use crate::model::{Biam, EncodeOptions, ModelConfig, Variant};
+
+/// Photos encoded at once.
+const BATCH: usize = 8;
+/// K of F1@K.
+const K: usize = 5;
+
+/// F1@5 of the seen labels over the photos `aside`; 0 where none of them has a seen label.
+///
+/// # Errors
+/// Features that cannot be read, tensors that do not fit the configuration.
+pub fn kept_aside_f1(
+    (config, variant): (&ModelConfig, Variant),
+    tensors: BTreeMap<String, Tensor>,
+    set: &TrainingSet<'_>,
+    aside: &[usize],
+    label_vectors: &Tensor,
+) -> Result<f64, TrainError> {
+    let device = label_vectors.device();
+    let tensors = tensors
+        .into_iter()
+        .map(|(name, tensor)| Ok((name, tensor.to_device(device)?)))
+        .collect::<candle_core::Result<_>>()?;
+    let vb = VarBuilder::from_tensors(tensors, DType::F32, device);
+    let network = Biam::new(config, variant, vb)?;
+    let labels = network.project_labels(label_vectors)?;
+    let mut scores = Vec::new();
+    for chunk in aside.chunks(BATCH) {
+        let records = set.records(chunk);
+        let photos = RegionFeatures {
+            regions: set
+                .features
+                .regions(&records, &vec![false; records.len()])?
+                .to_device(device)?,
+            global: set.features.globals(&records)?.to_device(device)?,
+            covered: Covered::WHOLE,
+        };
+        let encoded = network.encode(&photos, &EncodeOptions::default())?;
+        let pooled = pooled(&encoded.features, &labels, config.top_k)?;
+        scores.extend(pooled.flatten_all()?.to_vec1::<f32>()?);
+    }
+    let truth = set.seen_labels(aside);
+    let count = set.seen.len();
+    let photos: Vec<usize> = (0..aside.len()).collect();
+    let labels: Vec<usize> = (0..count).collect();
+    let f1 = Judged::new(count, &scores, &truth)
+        .and_then(|judged| TopK::new(judged, &photos, &labels, K).overall());
+    Ok(f1.map_or(0.0, |f1| f1.f1))
+}

@@ -1,0 +1,365 @@
+//! A network's training from its first step to the head that a bundle stores.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use rand::seq::SliceRandom as _;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+use super::batches::Batches;
+use super::checkpoint::{Checkpoint, Progress};
+use super::early_stop::kept_aside_f1;
+use super::error::TrainError;
+use super::head::finished_head;
+use super::initial::initial_weights;
+use super::learner::{Learner, Losses, Objective};
+use super::log::{Line, Log, Means};
+use super::photos::TrainingSet;
+use super::random::{derived_seed, generator};
+use super::schedule::Schedule;
+use super::settings::TrainSettings;
+use super::statistics::averaged_statistics;
+use super::teacher::Teacher;
+use crate::files::shown;
+use crate::model::dropout::Dropout;
+use crate::model::{ModelConfig, Variant};
+
+/// The part of the photos that is kept aside where a run stops by it.
+const KEPT_ASIDE: usize = 20;
+
+/// One network's training.
+pub struct Run<'a> {
+    pub variant: Variant,
+    pub config: &'a ModelConfig,
+    pub settings: &'a TrainSettings,
+    pub set: &'a TrainingSet<'a>,
+    /// Vectors of the seen labels, `[L, D]`.
+    pub label_vectors: &'a Tensor,
+    /// The semantic teacher, where distillation has a weight.
+    pub teacher: Option<&'a Teacher>,
+    pub device: &'a Device,
+    /// Where the checkpoint is kept.
+    pub folder: &'a Path,
+    /// What tells the photos, labels and features of this run from others'.
+    pub data: &'a str,
+    /// Whether to go on from the checkpoint, where there is one.
+    pub resume: bool,
+    /// Set when the run should stop after the step that it is in.
+    pub stop: &'a AtomicBool,
+}
+
+/// How a run ended.
+pub enum Ending {
+    Finished(Finished),
+    /// It was stopped; so many epochs are in the checkpoint.
+    Stopped {
+        epochs: usize,
+    },
+}
+
+/// A trained network.
+pub struct Finished {
+    /// Tensors of the head as a bundle stores them.
+    pub head: BTreeMap<String, Tensor>,
+    pub progress: Progress,
+    /// Means over the last epoch that ran here; `None` when all were done before.
+    pub losses: Option<Losses>,
+}
+
+impl Run<'_> {
+    /// Trains the network, or what is left of it.
+    ///
+    /// # Errors
+    /// A loss or weight that is no number, features that cannot be read, a full disk, a checkpoint
+    /// of another run. The last epoch's checkpoint stays.
+    pub fn train(&self, log: &mut Log) -> Result<Ending, TrainError> {
+        self.check()?;
+        let (photos, aside) = self.parts();
+        let batches = Batches {
+            set: self.set,
+            teacher: self.teacher,
+            settings: self.settings,
+            device: self.device,
+            photos: &photos,
+        };
+        let (mut learner, mut progress) = self.start()?;
+        let mut last = None;
+        while progress.epochs < self.settings.epochs && !self.is_settled(&progress) {
+            let started = Instant::now();
+            let epoch = progress.epochs;
+            let Some(mut line) = self.epoch(&mut learner, &batches, epoch, log)? else {
+                return Ok(Ending::Stopped { epochs: epoch });
+            };
+            last = Some(Losses {
+                ranking: line.ranking,
+                distillation: line.distillation,
+                total: line.loss,
+            });
+            progress.epochs += 1;
+            progress.steps = learner.optimiser().steps();
+            let is_best = match aside.is_empty() {
+                true => false,
+                false => {
+                    line.f1 = Some(self.f1(&learner, &batches, &aside)?);
+                    note_f1(&mut progress, line.f1)
+                }
+            };
+            progress.seconds += started.elapsed().as_secs_f64();
+            self.keep(&learner, &progress, is_best)?;
+            log.epoch(&line)?;
+            if self.stop.load(Ordering::Relaxed) && progress.epochs < self.settings.epochs {
+                let epochs = progress.epochs;
+                return Ok(Ending::Stopped { epochs });
+            }
+        }
+        let head = self.finish(learner, &batches)?;
+        Ok(Ending::Finished(Finished {
+            head,
+            progress,
+            losses: last,
+        }))
+    }
+
+    /// Where the checkpoint is.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.folder
+            .join(format!("{}.checkpoint.safetensors", self.variant))
+    }
+
+    /// Where the best epoch is, for a run that stops by F1@5.
+    fn best_path(&self) -> PathBuf {
+        self.folder
+            .join(format!("{}.best.safetensors", self.variant))
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        self.settings.check()?;
+        let photos = self.set.photos.len();
+        if photos < 2 {
+            return Err(TrainError::TooFewPhotos { photos });
+        }
+        if self.set.seen.is_empty() {
+            let labels = self.set.labels;
+            return Err(TrainError::NoLabels { labels });
+        }
+        Ok(())
+    }
+
+    /// Photos to train on and photos kept aside, by place in the set.
+    fn parts(&self) -> (Vec<usize>, Vec<usize>) {
+        let mut photos: Vec<usize> = (0..self.set.photos.len()).collect();
+        if self.settings.early_stop == 0 {
+            return (photos, Vec::new());
+        }
+        photos.shuffle(&mut generator(self.settings.seed, "kept aside", 0));
+        let train = photos.split_off(photos.len().div_ceil(KEPT_ASIDE));
+        (train, photos)
+    }
+
+    /// What tells this run from others: a checkpoint of another cannot be gone on from.
+    fn identity(&self) -> Result<String, TrainError> {
+        let asked = (self.settings, self.variant, self.config, self.data);
+        let text = serde_json::to_vec(&asked).map_err(candle_core::Error::wrap)?;
+        let hash = Sha256::digest(text);
+        Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn start(&self) -> Result<(Learner, Progress), TrainError> {
+        let run = self.identity()?;
+        let optimiser = (self.settings.betas, self.settings.weight_decay);
+        let learner = |tensors: &BTreeMap<String, Tensor>| {
+            Learner::new(self.config, self.variant, tensors, optimiser, self.device)
+        };
+        let path = self.checkpoint_path();
+        if self.resume && path.exists() {
+            let kept = Checkpoint::read(&path)?;
+            if kept.progress.run != run {
+                let reason = "made with other settings, labels, photos or another bundle; give \
+                              the same as before"
+                    .to_owned();
+                return Err(TrainError::Checkpoint { path, reason });
+            }
+            let mut learner = learner(&kept.tensors)?;
+            learner.restore(kept.progress.steps, kept.moments)?;
+            return Ok((learner, kept.progress));
+        }
+        let tensors = initial_weights(self.config, self.variant, self.settings.seed)?;
+        let progress = Progress {
+            run,
+            ..Progress::default()
+        };
+        Ok((learner(&tensors)?, progress))
+    }
+
+    /// Whether the kept photos have said often enough that nothing gets better.
+    fn is_settled(&self, progress: &Progress) -> bool {
+        let patience = self.settings.early_stop;
+        patience > 0 && progress.epochs_since_best >= patience
+    }
+
+    /// One epoch; `None` when it was stopped within.
+    fn epoch(
+        &self,
+        learner: &mut Learner,
+        batches: &Batches<'_>,
+        epoch: usize,
+        log: &mut Log,
+    ) -> Result<Option<Line<'static>>, TrainError> {
+        let steps = batches.steps();
+        let settings = self.settings;
+        let schedule = self.schedule(steps);
+        let objective = self.objective();
+        let (started, mut photos) = (Instant::now(), 0);
+        let mut means = Means::default();
+        let mut line = Line {
+            variant: self.variant.name(),
+            event: "step",
+            epoch: epoch + 1,
+            steps,
+            ..Line::default()
+        };
+        batches.each(epoch, 0..steps, |step, batch| {
+            let at = epoch * steps + step;
+            let mut dropout = Dropout::seeded(derived_seed(settings.seed, "dropout", at as u64));
+            let rate = schedule.rate(at);
+            let losses = learner.step(&batch, &objective, &mut dropout, rate)?;
+            if !losses.total.is_finite() {
+                return Err(self.not_finite(epoch + 1, step + 1, steps));
+            }
+            means.add(losses);
+            photos += batch.photos.global.dim(0)?;
+            line.take(step + 1, losses, rate);
+            line.photos_per_second = photos as f64 / started.elapsed().as_secs_f64();
+            log.step(&line)?;
+            Ok(!self.stop.load(Ordering::Relaxed))
+        })?;
+        if self.stop.load(Ordering::Relaxed) && line.step < steps {
+            return Ok(None);
+        }
+        line.event = "epoch";
+        line.take(steps, means.losses(), line.learning_rate);
+        Ok(Some(line))
+    }
+
+    fn schedule(&self, steps: usize) -> Schedule {
+        let settings = self.settings;
+        Schedule::new(
+            settings.learning_rate,
+            settings.final_rate,
+            settings.warm_up,
+            settings.epochs,
+            steps,
+        )
+    }
+
+    fn objective(&self) -> Objective {
+        Objective {
+            label_vectors: self.label_vectors.clone(),
+            teacher_vectors: self.teacher.map(|teacher| teacher.vectors.clone()),
+            distillation: self.settings.distillation,
+            top_k: self.config.top_k,
+        }
+    }
+
+    fn not_finite(&self, epoch: usize, step: usize, steps: usize) -> TrainError {
+        let path = self.checkpoint_path();
+        let kept = match path.exists() {
+            true => format!("the last good epoch is kept in {}", shown(&path)),
+            false => "no epoch was finished".to_owned(),
+        };
+        TrainError::NotFinite {
+            variant: self.variant.to_string(),
+            epoch,
+            step,
+            steps,
+            kept,
+        }
+    }
+
+    /// F1@5 on the photos kept aside.
+    fn f1(
+        &self,
+        learner: &Learner,
+        batches: &Batches<'_>,
+        aside: &[usize],
+    ) -> Result<f64, TrainError> {
+        let tensors = self.with_statistics(learner, batches)?;
+        let network = (self.config, self.variant);
+        kept_aside_f1(network, tensors, self.set, aside, self.label_vectors)
+    }
+
+    /// Weights with statistics over many batches.
+    fn with_statistics(
+        &self,
+        learner: &Learner,
+        batches: &Batches<'_>,
+    ) -> Result<BTreeMap<String, Tensor>, TrainError> {
+        let mut tensors = learner.tensors()?;
+        let untaught = Batches {
+            teacher: None,
+            ..*batches
+        };
+        // Batches of an order that no epoch has.
+        let statistics = averaged_statistics(learner, &untaught, self.settings.epochs)?;
+        tensors.extend(statistics);
+        Ok(tensors)
+    }
+
+    fn keep(
+        &self,
+        learner: &Learner,
+        progress: &Progress,
+        is_best: bool,
+    ) -> Result<(), TrainError> {
+        let checkpoint = Checkpoint {
+            progress: progress.clone(),
+            tensors: learner.tensors()?,
+            moments: learner.optimiser().moments().clone(),
+        };
+        if !checkpoint.not_finite()?.is_empty() {
+            let steps = progress.steps / progress.epochs.max(1);
+            return Err(self.not_finite(progress.epochs, steps, steps));
+        }
+        if is_best {
+            checkpoint.write(&self.best_path())?;
+        }
+        checkpoint.write(&self.checkpoint_path())
+    }
+
+    /// The head: the last epoch's weights, or the best's where the run stops by F1@5.
+    fn finish(
+        &self,
+        mut learner: Learner,
+        batches: &Batches<'_>,
+    ) -> Result<BTreeMap<String, Tensor>, TrainError> {
+        if self.settings.early_stop > 0 && self.best_path().exists() {
+            let best = Checkpoint::read(&self.best_path())?;
+            let optimiser = (self.settings.betas, self.settings.weight_decay);
+            learner = Learner::new(
+                self.config,
+                self.variant,
+                &best.tensors,
+                optimiser,
+                self.device,
+            )?;
+        }
+        let tensors = self.with_statistics(&learner, batches)?;
+        let network = (self.config, self.variant);
+        finished_head(network, tensors, self.set, self.settings.seed, self.device)
+    }
+}
+
+/// Notes an epoch's F1@5: whether it is the best so far.
+fn note_f1(progress: &mut Progress, f1: Option<f64>) -> bool {
+    let is_best = f1 > progress.best;
+    if is_best {
+        progress.best = f1;
+        progress.epochs_since_best = 0;
+    } else {
+        progress.epochs_since_best += 1;
+    }
+    is_best
+}

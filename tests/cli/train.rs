@@ -1,0 +1,169 @@
+//! `train`: from a folder of photos to a bundle that the other commands open.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+
+use crate::support::{Ran, names, run, text};
+
+const COLOURS: [(&str, [u8; 3]); 3] = [
+    ("red square", [220, 30, 30]),
+    ("green square", [30, 200, 40]),
+    ("blue square", [30, 40, 220]),
+];
+const PHOTOS: usize = 9;
+
+/// A data set of coloured squares on grey, and a place to work.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        fs::create_dir_all(place.at("data/images")).expect("made");
+        let mut rows = String::new();
+        for photo in 0..PHOTOS {
+            let (label, colour) = COLOURS[photo % 3];
+            let (x, y) = ((photo as u32 * 17) % 40, (photo as u32 * 29) % 40);
+            let picture = RgbImage::from_fn(96, 96, |column, row| {
+                let inside = (x..x + 50).contains(&column) && (y..y + 50).contains(&row);
+                Rgb(if inside { colour } else { [128; 3] })
+            });
+            let name = format!("{photo}.png");
+            picture
+                .save(place.at("data/images").join(&name))
+                .expect("saved");
+            rows += &format!("{name}\t{label}\n");
+        }
+        fs::write(place.at("data/train.tsv"), rows).expect("written");
+        let labels = COLOURS.map(|(label, _)| label).join("\n");
+        fs::write(place.at("data/vocabulary.txt"), labels + "\nzebra\n").expect("written");
+        fs::write(place.at("unseen.txt"), "zebra\n").expect("written");
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn train(&self, more: &[&str]) -> Ran {
+        let [data, unseen, cache, out] =
+            ["data", "unseen.txt", "cache", "out"].map(|name| self.at(name));
+        let mut arguments = vec!["train", "--data", text(&data), "--unseen", text(&unseen)];
+        arguments.extend(["--cache", text(&cache), "--out", text(&out)]);
+        arguments.extend(more);
+        run(&arguments)
+    }
+}
+
+fn epochs(log: &Path) -> Vec<f64> {
+    let text = fs::read_to_string(log).expect("a log");
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect(line));
+    let epochs = lines.filter(|line| line["event"] == "epoch");
+    epochs
+        .map(|line| line["loss"].as_f64().expect("a loss"))
+        .collect()
+}
+
+#[test]
+fn squares_become_a_bundle_that_predict_opens() {
+    let place = Place::new();
+    let settings = [
+        "--epochs",
+        "5",
+        "--batch",
+        "3",
+        "--warm-up",
+        "2",
+        "--learning-rate",
+        "0.002",
+    ];
+    let mut more = vec!["--variant", "standard,ridge"];
+    more.extend(settings);
+    let ran = place.train(&more);
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    assert!(ran.out.ends_with("out: ridge, standard\n"), "{}", ran.out);
+    assert!(
+        ran.err.contains("9 photos, 3 seen and 1 unseen labels"),
+        "{}",
+        ran.err
+    );
+    let losses = epochs(&place.at("out.training/log.jsonl"));
+    assert!(
+        losses.len() == 5 && losses[4] < 0.9 * losses[0],
+        "{losses:?}"
+    );
+    // Everything but the log is in the bundle now.
+    assert_eq!(names(&place.at("out.training")), ["log.jsonl"]);
+    let card = fs::read_to_string(place.at("out/CARD.md")).expect("a card");
+    assert!(
+        card.contains("epochs = 5") && card.contains("| Standard | 5 |"),
+        "{card}"
+    );
+    let lists = fs::read_to_string(place.at("out/labels.tsv")).expect("labels");
+    assert!(lists.contains("zebra\tunseen") && lists.contains("red square\tseen"));
+    let teacher = fs::read_to_string(place.at("out/teacher.tsv")).expect("a teacher");
+    assert!(
+        teacher.contains("zebra\t340\tleft out"),
+        "no zebra may teach"
+    );
+    let (photo, out) = (place.at("data/images/0.png"), place.at("out"));
+    let predicted = run(&[
+        "predict",
+        text(&photo),
+        "--bundle",
+        text(&out),
+        "--variant",
+        "standard",
+        "--json",
+    ]);
+    assert_eq!(predicted.status, Some(0), "{}", predicted.err);
+    assert_eq!(predicted.json().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_in_one_line_and_leaves_nothing() {
+    let place = Place::new();
+    let refusal = place.train(&["--epochs", "0"]).one_line_of_refusal();
+    assert!(refusal.contains("epochs = 0"), "{refusal}");
+    let refusal = place.train(&["--learning-rate", "-1"]).status;
+    assert_eq!(refusal, Some(2), "clap takes a minus for an option");
+    fs::create_dir(place.at("out")).expect("made");
+    let ran = place.train(&[]);
+    assert_eq!(ran.status, Some(1));
+    assert!(ran.err.contains("out: exists already"), "{}", ran.err);
+    fs::remove_dir(place.at("out")).expect("removed");
+    fs::write(
+        place.at("unseen.txt"),
+        COLOURS.map(|(label, _)| label).join("\n") + "\nzebra",
+    )
+    .expect("written");
+    let ran = place.train(&["--variant", "standard"]);
+    assert_eq!(ran.status, Some(1));
+    assert!(
+        ran.err.contains("no label is left to train on"),
+        "{}",
+        ran.err
+    );
+    assert!(!place.at("out").exists());
+}
+
+#[test]
+fn an_unfinished_training_is_not_trodden_on() {
+    let place = Place::new();
+    fs::create_dir(place.at("out.training")).expect("made");
+    fs::write(place.at("out.training/rcb.checkpoint.safetensors"), "x").expect("written");
+    let ran = place.train(&["--variant", "rcb"]);
+    assert_eq!(ran.status, Some(1));
+    assert!(ran.err.contains("continue it with --resume"), "{}", ran.err);
+    let ran = place.train(&["--variant", "rcb", "--distillation", "0", "--resume"]);
+    assert_eq!(ran.status, Some(1));
+    assert!(ran.err.contains("not a checkpoint"), "{}", ran.err);
+}
