@@ -46,7 +46,7 @@ fn set_hash(folder: &Path, name: &str) -> Result<()> {
 /// Adds the baseline to a bundle, as its fifth network.
 fn add_ridge(folder: &Path) -> Result<()> {
     let bundle = Bundle::open_some(folder, &Device::Cpu, |_| false)?;
-    let mut tensors = ridge(&bundle, LAMBDA)?;
+    let mut tensors = ridge(&bundle, bundle.lists.teacher(), LAMBDA)?;
     let weight = &tensors["classifier.weight"];
     assert_eq!(weight.dims(), [1280, 384]);
     tensors.insert(
@@ -122,6 +122,9 @@ fn a_bundle_without_teacher_classes_has_no_baseline() -> Result<()> {
     let folder = tempfile::tempdir()?;
     small_bundle(folder.path(), |_| false)?;
     let bundle = Bundle::open_some(folder.path(), &Device::Cpu, |_| false)?;
-    assert!(matches!(ridge(&bundle, LAMBDA), Err(RidgeError::NoTeacher)));
+    assert!(matches!(
+        ridge(&bundle, bundle.lists.teacher(), LAMBDA),
+        Err(RidgeError::NoTeacher)
+    ));
     Ok(())
 }

@@ -1,15 +1,15 @@
 //! What the engine has said so far, what it still owes, and what it is asked next.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::label_set::same_label;
 use super::state::{AppState, Message, MessageKind};
 use crate::engine::{
     BundleFacts, Comparison, Failure, LabelFacts, Photo, PhotoSource, Progress, Reply, Request,
     ResponseMap,
 };
 use crate::model::Variant;
-use crate::semantics::LabelStatus;
+use crate::semantics::{LabelStatus, label_key};
 
 /// What a comparison is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Answers {
     pub fatal: Option<String>,
     asked: Option<Asked>,
     owed: bool,
+    /// What the bundle's labels are to it, by [`label_key`].
+    statuses: HashMap<String, LabelStatus>,
 }
 
 impl Answers {
@@ -87,12 +89,7 @@ impl AppState {
         if let Some(facts) = self.label_facts(label) {
             return Some(facts.status);
         }
-        let bundle = self.answers.bundle.as_ref()?;
-        bundle
-            .labels
-            .iter()
-            .find(|(known, _)| same_label(known, label))
-            .map(|&(_, status)| status)
+        self.answers.statuses.get(&label_key(label)).copied()
     }
 
     /// Why the scales that need ordinary regions cannot be had; `None` when they can.
@@ -166,6 +163,9 @@ impl AppState {
         if !bundle.has_ordinary_regions {
             self.display.leave_ordinary_regions();
         }
+        let labels = bundle.labels.iter();
+        let statuses = labels.map(|(label, status)| (label_key(label), *status));
+        self.answers.statuses = statuses.collect();
         self.answers.bundle = Some(bundle);
     }
 
@@ -186,7 +186,9 @@ impl AppState {
             self.answers.owed = false;
         }
         self.receive_photo(Arc::clone(&comparison.photo));
-        self.answers.comparison = Some(comparison);
+        if let Some(old) = self.answers.comparison.replace(comparison) {
+            free_elsewhere(old);
+        }
     }
 
     fn receive_failure(&mut self, failure: Failure) {
@@ -227,6 +229,14 @@ impl AppState {
             self.tell(MessageKind::Error, text);
         }
     }
+}
+
+/// Frees the tens of megabytes of a comparison on a thread of its own: that takes milliseconds,
+/// which a frame does not have.
+fn free_elsewhere(comparison: Arc<Comparison>) {
+    let thread = std::thread::Builder::new().name("free".to_owned());
+    // Where no thread can be had, it is freed here.
+    _ = thread.spawn(move || drop(comparison));
 }
 
 #[cfg(test)]

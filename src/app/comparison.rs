@@ -1,18 +1,13 @@
 //! The comparison in the centre, in the layout that was chosen.
 
-use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::panel::{self, Act, pixels};
 use super::state::AppState;
 use super::suggestions;
-use super::textures::Textures;
+use super::textures::{Textures, WHOLE};
 use super::view::Layout;
 use super::{comparison_bar, grid, pair, single};
-
-const WHOLE: Rect = Rect {
-    min: pos2(0.0, 0.0),
-    max: pos2(1.0, 1.0),
-};
 
 /// The whole comparison, or what stands in its place. `small` are pictures of small panels.
 pub fn show(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, small: &mut Textures) {
@@ -67,8 +62,10 @@ fn photo_alone(ui: &mut Ui, state: &mut AppState, textures: &mut Textures) {
     let width = space.width().min(space.height() * photo.aspect());
     let size = vec2(width, width / photo.aspect());
     let rect = Rect::from_center_size(space.center(), size);
-    let texture = textures.photo(ui.ctx(), photo, pixels(ui, size)).id();
-    ui.painter().image(texture, rect, WHOLE, Color32::WHITE);
+    textures.prepare_photo(ui.ctx(), photo, pixels(ui, size), WHOLE);
+    if let Some((texture, part)) = textures.shown_photo(photo, WHOLE) {
+        ui.painter().image(texture, rect, part, Color32::WHITE);
+    }
     let response = ui.interact(rect, ui.scope_id().with("photo"), Sense::hover());
     let name = format!("Photo {}", photo.source.name());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));

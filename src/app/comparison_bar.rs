@@ -3,6 +3,7 @@
 use egui::Ui;
 
 use super::commands::{self, Command};
+use super::display::together;
 use super::panel;
 use super::state::AppState;
 use super::view::{LabelsAs, Layout};
@@ -17,14 +18,14 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
         match state.layout() {
             Layout::Grid => labels_as(ui, state),
             Layout::Large => {
-                label_choice(ui, state);
-                variant_choice(ui, state, "Variant", true);
+                together(ui, 168.0, |ui| label_choice(ui, state));
+                together(ui, 152.0, |ui| variant_choice(ui, state, "Variant", true));
             }
             Layout::Slider | Layout::Difference => {
-                label_choice(ui, state);
-                variant_choice(ui, state, "A", true);
+                together(ui, 168.0, |ui| label_choice(ui, state));
+                together(ui, 114.0, |ui| variant_choice(ui, state, "A", true));
                 command_button(ui, state, Command::SwapVariants, "Swap");
-                variant_choice(ui, state, "B", false);
+                together(ui, 114.0, |ui| variant_choice(ui, state, "B", false));
             }
         }
         if state.hidden_count() > 0 {

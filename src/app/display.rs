@@ -4,7 +4,7 @@ use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::commands::Command;
 use super::state::AppState;
-use super::view::{DIFFERENCE, Layout};
+use super::view::Layout;
 use crate::engine::Comparison;
 use crate::figure::colour_map::ColourMap;
 use crate::figure::interpolation::Interpolation;
@@ -124,7 +124,9 @@ fn pooled_regions(ui: &mut Ui, state: &mut AppState) {
     let Some(trained) = state.trained_k() else {
         return;
     };
-    let regions = state.comparison().map_or(trained, |c| c.grid.regions());
+    // While the next photo is computed the last one's grid keeps the slider as it is.
+    let known = state.answers.comparison.as_ref();
+    let regions = known.map_or(trained, |known| known.grid.regions());
     let mut k = state.pooled_k();
     together(ui, 228.0, |ui| {
         ui.spacing_mut().slider_width = 60.0;
@@ -159,7 +161,7 @@ fn named_slider(ui: &mut Ui, name: &str, slider: egui::Slider<'_>) -> egui::Resp
 
 /// A name and its widget: of a known width, so that both move to the next line where they do not
 /// fit.
-fn together<R>(ui: &mut Ui, width: f32, contents: impl FnOnce(&mut Ui) -> R) -> R {
+pub fn together<R>(ui: &mut Ui, width: f32, contents: impl FnOnce(&mut Ui) -> R) -> R {
     let size = vec2(width, ui.spacing().interact_size.y);
     let layout = egui::Layout::left_to_right(egui::Align::Center);
     ui.allocate_ui_with_layout(size, layout, contents).inner
@@ -371,7 +373,7 @@ fn paint_bar(painter: &egui::Painter, rect: Rect, display: &Display, scale: Opti
 fn shown_scale(state: &AppState) -> Option<Scale> {
     let Display { scale, fixed, .. } = state.display;
     if state.layout() == Layout::Difference {
-        return Some(DIFFERENCE);
+        return Some(Scale::DIFFERENCE);
     }
     if !scale.is_shared() {
         return None;

@@ -108,6 +108,7 @@ pub fn carry_out(command: Command, state: &mut AppState) -> Option<Effect> {
         }
         Command::Device(device) => {
             state.device = device;
+            state.usual_device = None;
             state.wait_again();
             return Some(Effect::Ask(Request::Device(device)));
         }

@@ -234,7 +234,14 @@ fn panels(
         variant.map(|variant| Subject::new(label, variant))
     };
     let subjects: Vec<Subject> = placed.iter().filter_map(subject).collect();
-    panel::prepare(ui, state, textures, &subjects, plan.panel);
+    panel::prepare(
+        ui,
+        state,
+        textures,
+        &subjects,
+        plan.panel,
+        state.view.part(),
+    );
     let pointed = placed
         .iter()
         .find_map(|&(label, variant, place)| panel::pointed_in(ui, state, place, label, variant));

@@ -19,6 +19,7 @@ mod labels;
 mod menu;
 mod messages;
 mod notice;
+mod painter;
 mod pair;
 mod palette;
 mod panel;
@@ -43,6 +44,7 @@ mod thumbnails;
 pub mod view;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use commands::{Command, Effect};
 use files::{Finder, Found};
@@ -95,6 +97,7 @@ pub fn run(options: WindowOptions) -> Result<(), AppError> {
         .settings
         .and_then(|path| settings::Keeper::start(path, &mut state));
     if options.device != DeviceChoice::Auto {
+        state.usual_device = Some(state.device);
         state.device = options.device;
     }
     let viewport = egui::ViewportBuilder::default()
@@ -192,6 +195,13 @@ impl LensApp {
     /// Gives a command, as a menu or a key would.
     pub fn give(&mut self, command: Command) {
         self.state.give(command);
+    }
+
+    /// How long a frame waits for its pictures, in place of the few milliseconds that keep a
+    /// window fluid: for those that look at single frames.
+    pub fn wait_for_pictures(&mut self, patience: Duration) {
+        self.textures.patience = patience;
+        self.small_textures.patience = patience;
     }
 
     /// How many panel pictures were made so far; none are while nothing about them changes.

@@ -33,7 +33,14 @@ pub fn slider(
         space,
         state.photo().map_or(4.0 / 3.0, |photo| photo.aspect()),
     );
-    panel::prepare(ui, state, textures, &[first, second], place.size());
+    panel::prepare(
+        ui,
+        state,
+        textures,
+        &[first, second],
+        place.size(),
+        state.view.part(),
+    );
     let x = egui::lerp(place.x_range(), state.view.divider);
     let (left, right) = place.split_left_right_at_x(x);
     let is_left = ui.ctx().pointer_hover_pos().is_some_and(|at| at.x < x);
@@ -193,7 +200,14 @@ pub fn difference(
         space,
         state.photo().map_or(4.0 / 3.0, |photo| photo.aspect()),
     );
-    panel::prepare(ui, state, textures, &[subject], place.size());
+    panel::prepare(
+        ui,
+        state,
+        textures,
+        &[subject],
+        place.size(),
+        state.view.part(),
+    );
     let pointed = panel::pointed_in(ui, state, place, label, Some(variant));
     let look = Look {
         state,

@@ -7,11 +7,10 @@ use super::read_out::{self, region_at, region_rect};
 use super::state::{AppState, Pointed};
 use super::textures::{PanelKey, Textures, Wanted};
 use super::theme;
-use super::view::DIFFERENCE;
 use crate::engine::ResponseMap;
-use crate::figure::caption::{Caption, caption};
+use crate::figure::caption::{Caption, caption, difference_caption};
 use crate::figure::contour::region_outlines;
-use crate::figure::scale::{Scale, difference_values, number_text, panel_scale};
+use crate::figure::scale::{Scale, difference_values, number_text, panel_scale, signed};
 use crate::model::Variant;
 
 /// Height of the line over a panel or a row of panels, in points.
@@ -56,7 +55,7 @@ impl Subject {
 
     fn scale(self, state: &AppState) -> Scale {
         match self.less {
-            Some(_) => DIFFERENCE,
+            Some(_) => Scale::DIFFERENCE,
             None => scale_of(state, text(state, self.label), self.variant),
         }
     }
@@ -139,16 +138,17 @@ pub fn fit(space: Rect, aspect: f32) -> Rect {
     Rect::from_min_size(pos2(left.round(), space.top() + TITLE_HEIGHT), size)
 }
 
-/// Makes the pictures that are not there yet, at a size in points.
+/// Makes the pictures that are not there yet, at a size in points, of a part of the photo.
 pub fn prepare(
     ui: &Ui,
     state: &AppState,
     textures: &mut Textures,
     subjects: &[Subject],
     size: Vec2,
+    part: Rect,
 ) {
     if let Some(photo) = state.photo() {
-        textures.photo(ui.ctx(), photo, pixels(ui, size));
+        textures.prepare_photo(ui.ctx(), photo, pixels(ui, size), part);
     }
     let Some(comparison) = state.comparison() else {
         return;
@@ -253,10 +253,11 @@ pub fn input_panel(ui: &Ui, look: Look<'_>, label: usize, place: Rect, acts: &mu
 fn photo(ui: &Ui, look: Look<'_>, place: Rect, tint: Color32) {
     let painter = ui.painter();
     painter.rect_filled(place, 0.0, ui.visuals().faint_bg_color);
-    if let Some(photo) = look.textures.shown_photo()
-        && look.state.photo().is_some()
+    let part = look.state.view.part();
+    if let Some(photo) = look.state.photo()
+        && let Some((texture, part)) = look.textures.shown_photo(photo, part)
     {
-        painter.image(photo, place, look.state.view.part(), tint);
+        painter.image(texture, place, part, tint);
     }
 }
 
@@ -281,14 +282,19 @@ pub fn show(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect, acts: &mut V
 /// The picture of a panel with its lines, as far as it lies in `clip`; false while it is awaited.
 pub fn picture(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect, clip: Rect) -> bool {
     let state = look.state;
-    let map = state.map(text(state, subject.label), subject.variant);
-    let picture = look.textures.panel(&subject.key(state));
-    let (Some(map), Some(picture)) = (map, picture) else {
+    let label = text(state, subject.label);
+    let Some(map) = state.map(label, subject.variant) else {
+        return false;
+    };
+    let less = subject.less.and_then(|less| state.map(label, less));
+    let part = state.view.part();
+    let key = subject.key(state);
+    let Some(picture) = look.textures.panel(&key, map, less, part) else {
         return false;
     };
     let painter = ui.painter_at(clip);
     let texture = picture.texture.id();
-    painter.image(texture, place, state.view.part(), Color32::WHITE);
+    painter.image(texture, place, picture.place_of(part), Color32::WHITE);
     let whole = state.view.whole(place);
     for line in &picture.contours {
         contour(&painter, whole, &line.points, line.closed);
@@ -364,18 +370,7 @@ fn best(state: &AppState, subject: Subject) -> Option<Caption> {
         return Some(caption(map, &subject.scale(state)));
     };
     let values = difference_values(map, state.map(label, less)?)?;
-    let lowest = values.iter().copied().fold(f32::INFINITY, f32::min);
-    let highest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let range = format!(
-        "{} to {} σ",
-        read_out::signed(lowest),
-        read_out::signed(highest)
-    );
-    Some(Caption {
-        text: format!("from {range}"),
-        shorter: vec![range],
-        faint: false,
-    })
+    Some(difference_caption(&values))
 }
 
 /// The pointed region's value in a panel, longest line first.
@@ -394,7 +389,7 @@ fn pointed_lines(state: &AppState, subject: Subject, pointed: Pointed) -> Vec<St
     };
     match (reading.ordinary, read(less).and_then(|less| less.ordinary)) {
         (Some((one, _)), Some((other, _))) => {
-            let difference = read_out::signed(one - other);
+            let difference = signed(one - other);
             let (one, other) = (number_text(one, 1), number_text(other, 1));
             vec![
                 format!("{difference} σ: {one} less {other}"),

@@ -4,7 +4,7 @@ use super::state::{AppState, Pointed};
 use super::view::Layout;
 use crate::backbone::Covered;
 use crate::engine::{Grid, ResponseMap};
-use crate::figure::scale::number_text;
+use crate::figure::scale::{number_text, signed};
 
 /// The region at a place of the photo given in fractions of its width and height: row and column.
 pub fn region_at(grid: Grid, covered: Covered, x: f32, y: f32) -> Option<(usize, usize)> {
@@ -114,16 +114,6 @@ pub fn sentence_at(state: &AppState, pointed: Pointed) -> Option<String> {
         None => String::new(),
     };
     Some(format!("{place} · {label} in {title}: raw {raw}{ordinary}"))
-}
-
-/// A difference with one decimal and always a sign.
-pub fn signed(value: f32) -> String {
-    let text = number_text(value, 1);
-    if value >= 0.05 {
-        format!("+{text}")
-    } else {
-        text
-    }
 }
 
 /// Rounded down, so that only a value above every ordinary region is above 100 %.

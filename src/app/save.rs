@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use egui::{Key, TextEdit, Ui};
+use egui::{Key, Rect, TextEdit, Ui};
 
 use super::display::Display;
 use super::files::{Finder, Found, typed_path};
 use super::state::{AppState, PictureSize};
-use crate::engine::Comparison;
+use super::textures::{WHOLE, cut, seen_in, whole_pixels};
+use super::view::{LabelsAs, Layout};
+use crate::backbone::Covered;
+use crate::engine::{Comparison, Photo};
 use crate::figure::figure_style::{FigureStyle, Orientation};
 use crate::figure::layout::comparison_figure;
+use crate::figure::scale::Scale;
 use crate::figure::{png::png, svg::svg};
 use crate::files::{shown, write_atomically};
 use crate::model::Variant;
@@ -20,13 +24,14 @@ pub fn show(ctx: &egui::Context, state: &mut AppState, finder: &Finder) {
     if !state.open.save {
         return;
     }
-    if state.fields.save_path.is_empty() {
+    let just_opened = state.fields.save_path.is_empty();
+    if just_opened {
         state.fields.save_path = suggested(state);
     }
     let modal = egui::Modal::new(egui::Id::unique("save picture"));
     let response = modal.show(ctx, |ui| {
         ui.set_width(440.0);
-        contents(ui, state, finder);
+        contents(ui, state, finder, just_opened);
     });
     if response.should_close() {
         close(state);
@@ -47,11 +52,11 @@ fn suggested(state: &AppState) -> String {
     format!("{}-maps.png", stem.to_string_lossy())
 }
 
-fn contents(ui: &mut Ui, state: &mut AppState, finder: &Finder) {
+fn contents(ui: &mut Ui, state: &mut AppState, finder: &Finder, just_opened: bool) {
     ui.heading("Save picture");
     let what = match &state.view.save_only {
         Some((label, variant)) => format!("The panel of {label} in {}", variant.title()),
-        None => "The comparison as it is on screen".to_owned(),
+        None => layout_in_words(state),
     };
     ui.label(format!("{what}, as PNG or SVG."));
     picture_size(ui, &mut state.picture);
@@ -61,6 +66,9 @@ fn contents(ui: &mut Ui, state: &mut AppState, finder: &Finder) {
     let response = ui.add(field);
     ui.ctx()
         .accesskit_node_builder(response.id, |node| node.set_label("Path of the picture"));
+    if just_opened {
+        response.request_focus();
+    }
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     ui.horizontal(|ui| {
         if ui.button("Save").clicked() || entered {
@@ -76,6 +84,17 @@ fn contents(ui: &mut Ui, state: &mut AppState, finder: &Finder) {
             close(state);
         }
     });
+}
+
+/// What the layout on screen becomes on paper, where nothing slides.
+fn layout_in_words(state: &AppState) -> String {
+    match state.layout() {
+        Layout::Grid => "The comparison as it is on screen",
+        Layout::Large => "The large panel",
+        Layout::Slider => "A and B side by side",
+        Layout::Difference => "The difference of A and B",
+    }
+    .to_owned()
 }
 
 fn picture_size(ui: &mut Ui, size: &mut PictureSize) {
@@ -98,8 +117,7 @@ fn picture_size(ui: &mut Ui, size: &mut PictureSize) {
 struct Drawing {
     comparison: Comparison,
     display: Display,
-    input: bool,
-    size: PictureSize,
+    style: FigureStyle,
 }
 
 impl Drawing {
@@ -107,41 +125,42 @@ impl Drawing {
     fn of(state: &AppState, panel: Option<&(String, Variant)>) -> Option<Self> {
         let (variants, labels) = match panel {
             Some((label, variant)) => (vec![*variant], vec![label.clone()]),
-            None => {
-                let shown = state.shown_labels();
-                let all = state.labels.labels().iter().enumerate();
-                let labels = all.filter(|(place, _)| shown.contains(place));
-                let labels = labels.map(|(_, label)| label.clone()).collect();
-                (state.shown_variants(), labels)
-            }
+            None => on_screen(state)?,
         };
-        let mut comparison = only(state.comparison()?, &variants, &labels);
+        let mut comparison = only(state.comparison()?, &variants, &labels, state.view.part());
         // The marked regions are those of the k on screen.
         comparison.trained_k = state.pooled_k();
         Some(Self {
             comparison,
             display: state.display,
-            input: state.show_input,
-            size: state.picture,
+            style: FigureStyle {
+                input: state.show_input,
+                orientation: match state.view.labels_as {
+                    LabelsAs::Automatic => Orientation::Automatic,
+                    LabelsAs::Rows => Orientation::LabelsAsRows,
+                    LabelsAs::Columns => Orientation::LabelsAsColumns,
+                },
+                difference: panel.is_none() && state.layout() == Layout::Difference,
+                fixed_range: state.display.fixed,
+                width_mm: state.picture.width_mm,
+                dpi: state.picture.dpi,
+                ..FigureStyle::default()
+            },
         })
     }
 
     fn svg(&self) -> Result<String, String> {
-        let style = FigureStyle {
-            input: self.input,
-            orientation: Orientation::LabelsAsRows,
-            fixed_range: self.display.fixed,
-            width_mm: self.size.width_mm,
-            dpi: self.size.dpi,
-            ..FigureStyle::default()
+        let overlay = if self.style.difference {
+            self.display.style_on(&Scale::DIFFERENCE)
+        } else {
+            self.display.style_for_all(&self.comparison)
         };
-        let overlay = self.display.style_for_all(&self.comparison);
-        let page = comparison_figure(&self.comparison, &overlay, self.display.scale, &style);
+        let page = comparison_figure(&self.comparison, &overlay, self.display.scale, &self.style);
         svg(&page).map_err(|error| error.to_string())
     }
 
     fn png(&self) -> Result<Vec<u8>, String> {
-        png(&self.svg()?, self.size.dpi).map_err(|error| error.to_string())
+        png(&self.svg()?, self.style.dpi).map_err(|error| error.to_string())
     }
 
     fn save(&self, path: &Path) -> Result<(), String> {
@@ -198,11 +217,37 @@ fn with_ending(path: PathBuf) -> PathBuf {
     }
 }
 
-/// The comparison cut down to what is on screen.
-fn only(comparison: &Comparison, variants: &[Variant], labels: &[String]) -> Comparison {
-    let columns: Vec<usize> = (0..comparison.variants.len())
-        .filter(|&v| variants.contains(&comparison.variants[v]))
-        .collect();
+/// The variants and labels of the layout on screen, in its order.
+fn on_screen(state: &AppState) -> Option<(Vec<Variant>, Vec<String>)> {
+    let text = |label: usize| state.labels.labels().get(label).cloned();
+    let one = |label: Option<usize>| Some(vec![text(label?)?]);
+    Some(match state.layout() {
+        Layout::Grid => {
+            let labels = state.shown_labels().into_iter().filter_map(text);
+            (state.shown_variants(), labels.collect())
+        }
+        Layout::Large => (vec![state.chosen_variant()?], one(state.chosen_label())?),
+        Layout::Slider | Layout::Difference => {
+            let pair = vec![state.chosen_variant()?, state.other_variant()?];
+            (pair, one(state.chosen_label())?)
+        }
+    })
+}
+
+/// The comparison cut down to what is on screen, `part` of the photo among it.
+fn only(
+    comparison: &Comparison,
+    variants: &[Variant],
+    labels: &[String],
+    part: Rect,
+) -> Comparison {
+    let place = |variant: &Variant| {
+        comparison
+            .variants
+            .iter()
+            .position(|&known| known == *variant)
+    };
+    let columns: Vec<usize> = variants.iter().filter_map(place).collect();
     let rows: Vec<usize> = labels
         .iter()
         .filter_map(|label| comparison.labels.iter().position(|l| l.text == *label))
@@ -212,10 +257,11 @@ fn only(comparison: &Comparison, variants: &[Variant], labels: &[String]) -> Com
         let maps = rows.iter().filter_map(|&label| maps?.get(label).cloned());
         maps.collect()
     };
+    let (photo, covered) = magnified(comparison, part);
     Comparison {
-        photo: Arc::clone(&comparison.photo),
+        photo,
         grid: comparison.grid,
-        covered: comparison.covered,
+        covered,
         trained_k: comparison.trained_k,
         labels: rows.iter().map(|&l| comparison.labels[l].clone()).collect(),
         variants: columns.iter().map(|&v| comparison.variants[v]).collect(),
@@ -224,6 +270,25 @@ fn only(comparison: &Comparison, variants: &[Variant], labels: &[String]) -> Com
         times: Vec::new(),
         device: comparison.device.clone(),
     }
+}
+
+/// The part of the photo that is magnified on screen, and where the grid lies in it.
+fn magnified(comparison: &Comparison, part: Rect) -> (Arc<Photo>, Covered) {
+    let photo = &comparison.photo;
+    if part == WHOLE {
+        return (Arc::clone(photo), comparison.covered);
+    }
+    let part = whole_pixels(part, &photo.shown);
+    let size = [part.width(), part.height()];
+    let shown = cut(&photo.shown, part);
+    let photo = Photo {
+        source: photo.source.clone(),
+        size: std::array::from_fn(|side| (photo.size[side] as f32 * size[side]).round() as usize),
+        shown,
+        facts: Vec::new(),
+        true_labels: None,
+    };
+    (Arc::new(photo), seen_in(comparison.covered, part))
 }
 
 #[cfg(test)]
@@ -235,7 +300,7 @@ mod tests {
     fn only_what_is_on_screen_is_drawn() {
         let all = comparison(3, 4);
         let labels = [all.labels[2].text.clone(), all.labels[0].text.clone()];
-        let cut = only(&all, &[all.variants[1]], &labels);
+        let cut = only(&all, &[all.variants[1]], &labels, WHOLE);
         assert_eq!(cut.variants, [all.variants[1]]);
         assert_eq!(cut.labels, [all.labels[2].clone(), all.labels[0].clone()]);
         assert_eq!(cut.maps.len(), 1);
@@ -252,18 +317,31 @@ mod tests {
         let drawing = Drawing {
             comparison: comparison(1, 2),
             display: Display::default(),
-            input: false,
-            size: PictureSize {
+            style: FigureStyle {
                 width_mm: 50.8,
                 dpi: 200.0,
+                ..FigureStyle::default()
             },
         };
         drawing.save(&path).expect("written");
         let picture = image::open(&path).expect("a picture");
-        assert_eq!(picture.width(), drawing.size.pixels());
+        assert_eq!(picture.width(), 400);
         let missing = folder.path().join("none").join("maps.png");
         let problem = drawing.save(&missing);
         assert!(problem.expect_err("no folder").contains("none"));
+    }
+
+    #[test]
+    fn a_magnified_photo_is_cut_with_its_grid() {
+        let all = comparison(1, 1);
+        let part = Rect::from_min_max(egui::pos2(0.5, 0.0), egui::pos2(1.0, 0.5));
+        let cut = only(&all, &all.variants, &[all.labels[0].text.clone()], part);
+        assert_eq!(cut.photo.size, [300, 200]);
+        assert_eq!(cut.photo.shown.dimensions(), (300, 200));
+        let corner = all.photo.shown.get_pixel(300, 0);
+        assert_eq!(cut.photo.shown.get_pixel(0, 0), corner);
+        let Covered { x0, y0, x1, y1 } = cut.covered;
+        assert_eq!([x0, y0, x1, y1], [-1.0, 0.0, 1.0, 2.0]);
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Settings {
             ranking_filter: state.ranking_filter,
             rank_all: state.rank_all,
             ranked_by: state.ranked_by,
-            device: state.device,
+            device: state.usual_device.unwrap_or(state.device),
             picture: state.picture,
             layout: state.layout,
             overlay: style,

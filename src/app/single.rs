@@ -4,7 +4,7 @@ use egui::{Color32, Rect, Role, ScrollArea, Sense, Stroke, Ui, Vec2, WidgetInfo,
 
 use super::panel::{self, Act, Look, Subject};
 use super::state::{AppState, Pointed};
-use super::textures::Textures;
+use super::textures::{Textures, WHOLE};
 use super::theme::GAP;
 use crate::model::Variant;
 
@@ -32,7 +32,8 @@ pub fn show(
         above,
         state.photo().map_or(4.0 / 3.0, |photo| photo.aspect()),
     );
-    panel::prepare(ui, state, textures, &[subject], place.size());
+    let part = state.view.part();
+    panel::prepare(ui, state, textures, &[subject], place.size(), part);
     let pointed = panel::pointed_in(ui, state, place, label, Some(variant));
     let look = Look {
         state,
@@ -149,7 +150,7 @@ fn others(
             })
             .collect();
         let subjects: Vec<Subject> = in_view.iter().map(|&i| strip.subject(i)).collect();
-        panel::prepare(ui, state, small, &subjects, strip.picture);
+        panel::prepare(ui, state, small, &subjects, strip.picture, WHOLE);
         for index in in_view {
             let at = corner + vec2(strip.left(index), 0.0);
             let place = Rect::from_min_size(at, strip.picture);
@@ -181,9 +182,9 @@ fn thumbnail(
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_chosen, &name));
     let key = (text.to_owned(), variant, None);
     let painter = ui.painter_at(place.expand(2.0));
-    let uv = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
-    match small.panel(&key) {
-        Some(panel) => _ = painter.image(panel.texture.id(), place, uv, Color32::WHITE),
+    let map = state.map(text, variant);
+    match map.and_then(|map| small.panel(&key, map, None, WHOLE)) {
+        Some(panel) => _ = painter.image(panel.texture.id(), place, WHOLE, Color32::WHITE),
         None => _ = painter.rect_filled(place, 0.0, ui.visuals().faint_bg_color),
     }
     if is_chosen || response.hovered() || response.has_focus() {

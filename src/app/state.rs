@@ -259,6 +259,8 @@ pub struct AppState {
     /// Width of a panel as a part of what would fill the window.
     pub panel_size: f32,
     pub device: DeviceChoice,
+    /// The device to remember while another one was asked for this once.
+    pub usual_device: Option<DeviceChoice>,
     pub fields: Fields,
     pub open: Open,
     pub messages: Vec<Message>,
@@ -295,6 +297,7 @@ impl AppState {
             zoom: 1.0,
             panel_size: 1.0,
             device: DeviceChoice::Auto,
+            usual_device: None,
             fields: Fields::default(),
             open: Open::default(),
             messages: Vec::new(),

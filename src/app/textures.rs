@@ -1,27 +1,34 @@
 //! Pictures of panels as textures: made anew only when the map, the way it is displayed or the
-//! panel's size in pixels has changed.
+//! panel's size in pixels has changed, and never on the frame's own time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use egui::{ColorImage, Context, TextureHandle, TextureOptions};
+use egui::{ColorImage, Context, Pos2, Rect, TextureHandle, TextureId, TextureOptions, pos2};
 use image::RgbImage;
-use rayon::prelude::*;
 
-use crate::engine::{Comparison, Photo, ResponseMap};
+use super::painter::{self, Painter};
+use crate::backbone::Covered;
+use crate::engine::{Comparison, Grid, Photo, ResponseMap};
 use crate::figure::contour::{Polyline, contour_lines};
 use crate::figure::interpolation::Field;
 use crate::figure::overlay::{OverlayStyle, overlay, panel_photo};
 use crate::figure::scale::{Scale, difference_values, panel_values};
 use crate::model::Variant;
 
-/// How long a panel's size must stay the same before its picture is made anew, in seconds: while
-/// the window is being resized the old picture is stretched.
+/// How long a panel's size or the part of the photo in it must stay the same before its picture is
+/// made anew, in seconds: until then the old picture is stretched.
 const SETTLED_AFTER: f64 = 0.12;
 
-/// How long a frame may go on painting panels; the others follow in the next frames, so that
-/// neither a dragged slider nor a new photo ever stops the window.
-const REPAINTING: std::time::Duration = std::time::Duration::from_millis(6);
+/// What a frame of a fluid window can wait for pictures.
+const PATIENCE: Duration = Duration::from_millis(4);
+
+/// The whole photo, in fractions of it.
+pub const WHOLE: Rect = Rect {
+    min: pos2(0.0, 0.0),
+    max: pos2(1.0, 1.0),
+};
 
 /// A label in a variant, or the difference of that variant and another.
 pub type PanelKey = (String, Variant, Option<Variant>);
@@ -36,245 +43,365 @@ pub struct Wanted<'a> {
     pub style: OverlayStyle,
 }
 
+/// What of the photo a picture shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Level {
+    Whole,
+    /// The part that is magnified.
+    Part,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Photo(Level),
+    Panel(PanelKey, Level),
+}
+
+/// A picture that was made.
+enum Made {
+    Photo(PhotoOf, Arc<RgbImage>, ColorImage),
+    Panel(PanelOf, ColorImage, Vec<Polyline>),
+}
+
+/// What a picture of the photo depends on.
+#[derive(Clone)]
+struct PhotoOf {
+    photo: Arc<Photo>,
+    size: [u32; 2],
+    part: Rect,
+}
+
+impl PhotoOf {
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.photo, &other.photo) && self.size == other.size && self.part == other.part
+    }
+
+    fn make(&self) -> RgbImage {
+        let [width, height] = self.size;
+        if self.part == WHOLE {
+            return panel_photo(&self.photo.shown, width, height);
+        }
+        panel_photo(&cut(&self.photo.shown, self.part), width, height)
+    }
+}
+
+/// What a panel's picture depends on.
+#[derive(Clone)]
+struct PanelOf {
+    map: ResponseMap,
+    less: Option<ResponseMap>,
+    scale: Scale,
+    style: OverlayStyle,
+    photo: Arc<RgbImage>,
+    part: Rect,
+    grid: Grid,
+    covered: Covered,
+}
+
+impl PanelOf {
+    /// Whether it shows these responses, if perhaps at another size or in other colours.
+    fn shows(&self, map: &ResponseMap, less: Option<&ResponseMap>) -> bool {
+        let same_less = match (&self.less, less) {
+            (Some(one), Some(other)) => Arc::ptr_eq(&one.responses, &other.responses),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        same_less && Arc::ptr_eq(&self.map.responses, &map.responses)
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.shows(&other.map, other.less.as_ref())
+            && Arc::ptr_eq(&self.photo, &other.photo)
+            && self.scale == other.scale
+            && self.style == other.style
+    }
+
+    /// The picture, and the contour lines in fractions of the whole photo.
+    fn make(&self) -> (ColorImage, Vec<Polyline>) {
+        let values = match &self.less {
+            Some(less) => difference_values(&self.map, less),
+            None => panel_values(&self.map, self.scale.mode),
+        };
+        let values = values.unwrap_or_default();
+        let covered = seen_in(self.covered, self.part);
+        let (photo, scale, style) = (&self.photo, &self.scale, &self.style);
+        let picture = overlay(photo, self.grid, covered, &values, scale, style);
+        if !style.contours {
+            return (opaque(&picture), Vec::new());
+        }
+        let field = Field {
+            grid: self.grid,
+            covered: self.covered,
+            values: &values,
+            interpolation: style.interpolation,
+        };
+        let levels = scale.contour_levels().into_iter();
+        let contours = levels.flat_map(|level| contour_lines(&field, level));
+        (opaque(&picture), contours.collect())
+    }
+}
+
 /// A panel's picture and the lines over it, in fractions of the photo.
 pub struct Panel {
     pub texture: TextureHandle,
     pub contours: Vec<Polyline>,
-    made_of: MadeOf,
+    of: PanelOf,
     last_seen: u64,
-    painted: u64,
 }
 
-/// What a picture depends on.
-#[derive(Clone)]
-struct MadeOf {
-    responses: Arc<[f32]>,
-    less: Option<Arc<[f32]>>,
-    scale: Scale,
-    style: OverlayStyle,
-    photo: Arc<RgbImage>,
-}
-
-impl MadeOf {
-    /// Whether both show the same responses, if perhaps at another size or in other colours.
-    fn answers_as(&self, other: &Self) -> bool {
-        let same_less = match (&self.less, &other.less) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (one, other) => one.is_none() && other.is_none(),
-        };
-        same_less && Arc::ptr_eq(&self.responses, &other.responses)
-    }
-
-    /// Whether both show the same responses over the same picture of the photo.
-    fn shows(&self, other: &Self) -> bool {
-        self.answers_as(other) && Arc::ptr_eq(&self.photo, &other.photo)
-    }
-
-    fn is(&self, other: &Self) -> bool {
-        self.shows(other) && self.scale == other.scale && self.style == other.style
+impl Panel {
+    /// Where a part of the photo lies in the picture, in fractions of the picture.
+    pub fn place_of(&self, part: Rect) -> Rect {
+        within(part, self.of.part)
     }
 }
 
 /// The photo at the panels' size.
 struct PanelPhoto {
-    of: Arc<Photo>,
+    of: PhotoOf,
     small: Arc<RgbImage>,
     texture: TextureHandle,
 }
 
+/// Something that is used once it no longer changes.
+struct Settling<T> {
+    value: T,
+    since: f64,
+}
+
+impl<T: PartialEq> Settling<T> {
+    fn new(value: T) -> Self {
+        Self {
+            value,
+            since: f64::NEG_INFINITY,
+        }
+    }
+
+    /// Whether `value` has stayed the same for long enough; if not, a later frame asks again.
+    fn is_settled(&mut self, ctx: &Context, value: T) -> bool {
+        let now = ctx.time();
+        if self.value != value {
+            *self = Self { value, since: now };
+        }
+        let settled = now - self.since >= SETTLED_AFTER;
+        if !settled {
+            ctx.request_repaint_after(Duration::from_secs_f64(SETTLED_AFTER));
+        }
+        settled
+    }
+}
+
 /// All pictures of the comparison.
 pub struct Textures {
-    panels: HashMap<PanelKey, Panel>,
-    photo: Option<PanelPhoto>,
-    wanted_size: [u32; 2],
-    wanted_since: f64,
+    panels: HashMap<(PanelKey, Level), Panel>,
+    photos: HashMap<Level, PanelPhoto>,
+    /// Where the pictures of panels are made from in this frame.
+    level: Level,
+    size: Settling<[u32; 2]>,
+    part: Settling<Rect>,
     frame: u64,
-    /// Threads of their own: those that compute networks are busy for long stretches.
-    threads: Option<Arc<rayon::ThreadPool>>,
-    /// How many pictures were made so far.
+    painter: Painter<Key, Made>,
+    /// How long a frame waits for its pictures; what is not there by then follows in later frames.
+    pub patience: Duration,
+    deadline: Instant,
+    /// How many pictures of panels were made so far.
     pub made: usize,
 }
 
 impl Default for Textures {
     fn default() -> Self {
-        let threads = std::thread::available_parallelism().map_or(2, |n| n.get().min(8));
-        Self {
-            panels: HashMap::new(),
-            photo: None,
-            wanted_size: [0; 2],
-            wanted_since: 0.0,
-            frame: 0,
-            threads: rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .thread_name(|index| format!("panels {index}"))
-                .build()
-                .ok()
-                .map(Arc::new),
-            made: 0,
-        }
+        Self::new(Painter::new(painter::threads()))
     }
 }
 
 impl Textures {
-    /// None yet, to be made by the same threads: for panels of another size.
-    pub fn beside(&self) -> Self {
+    fn new(painter: Painter<Key, Made>) -> Self {
         Self {
             panels: HashMap::new(),
-            photo: None,
-            wanted_size: [0; 2],
-            wanted_since: 0.0,
+            photos: HashMap::new(),
+            level: Level::Whole,
+            size: Settling::new([0; 2]),
+            part: Settling::new(WHOLE),
             frame: 0,
-            threads: self.threads.clone(),
+            painter,
+            patience: PATIENCE,
+            deadline: Instant::now(),
             made: 0,
         }
     }
 
-    /// The photo at the size of a panel; `size` is in pixels.
-    pub fn photo(&mut self, ctx: &Context, photo: &Arc<Photo>, size: [u32; 2]) -> &TextureHandle {
-        let size = self.settled_size(ctx, photo, within_limit(ctx, size));
-        let fits = |known: &PanelPhoto| {
-            Arc::ptr_eq(&known.of, photo) && known.small.dimensions() == (size[0], size[1])
-        };
-        let known = self.photo.take().filter(fits);
-        let made = known.unwrap_or_else(|| {
-            let small = Arc::new(panel_photo(photo, size[0], size[1]));
-            let texture = ctx.load_texture("photo", opaque(&small), TextureOptions::LINEAR);
-            let of = Arc::clone(photo);
-            PanelPhoto { of, small, texture }
-        });
-        &self.photo.insert(made).texture
+    /// None yet, to be made by the same threads: for panels of another size.
+    pub fn beside(&self) -> Self {
+        Self::new(self.painter.beside())
     }
 
-    /// Makes the pictures of `wanted` panels that are not there yet or out of date, several at a
-    /// time. [`Textures::photo`] must have been called in this frame.
+    /// Sees to it that `part` of the photo is there at the size of a panel, in pixels.
+    pub fn prepare_photo(&mut self, ctx: &Context, photo: &Arc<Photo>, size: [u32; 2], part: Rect) {
+        self.deadline = Instant::now() + self.patience;
+        let size = self.settled_size(ctx, photo, within_limit(ctx, size));
+        let whole = PhotoOf {
+            photo: Arc::clone(photo),
+            size,
+            part: WHOLE,
+        };
+        self.bring_photo(ctx, Level::Whole, &whole);
+        self.level = Level::Whole;
+        let settled = self.part.is_settled(ctx, part);
+        if part == WHOLE {
+            self.photos.remove(&Level::Part);
+        } else if settled {
+            let part = whole_pixels(part, &photo.shown);
+            self.bring_photo(ctx, Level::Part, &PhotoOf { part, ..whole });
+            self.level = Level::Part;
+        }
+    }
+
+    /// Starts a picture of the photo that is not there, and waits for it as long as a frame may.
+    fn bring_photo(&mut self, ctx: &Context, level: Level, of: &PhotoOf) {
+        loop {
+            if self.photos.get(&level).is_some_and(|old| old.of.is(of)) {
+                return;
+            }
+            let wanted = of.clone();
+            self.painter.start(Key::Photo(level), move || {
+                let small = Arc::new(wanted.make());
+                let picture = opaque(&small);
+                Made::Photo(wanted, small, picture)
+            });
+            if !self.keep_next(ctx) {
+                ctx.request_repaint();
+                return;
+            }
+        }
+    }
+
+    /// Makes the pictures of `wanted` panels that are not there yet or out of date.
+    /// [`Textures::prepare_photo`] must have been called in this frame.
     pub fn prepare(&mut self, ctx: &Context, comparison: &Comparison, wanted: &[Wanted<'_>]) {
         self.frame += 1;
-        let Some(photo) = self.photo.as_ref().map(|photo| Arc::clone(&photo.small)) else {
-            return;
-        };
-        let (mut stale, mut restyled) = (Vec::new(), Vec::new());
-        for panel in wanted {
-            let made_of = MadeOf {
-                responses: Arc::clone(&panel.map.responses),
-                less: panel.less.map(|map| Arc::clone(&map.responses)),
-                scale: panel.scale,
-                style: panel.style,
-                photo: Arc::clone(&photo),
-            };
-            let Some(known) = self.panels.get_mut(&panel.key) else {
-                stale.push((panel, made_of));
-                continue;
-            };
-            if known.made_of.shows(&made_of) {
-                known.last_seen = self.frame;
-                if !known.made_of.is(&made_of) {
-                    restyled.push((known.painted, (panel, made_of)));
-                }
-            } else {
-                stale.push((panel, made_of));
+        let level = self.level;
+        if let Some(photo) = self.photos.get(&level)
+            && Arc::ptr_eq(&photo.of.photo, &comparison.photo)
+        {
+            let (photo, part) = (Arc::clone(&photo.small), photo.of.part);
+            for panel in wanted {
+                let of = PanelOf {
+                    map: panel.map.clone(),
+                    less: panel.less.cloned(),
+                    scale: panel.scale,
+                    style: panel.style,
+                    photo: Arc::clone(&photo),
+                    part,
+                    grid: comparison.grid,
+                    covered: comparison.covered,
+                };
+                self.start_panel((panel.key.clone(), level), of);
             }
         }
-        // New maps come first; then those that have waited longest, so that each has its turn.
-        restyled.sort_by_key(|(painted, _)| *painted);
-        let restyled = restyled.into_iter().map(|(_, panel)| panel);
-        let mut waiting = stale.into_iter().chain(restyled).peekable();
-        let start = std::time::Instant::now();
-        let threads = self.threads.as_ref();
-        let together = threads.map_or(1, |pool| pool.current_num_threads());
-        while waiting.peek().is_some() && start.elapsed() <= REPAINTING {
-            let next: Vec<_> = waiting.by_ref().take(together).collect();
-            self.repaint(ctx, comparison, next);
+        let mut made_any = false;
+        while self.keep_next(ctx) {
+            made_any = true;
         }
-        for (panel, made_of) in waiting {
+        // What was made may have been asked for before the last change.
+        if made_any || self.painter.is_busy() {
             ctx.request_repaint();
-            // Better no map for a moment than another photo's.
-            let outdated = |known: &Panel| !known.made_of.answers_as(&made_of);
-            if self.panels.get(&panel.key).is_some_and(outdated) {
-                self.panels.remove(&panel.key);
-            }
         }
         // What scrolled out of view long ago gives its memory back.
         let limit = self.frame.saturating_sub(120);
         self.panels.retain(|_, panel| panel.last_seen >= limit);
     }
 
-    fn repaint(
-        &mut self,
-        ctx: &Context,
-        comparison: &Comparison,
-        panels: Vec<(&Wanted<'_>, MadeOf)>,
-    ) {
-        let make = |(panel, made_of): (&Wanted<'_>, MadeOf)| {
-            let (image, contours) = paint(comparison, panel, &made_of.photo);
-            (panel.key.clone(), image, contours, made_of)
-        };
-        let painted: Vec<_> = match &self.threads {
-            Some(threads) => threads.install(|| panels.into_par_iter().map(make).collect()),
-            None => panels.into_iter().map(make).collect(),
-        };
-        for (key, image, contours, made_of) in painted {
-            self.keep(ctx, key, image, contours, made_of);
+    /// Starts a panel's picture unless it is there.
+    fn start_panel(&mut self, key: (PanelKey, Level), of: PanelOf) {
+        if let Some(known) = self.panels.get_mut(&key) {
+            known.last_seen = self.frame;
+            if known.of.is(&of) {
+                return;
+            }
+        }
+        self.painter.start(Key::Panel(key.0, key.1), move || {
+            let (picture, contours) = of.make();
+            Made::Panel(of, picture, contours)
+        });
+    }
+
+    /// Waits for the next picture that is under way as long as this frame may; true when one came.
+    fn keep_next(&mut self, ctx: &Context) -> bool {
+        match self.painter.finished(self.deadline) {
+            Some((Key::Photo(level), Made::Photo(of, small, picture))) => {
+                let texture = ctx.load_texture("photo", picture, TextureOptions::LINEAR);
+                let photo = PanelPhoto { of, small, texture };
+                self.photos.insert(level, photo);
+                true
+            }
+            Some((Key::Panel(key, level), Made::Panel(of, picture, contours))) => {
+                self.keep_panel(ctx, (key, level), of, picture, contours);
+                true
+            }
+            Some(_) => true,
+            None => false,
         }
     }
 
-    /// The photo as it was last prepared.
-    pub fn shown_photo(&self) -> Option<egui::TextureId> {
-        self.photo.as_ref().map(|photo| photo.texture.id())
-    }
-
-    /// The picture of a panel, once it was prepared.
-    pub fn panel(&self, key: &PanelKey) -> Option<&Panel> {
-        self.panels.get(key)
-    }
-
-    fn keep(
+    fn keep_panel(
         &mut self,
         ctx: &Context,
-        key: PanelKey,
-        image: ColorImage,
+        key: (PanelKey, Level),
+        of: PanelOf,
+        picture: ColorImage,
         contours: Vec<Polyline>,
-        made_of: MadeOf,
     ) {
         self.made += 1;
         let last_seen = self.frame;
-        if let Some(panel) = self.panels.get_mut(&key) {
-            panel.texture.set(image, TextureOptions::LINEAR);
-            panel.contours = contours;
-            panel.made_of = made_of;
-            panel.last_seen = last_seen;
-            panel.painted = last_seen;
-        } else {
-            let name = format!("{} {}", key.0, key.1);
-            let panel = Panel {
-                texture: ctx.load_texture(name, image, TextureOptions::LINEAR),
-                contours,
-                made_of,
-                last_seen,
-                painted: last_seen,
-            };
-            self.panels.insert(key, panel);
-        }
+        let old = self.panels.remove(&key).map(|old| old.texture);
+        let texture = match old {
+            Some(mut texture) => {
+                texture.set(picture, TextureOptions::LINEAR);
+                texture
+            }
+            None => {
+                let name = format!("{} {}", key.0.0, key.0.1);
+                ctx.load_texture(name, picture, TextureOptions::LINEAR)
+            }
+        };
+        let panel = Panel {
+            texture,
+            contours,
+            of,
+            last_seen,
+        };
+        self.panels.insert(key, panel);
+    }
+
+    /// The picture of `photo` that shows `part` best, and where the part lies in it.
+    pub fn shown_photo(&self, photo: &Arc<Photo>, part: Rect) -> Option<(TextureId, Rect)> {
+        let known = |level| {
+            let known: &PanelPhoto = self.photos.get(&level)?;
+            let fits = Arc::ptr_eq(&known.of.photo, photo) && covers(known.of.part, part);
+            fits.then(|| (known.texture.id(), within(part, known.of.part)))
+        };
+        known(Level::Part).or_else(|| known(Level::Whole))
+    }
+
+    /// The picture of a panel that shows these responses, the sharpest that has all of `part`.
+    pub fn panel(
+        &self,
+        key: &PanelKey,
+        map: &ResponseMap,
+        less: Option<&ResponseMap>,
+        part: Rect,
+    ) -> Option<&Panel> {
+        let known = |level| {
+            let known = self.panels.get(&(key.clone(), level))?;
+            (known.of.shows(map, less) && covers(known.of.part, part)).then_some(known)
+        };
+        known(self.level).or_else(|| known(Level::Whole))
     }
 
     /// The size to make pictures at: the wanted one, or the last one while it still changes.
     fn settled_size(&mut self, ctx: &Context, photo: &Arc<Photo>, size: [u32; 2]) -> [u32; 2] {
-        let now = ctx.time();
-        if self.wanted_size != size {
-            self.wanted_size = size;
-            self.wanted_since = now;
-        }
-        let old = self
-            .photo
-            .as_ref()
-            .filter(|old| Arc::ptr_eq(&old.of, photo));
-        match old.map(|old| old.small.dimensions()) {
-            Some((width, height))
-                if [width, height] != size && now - self.wanted_since < SETTLED_AFTER =>
-            {
-                let wait = std::time::Duration::from_secs_f64(SETTLED_AFTER);
-                ctx.request_repaint_after(wait);
-                [width, height]
-            }
+        let settled = self.size.is_settled(ctx, size);
+        match self.photos.get(&Level::Whole) {
+            Some(old) if !settled && Arc::ptr_eq(&old.of.photo, photo) => old.of.size,
             _ => size,
         }
     }
@@ -294,39 +421,78 @@ fn within_limit(ctx: &Context, size: [u32; 2]) -> [u32; 2] {
     size.map(|side| ((side as f32 * factor) as u32).max(1))
 }
 
-fn paint(
-    comparison: &Comparison,
-    panel: &Wanted<'_>,
-    photo: &RgbImage,
-) -> (ColorImage, Vec<Polyline>) {
-    let Wanted {
-        map,
-        less,
-        scale,
-        style,
-        ..
-    } = panel;
-    let values = match less {
-        Some(less) => difference_values(map, less),
-        None => panel_values(map, scale.mode),
-    };
-    let values = values.unwrap_or_default();
-    let (grid, covered) = (comparison.grid, comparison.covered);
-    let picture = overlay(photo, grid, covered, &values, scale, style);
-    let contours = if style.contours {
-        let field = Field {
-            grid,
-            covered,
-            values: &values,
-            interpolation: style.interpolation,
-        };
-        let levels = scale.contour_levels();
-        levels
-            .into_iter()
-            .flat_map(|level| contour_lines(&field, level))
-            .collect()
-    } else {
-        Vec::new()
-    };
-    (opaque(&picture), contours)
+/// Whether `part` lies in `whole`, but for rounding.
+fn covers(whole: Rect, part: Rect) -> bool {
+    whole.expand(1e-4).contains_rect(part)
+}
+
+/// `part` in fractions of `whole`.
+fn within(part: Rect, whole: Rect) -> Rect {
+    let at = |corner: Pos2| ((corner - whole.min) / whole.size()).to_pos2();
+    Rect::from_min_max(at(part.min), at(part.max))
+}
+
+/// Where a grid that covers this of the photo lies in a part of the photo.
+pub fn seen_in(covered: Covered, part: Rect) -> Covered {
+    let corners = [pos2(covered.x0, covered.y0), pos2(covered.x1, covered.y1)];
+    let seen = within(Rect::from_min_max(corners[0], corners[1]), part);
+    Covered {
+        x0: seen.left(),
+        y0: seen.top(),
+        x1: seen.right(),
+        y1: seen.bottom(),
+    }
+}
+
+/// The least whole pixels of `photo` that have all of `part`: left, top, right, bottom.
+fn in_pixels(part: Rect, photo: &RgbImage) -> [u32; 4] {
+    let (width, height) = (photo.width() as f32, photo.height() as f32);
+    // What is a thousandth of a pixel over is rounding.
+    let from = |place: f32, count: f32| (place * count + 1e-3).floor().clamp(0.0, count) as u32;
+    let to = |place: f32, count: f32| (place * count - 1e-3).ceil().clamp(0.0, count) as u32;
+    [
+        from(part.left(), width),
+        from(part.top(), height),
+        to(part.right(), width),
+        to(part.bottom(), height),
+    ]
+}
+
+/// The pixels of `photo` that have all of `part`.
+pub fn cut(photo: &RgbImage, part: Rect) -> RgbImage {
+    let [x, y, right, bottom] = in_pixels(part, photo);
+    let (across, down) = ((right - x).max(1), (bottom - y).max(1));
+    image::imageops::crop_imm(photo, x, y, across, down).to_image()
+}
+
+/// `part` grown to whole pixels of `photo`.
+pub fn whole_pixels(part: Rect, photo: &RgbImage) -> Rect {
+    let [x, y, right, bottom] = in_pixels(part, photo).map(|pixel| pixel as f32);
+    let (width, height) = (photo.width() as f32, photo.height() as f32);
+    Rect::from_min_max(
+        pos2(x / width, y / height),
+        pos2(right / width, bottom / height),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_magnified_part_is_cut_at_whole_pixels_around_it() {
+        let photo = RgbImage::new(100, 50);
+        let part = Rect::from_min_max(pos2(0.253, 0.5), pos2(0.502, 0.749));
+        let cut = whole_pixels(part, &photo);
+        assert_eq!(in_pixels(cut, &photo), [25, 25, 51, 38]);
+        assert!(covers(cut, part) && !covers(part, cut));
+        assert_eq!(whole_pixels(WHOLE, &photo), WHOLE);
+    }
+
+    #[test]
+    fn the_grid_lies_in_a_part_where_it_lies_in_the_photo() {
+        let part = Rect::from_min_max(pos2(0.5, 0.25), pos2(1.0, 0.75));
+        let seen = seen_in(Covered::WHOLE, part);
+        assert_eq!([seen.x0, seen.y0, seen.x1, seen.y1], [-1.0, -0.5, 1.0, 1.5]);
+    }
 }

@@ -4,7 +4,6 @@
 use egui::{Rect, Vec2, pos2, vec2};
 
 use super::state::AppState;
-use crate::figure::scale::{HIGHEST_SIGMA, Scale, ScaleMode};
 use crate::model::Variant;
 
 /// How panels are laid out.
@@ -69,14 +68,6 @@ impl LabelsAs {
         }
     }
 }
-
-/// The scale of every difference, as wide on both sides as the default scale is.
-pub const DIFFERENCE: Scale = Scale {
-    mode: ScaleMode::Sigma,
-    low: -HIGHEST_SIGMA,
-    high: HIGHEST_SIGMA,
-    difference: true,
-};
 
 /// The largest magnification of the photo.
 pub const MOST_ZOOM: f32 = 16.0;

@@ -1,6 +1,6 @@
 //! What is said under a panel: how far its best region stands above what is ordinary.
 
-use super::scale::{Scale, number_text};
+use super::scale::{Scale, number_text, signed};
 use crate::engine::ResponseMap;
 
 /// Below this best standard score a map is said to show nothing above ordinary.
@@ -47,6 +47,18 @@ pub fn caption(map: &ResponseMap, scale: &Scale) -> Caption {
         caption.shorter.push(range);
     }
     caption
+}
+
+/// What to say of the difference of two maps: from where to where it goes, in σ.
+pub fn difference_caption(values: &[f32]) -> Caption {
+    let lowest = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let highest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let range = format!("{} to {} σ", signed(lowest), signed(highest));
+    Caption {
+        text: format!("from {range}"),
+        shorter: vec![range],
+        faint: false,
+    }
 }
 
 fn best_region(map: &ResponseMap) -> Caption {

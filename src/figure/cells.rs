@@ -38,16 +38,17 @@ impl Cells {
         }
     }
 
-    pub fn of_rows(comparison: &Comparison, style: &FigureStyle) -> Self {
-        let columns = usize::from(style.input) + comparison.variants.len();
+    /// The photo, where it is among the panels, and `maps` beside one another.
+    pub fn of_rows(comparison: &Comparison, style: &FigureStyle, maps: usize) -> Self {
+        let columns = usize::from(style.input) + maps;
         Self::new(comparison, style, style.margin_mm, columns)
     }
 
     /// As many columns as labels where panels stay wide enough, otherwise rows of labels about
-    /// equally long. With one variant the photo is one panel among the labels', otherwise it has
+    /// equally long. With one map a label the photo is one panel among the labels', otherwise it has
     /// a column of its own.
-    pub fn of_columns(comparison: &Comparison, style: &FigureStyle) -> Self {
-        let several = comparison.variants.len() > 1;
+    pub fn of_columns(comparison: &Comparison, style: &FigureStyle, maps: usize) -> Self {
+        let several = maps > 1;
         let titles = if several {
             MM * 1.5 * style.font_size
         } else {

@@ -40,6 +40,8 @@ pub struct FigureStyle {
     /// `None`: see-through.
     pub background: Option<[u8; 3]>,
     pub orientation: Orientation,
+    /// Of a comparison of two variants, show the first less the second, in σ.
+    pub difference: bool,
     /// A bold (a), (b), … before each label.
     pub letters: bool,
     /// Best σ under each panel.
@@ -64,6 +66,7 @@ impl Default for FigureStyle {
             faint_colour: [125; 3],
             background: Some([255; 3]),
             orientation: Orientation::default(),
+            difference: false,
             letters: false,
             captions: true,
             colour_bar: true,

@@ -73,8 +73,8 @@ impl Page<'_> {
     /// The variant's title beside its row, read upwards.
     pub fn put_row_title(&mut self, variant: usize) {
         let (size, height) = (self.style.font_size, self.cells.picture[1]);
-        let title = self.panels.comparison.variants[variant].title();
-        let title = fitted(title, size, Cut::Bold, height / MM);
+        let title = self.panels.title(variant);
+        let title = fitted(&title, size, Cut::Bold, height / MM);
         let place = [
             self.style.margin_mm + MM * BASELINE * size,
             self.y + 0.5 * height,

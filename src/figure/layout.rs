@@ -10,8 +10,8 @@ use super::figure_style::{FigureStyle, Orientation};
 use super::font::{BASELINE, Cut, LINE_HEIGHT, MM, text_width};
 use super::legend::put_legend;
 use super::overlay::OverlayStyle;
-use super::panel::Panels;
-use super::scale::{ScaleMode, panel_scale};
+use super::panel::{Panels, Shown};
+use super::scale::ScaleMode;
 use crate::engine::Comparison;
 
 /// The highest page over its width that [`Orientation::Automatic`] fills with rows.
@@ -31,16 +31,18 @@ pub fn comparison_figure(
         style: overlay,
         mode: mode.available(comparison),
         fixed_range: style.fixed_range,
+        shown: Shown::all(comparison, style.difference),
     };
+    let maps = panels.shown.len();
     let as_rows = match style.orientation {
         Orientation::LabelsAsRows => true,
         Orientation::LabelsAsColumns => false,
-        Orientation::Automatic => rows_fit(comparison, &style),
+        Orientation::Automatic => rows_fit(comparison, &style, maps),
     };
     let cells = if as_rows {
-        Cells::of_rows(comparison, &style)
+        Cells::of_rows(comparison, &style, maps)
     } else {
-        Cells::of_columns(comparison, &style)
+        Cells::of_columns(comparison, &style, maps)
     };
     let (photo, pictures) = panels.pictures(cells.picture, style.dpi);
     let mut page = Page {
@@ -60,11 +62,11 @@ pub fn comparison_figure(
     page.finished()
 }
 
-fn rows_fit(comparison: &Comparison, style: &FigureStyle) -> bool {
-    if comparison.variants.len() < 2 {
+fn rows_fit(comparison: &Comparison, style: &FigureStyle, maps: usize) -> bool {
+    if maps < 2 {
         return false;
     }
-    let cells = Cells::of_rows(comparison, style);
+    let cells = Cells::of_rows(comparison, style, maps);
     let row =
         cells.picture[1] + cells.gap + MM * LINE_HEIGHT * (style.font_size + style.small_size());
     row * comparison.labels.len() as f32 <= HIGHEST_ROWS * style.width_mm
@@ -84,12 +86,14 @@ pub(super) struct Page<'a> {
 impl Page<'_> {
     fn put_rows(&mut self) {
         let input = usize::from(self.style.input);
-        let variants = self.panels.comparison.variants.clone();
+        let titles: Vec<String> = (0..self.panels.shown.len())
+            .map(|index| self.panels.title(index))
+            .collect();
         if self.style.input {
             self.put_column_title("Input", 0, Cut::Regular);
         }
-        for (index, variant) in variants.iter().enumerate() {
-            self.put_column_title(variant.title(), input + index, Cut::Bold);
+        for (index, title) in titles.iter().enumerate() {
+            self.put_column_title(title, input + index, Cut::Bold);
         }
         self.skip_line(self.style.font_size);
         for label in 0..self.panels.comparison.labels.len() {
@@ -97,7 +101,7 @@ impl Page<'_> {
             if self.style.input {
                 self.put_input(0, self.y);
             }
-            for variant in 0..variants.len() {
+            for variant in 0..titles.len() {
                 self.put_panel(variant, label, input + variant, self.y);
             }
             self.skip_panels();
@@ -105,7 +109,7 @@ impl Page<'_> {
     }
 
     fn put_columns(&mut self) {
-        if self.panels.comparison.variants.len() > 1 {
+        if self.panels.shown.len() > 1 {
             self.put_bands();
         } else {
             self.put_flow();
@@ -146,7 +150,7 @@ impl Page<'_> {
     fn put_flow(&mut self) {
         let input = usize::from(self.style.input);
         let labels = self.panels.comparison.labels.len();
-        if self.panels.comparison.variants.is_empty() {
+        if self.panels.shown.is_empty() {
             return;
         }
         for first in (0..input + labels).step_by(self.cells.columns) {
@@ -224,21 +228,23 @@ impl Page<'_> {
 
     fn finished(mut self) -> DisplayList {
         if self.style.colour_bar {
-            let Panels {
-                comparison,
-                mode,
-                fixed_range,
-                ..
-            } = self.panels;
-            let scale = panel_scale(comparison, 0, 0, mode, fixed_range);
-            // A single variant has no heading of its own.
-            let title = match &comparison.variants[..] {
-                [only] => only.title(),
-                _ => "",
+            let scale = self.panels.scale(0, 0);
+            // A single map a label has no heading of its own.
+            let title = match self.panels.shown.len() {
+                1 => self.panels.title(0),
+                _ => String::new(),
             };
             let ends = [self.style.margin_mm, self.cells.right()];
             let (style, overlay) = (&self.style, self.panels.style);
-            let bottom = put_legend(&mut self.items, style, overlay, &scale, title, ends, self.y);
+            let bottom = put_legend(
+                &mut self.items,
+                style,
+                overlay,
+                &scale,
+                &title,
+                ends,
+                self.y,
+            );
             self.y = bottom;
         }
         let pixel = 25.4 / self.style.dpi;

@@ -7,7 +7,7 @@ use super::colour_map::ColourMap;
 use super::interpolation::{Field, Interpolation};
 use super::scale::Scale;
 use crate::backbone::Covered;
-use crate::engine::{Grid, Photo};
+use crate::engine::Grid;
 use crate::image_io::resize_bicubic;
 
 /// How a map is laid over its photo.
@@ -186,12 +186,12 @@ pub fn colour_bar(
 }
 
 /// The photo scaled to a panel of `width` by `height` pixels, for [`overlay`].
-pub fn panel_photo(photo: &Photo, width: u32, height: u32) -> RgbImage {
+pub fn panel_photo(photo: &RgbImage, width: u32, height: u32) -> RgbImage {
     let (width, height) = (width.max(1), height.max(1));
-    if photo.shown.dimensions() == (width, height) {
-        return photo.shown.clone();
+    if photo.dimensions() == (width, height) {
+        return photo.clone();
     }
-    resize_bicubic(&photo.shown, width, height)
+    resize_bicubic(photo, width, height)
 }
 
 #[cfg(test)]
@@ -307,8 +307,8 @@ mod tests {
             colour_map: ColourMap::Diverging,
             ..nearest()
         };
-        let values = [0.0, -3.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        let scale = Scale::difference(3.0);
+        let values = [0.0, -9.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let scale = Scale::DIFFERENCE;
         let painted = overlay(
             &plain_photo(),
             GRID,

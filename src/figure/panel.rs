@@ -5,12 +5,12 @@ use std::sync::Arc;
 use image::RgbImage;
 use rayon::prelude::*;
 
-use super::caption::{Caption, caption};
+use super::caption::{Caption, caption, difference_caption};
 use super::contour::{contour_lines, region_outlines};
 use super::display_list::{Area, Item};
 use super::interpolation::Field;
 use super::overlay::{OverlayStyle, overlay, panel_photo};
-use super::scale::{Scale, ScaleMode, panel_scale, panel_values};
+use super::scale::{Scale, ScaleMode, difference_values, panel_scale, panel_values};
 use crate::engine::Comparison;
 
 /// Longest side in pixels of a panel's picture: the photo is not kept any larger.
@@ -23,56 +23,91 @@ pub(super) const LINE: (f32, [u8; 4]) = (0.18, [255, 255, 255, 235]);
 /// How much of a region lies between its edge and its mark.
 const MARK_INSET: f32 = 0.12;
 
+/// What a column of panels shows: a variant of the comparison, or that less another.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    variant: usize,
+    less: Option<usize>,
+}
+
+impl Shown {
+    /// Every variant, or of two variants their difference.
+    pub fn all(comparison: &Comparison, difference: bool) -> Vec<Self> {
+        let count = comparison.variants.len();
+        if difference && count == 2 {
+            let less = Some(1);
+            return vec![Self { variant: 0, less }];
+        }
+        let alone = |variant| Self {
+            variant,
+            less: None,
+        };
+        (0..count).map(alone).collect()
+    }
+}
+
 /// Paints the panels of one comparison, all at one size.
 pub(super) struct Panels<'a> {
     pub comparison: &'a Comparison,
     pub style: &'a OverlayStyle,
     pub mode: ScaleMode,
     pub fixed_range: [f32; 2],
+    /// The columns of panels; below, `column` counts them.
+    pub shown: Vec<Shown>,
 }
 
 impl Panels<'_> {
-    /// The bare photo and `[variant][label]` pictures, `size` millimetres large at `dpi`.
+    /// The name of a column: `BiAM`, `BiAM − RCB`.
+    pub fn title(&self, column: usize) -> String {
+        let Shown { variant, less } = self.shown[column];
+        let title = self.comparison.variants[variant].title();
+        match less {
+            Some(less) => format!("{title} − {}", self.comparison.variants[less].title()),
+            None => title.to_owned(),
+        }
+    }
+
+    /// The bare photo and `[column][label]` pictures, `size` millimetres large at `dpi`.
     pub fn pictures(&self, size: [f32; 2], dpi: f32) -> (Arc<RgbImage>, Vec<Vec<Arc<RgbImage>>>) {
         let [width, height] = size.map(|side| (side / 25.4 * dpi).round().max(1.0));
         let shrink = (LONGEST_PICTURE / width.max(height)).min(1.0);
         let photo = panel_photo(
-            &self.comparison.photo,
+            &self.comparison.photo.shown,
             (width * shrink) as u32,
             (height * shrink) as u32,
         );
         let labels = self.comparison.labels.len();
-        let pictures = (0..self.comparison.variants.len())
+        let pictures = (0..self.shown.len())
             .into_par_iter()
-            .map(|variant| {
+            .map(|column| {
                 (0..labels)
                     .into_par_iter()
-                    .map(|label| Arc::new(self.picture(&photo, variant, label)))
+                    .map(|label| Arc::new(self.picture(&photo, column, label)))
                     .collect()
             })
             .collect();
         (Arc::new(photo), pictures)
     }
 
-    fn picture(&self, photo: &RgbImage, variant: usize, label: usize) -> RgbImage {
+    fn picture(&self, photo: &RgbImage, column: usize, label: usize) -> RgbImage {
         overlay(
             photo,
             self.comparison.grid,
             self.comparison.covered,
-            &self.values(variant, label),
-            &self.scale(variant, label),
+            &self.values(column, label),
+            &self.scale(column, label),
             self.style,
         )
     }
 
     /// Contour lines and marks of one panel that lies at `area`.
-    pub fn lines(&self, variant: usize, label: usize, area: Area) -> Vec<Item> {
+    pub fn lines(&self, column: usize, label: usize, area: Area) -> Vec<Item> {
         let mut lines = Vec::new();
         if self.style.contours {
-            lines.extend(self.contours(variant, label));
+            lines.extend(self.contours(column, label));
         }
         if self.style.marks {
-            lines.extend(self.marks(variant, label));
+            lines.extend(self.marks(column, label));
         }
         let on_page = |[x, y]: [f32; 2]| [area.x + x * area.width, area.y + y * area.height];
         let drawn = |(width, colour): (f32, [u8; 4])| {
@@ -86,50 +121,75 @@ impl Panels<'_> {
         drawn(HALO).chain(drawn(LINE)).collect()
     }
 
-    fn contours(&self, variant: usize, label: usize) -> Vec<(Vec<[f32; 2]>, bool)> {
-        let values = self.values(variant, label);
+    fn contours(&self, column: usize, label: usize) -> Vec<(Vec<[f32; 2]>, bool)> {
+        let values = self.values(column, label);
         let field = Field {
             grid: self.comparison.grid,
             covered: self.comparison.covered,
             values: &values,
             interpolation: self.style.interpolation,
         };
-        let levels = self.scale(variant, label).contour_levels();
+        let levels = self.scale(column, label).contour_levels();
         let lines = levels
             .into_iter()
             .flat_map(|level| contour_lines(&field, level));
         lines.map(|line| (line.points, line.closed)).collect()
     }
 
-    fn marks(&self, variant: usize, label: usize) -> Vec<(Vec<[f32; 2]>, bool)> {
+    fn marks(&self, column: usize, label: usize) -> Vec<(Vec<[f32; 2]>, bool)> {
         let Comparison {
             grid,
             covered,
             trained_k,
             ..
         } = self.comparison;
+        let Shown { variant, less } = self.shown[column];
+        if less.is_some() {
+            return Vec::new();
+        }
         let regions = self.comparison.maps[variant][label].pooled_regions(*trained_k);
         region_outlines(*grid, *covered, &regions)
             .into_iter()
-            .map(|[x0, y0, x1, y1]| {
+            .filter_map(|[x0, y0, x1, y1]| {
                 let (dx, dy) = (MARK_INSET * (x1 - x0), MARK_INSET * (y1 - y0));
-                let (x0, y0, x1, y1) = (x0 + dx, y0 + dy, x1 - dx, y1 - dy);
-                (vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]], true)
+                // Of a magnified photo, regions may lie outside of the panel.
+                let [x0, y0, x1, y1] =
+                    [x0 + dx, y0 + dy, x1 - dx, y1 - dy].map(|place| place.clamp(0.0, 1.0));
+                let seen = x0 < x1 && y0 < y1;
+                seen.then(|| (vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]], true))
             })
             .collect()
     }
 
-    pub fn caption(&self, variant: usize, label: usize) -> Caption {
-        let scale = self.scale(variant, label);
-        caption(&self.comparison.maps[variant][label], &scale)
+    pub fn caption(&self, column: usize, label: usize) -> Caption {
+        let Shown { variant, less } = self.shown[column];
+        match less {
+            Some(_) => difference_caption(&self.values(column, label)),
+            None => {
+                let scale = self.scale(column, label);
+                caption(&self.comparison.maps[variant][label], &scale)
+            }
+        }
     }
 
-    fn scale(&self, variant: usize, label: usize) -> Scale {
-        panel_scale(self.comparison, variant, label, self.mode, self.fixed_range)
+    pub fn scale(&self, column: usize, label: usize) -> Scale {
+        match self.shown.get(column) {
+            Some(Shown { less: Some(_), .. }) => Scale::DIFFERENCE,
+            shown => {
+                let variant = shown.map_or(0, |shown| shown.variant);
+                panel_scale(self.comparison, variant, label, self.mode, self.fixed_range)
+            }
+        }
     }
 
-    fn values(&self, variant: usize, label: usize) -> Vec<f32> {
-        panel_values(&self.comparison.maps[variant][label], self.mode).unwrap_or_default()
+    fn values(&self, column: usize, label: usize) -> Vec<f32> {
+        let Shown { variant, less } = self.shown[column];
+        let maps = &self.comparison.maps;
+        let values = match less {
+            Some(less) => difference_values(&maps[variant][label], &maps[less][label]),
+            None => panel_values(&maps[variant][label], self.mode),
+        };
+        values.unwrap_or_default()
     }
 }
 
@@ -156,6 +216,7 @@ mod tests {
             style: &style,
             mode: ScaleMode::Sigma,
             fixed_range: [0.0, 1.0],
+            shown: Shown::all(&comparison(2, 2), false),
         };
         let points = |item| match item {
             Item::Line { points, .. } => points,

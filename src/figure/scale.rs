@@ -128,15 +128,13 @@ impl Scale {
         difference: false,
     };
 
-    /// Differences of two variants' standard scores, from -`span` to `span`.
-    pub fn difference(span: f32) -> Self {
-        Self {
-            mode: ScaleMode::Sigma,
-            low: -span.abs(),
-            high: span.abs(),
-            difference: true,
-        }
-    }
+    /// One standard score less another, as wide on both sides as the default scale is.
+    pub const DIFFERENCE: Self = Self {
+        mode: ScaleMode::Sigma,
+        low: -HIGHEST_SIGMA,
+        high: HIGHEST_SIGMA,
+        difference: true,
+    };
 
     /// Where a value lies, 0 to 1. Values beyond an end count as that end, and so do values that
     /// are not numbers (low end); a range of no width puts everything at its low end.
@@ -297,6 +295,16 @@ pub fn panel_values(map: &ResponseMap, mode: ScaleMode) -> Option<Vec<f32>> {
     }
 }
 
+/// A difference with one decimal and always a sign.
+pub fn signed(value: f32) -> String {
+    let text = number_text(value, 1);
+    if value >= 0.05 {
+        format!("+{text}")
+    } else {
+        text
+    }
+}
+
 /// Region by region, how many σ `map` stands above `other`, for [`Scale::difference`]; `None` when
 /// ordinary regions are missing or the maps differ in size.
 pub fn difference_values(map: &ResponseMap, other: &ResponseMap) -> Option<Vec<f32>> {
@@ -323,9 +331,9 @@ mod tests {
             ..Scale::SIGMA
         };
         assert_eq!(flat.position(1.0), 0.0);
-        assert_eq!(Scale::difference(3.0).position(0.0), 0.5);
-        assert_eq!(Scale::difference(3.0).strength(0.5), 0.0);
-        assert_eq!(Scale::difference(3.0).strength(0.0), 1.0);
+        assert_eq!(Scale::DIFFERENCE.position(0.0), 0.5);
+        assert_eq!(Scale::DIFFERENCE.strength(0.5), 0.0);
+        assert_eq!(Scale::DIFFERENCE.strength(0.0), 1.0);
     }
 
     #[test]
@@ -391,7 +399,7 @@ mod tests {
     #[test]
     fn contours_are_drawn_at_two_three_and_four_sigma() {
         assert_eq!(Scale::SIGMA.contour_levels(), [2.0, 3.0, 4.0]);
-        assert!(!Scale::difference(3.0).contour_levels().contains(&0.0));
+        assert!(!Scale::DIFFERENCE.contour_levels().contains(&0.0));
     }
 
     #[test]

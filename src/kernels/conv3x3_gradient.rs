@@ -2,7 +2,7 @@
 //!
 //! With y = f(x * W + b) and the gradient g of y, masked by f' to g': dx is the convolution of g'
 //! with the weights turned by 180 degrees and their channels exchanged; dW is computed in Winograd's
-//! places, see [`super::winograd_gradient`]; db is the sum of g' over all pixels.
+//! places, see `winograd_gradient.rs`; db is the sum of g' over all pixels.
 
 use super::Activation;
 use super::columns::masked_sums;

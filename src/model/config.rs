@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
-    /// The baseline that saw no photo: a ridge regression from label vectors to rows of the
-    /// backbone's classifier.
-    Ridge,
     /// Standard region features: h_r straight to the classifier.
     Standard,
     /// Region-contextualised block alone: e_r to the classifier.
@@ -19,6 +16,9 @@ pub enum Variant {
     Scb,
     /// Both blocks, fused: e_f of Eq. 9.
     Biam,
+    /// The baseline that saw no photo: a ridge regression from label vectors to rows of the
+    /// backbone's classifier.
+    Ridge,
 }
 
 impl Variant {

@@ -1,66 +1,15 @@
-//! The window, driven by the names of its widgets, against an engine that is made up.
+//! What a newcomer does: opening photos, typing labels, reading values, undoing, meeting errors.
 
-mod fake_engine;
-
-use std::time::{Duration, Instant};
-
-use biam_lens::app::LensApp;
-use biam_lens::app::commands::Command;
-use biam_lens::app::state::{AppState, Theme};
+use crate::fake_engine::GRID;
+use crate::fake_window::{Opening, Window, labels, text_with, wait_for};
 use biam_lens::engine::Request;
 use biam_lens::figure::scale::ScaleMode;
 use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use fake_engine::{FakeEngine, GRID};
-
-/// The window and the engine behind it.
-struct Bench {
-    app: LensApp,
-    engine: FakeEngine,
-}
-
-type Window<'a> = Harness<'a, Bench>;
-
-fn open(labels: &[&str], size: [f32; 2], theme: Theme, ordinary_regions: bool) -> Window<'static> {
-    let (engine, worker) = FakeEngine::start(ordinary_regions);
-    let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
-    let state = AppState::new(Vec::new(), &["meadow", "harbour"], &labels);
-    let mut app = LensApp::new(&egui::Context::default(), state, worker);
-    app.give(Command::Theme(theme));
-    let mut window = Harness::builder()
-        .with_size(size)
-        .with_max_steps(30)
-        .with_context_setup(LensApp::set_up)
-        .build_ui_state(
-            |ui, bench: &mut Bench| {
-                if bench.engine.answer() {
-                    ui.ctx().request_repaint();
-                }
-                bench.app.ui(ui);
-                if bench.engine.answer() {
-                    ui.ctx().request_repaint();
-                }
-            },
-            Bench { app, engine },
-        );
-    window.run();
-    window
-}
 
 fn small(labels: &[&str]) -> Window<'static> {
-    open(labels, [1280.0, 720.0], Theme::Dark, true)
-}
-
-/// Steps until `done`; other threads (looking up paths) may need a moment.
-fn wait_for(window: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> bool) {
-    let start = Instant::now();
-    while !done(window) {
-        assert!(start.elapsed() < Duration::from_secs(20), "no {what}");
-        std::thread::sleep(Duration::from_millis(5));
-        window.run();
-    }
+    Opening::with(labels).open()
 }
 
 fn type_into(window: &mut Window<'_>, field: &str, text: &str) {
@@ -72,17 +21,6 @@ fn type_into(window: &mut Window<'_>, field: &str, text: &str) {
     window.run();
     window.key_press(Key::Enter);
     window.run();
-}
-
-/// The text of the widget whose text holds `part`.
-fn text_with(window: &Window<'_>, part: &str) -> String {
-    let found = window.get_by_label_contains(part);
-    let node = found.accesskit_node();
-    node.label().or(node.value()).expect("a text")
-}
-
-fn labels(window: &Window<'_>) -> Vec<String> {
-    window.state().app.state().labels.labels().to_vec()
 }
 
 #[test]
@@ -254,7 +192,11 @@ fn another_scale_repaints_every_panel_and_names_itself() {
 
 #[test]
 fn without_ordinary_regions_raw_is_shown_and_the_others_say_why_not() {
-    let mut window = open(&["dog"], [1280.0, 720.0], Theme::Dark, false);
+    let mut window = Opening {
+        ordinary_regions: false,
+        ..Opening::with(&["dog"])
+    }
+    .open();
     assert_eq!(
         window.state().app.state().display.scale,
         ScaleMode::RawPanel
@@ -390,32 +332,4 @@ fn the_comparison_is_saved_as_a_picture() {
     });
     let picture = image::open(&path).expect("a picture");
     assert!(picture.width() > 1000 && picture.height() > 500);
-}
-
-/// The picture of the window, where this machine can draw one.
-fn snapshot(window: &mut Window<'_>, name: &str) {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| window.render())) {
-        Ok(Ok(_)) => {
-            let options = egui_kittest::SnapshotOptions::new()
-                .threshold(1.5)
-                .max_failed_pixels(400_usize);
-            window.snapshot_options(name, &options);
-        }
-        Ok(Err(reason)) => println!("{name} is not compared: {reason}"),
-        Err(_) => println!("{name} is not compared: there is nothing to draw with"),
-    }
-}
-
-#[test]
-fn the_light_window_looks_as_it_did() {
-    let labels = ["dog", "frisbee", "toaster", "nothing"];
-    let mut window = open(&labels, [1000.0, 620.0], Theme::Light, true);
-    snapshot(&mut window, "light");
-}
-
-#[test]
-fn the_dark_window_looks_as_it_did() {
-    let labels = ["dog", "frisbee", "toaster", "nothing"];
-    let mut window = open(&labels, [1000.0, 620.0], Theme::Dark, true);
-    snapshot(&mut window, "dark");
 }

@@ -1,73 +1,27 @@
 //! The window's display, ranking, settings and clipboard, driven by the names of its widgets.
 
-mod fake_engine;
-
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::fake_engine::FakeEngine;
+use crate::fake_window::{Opening, Window, wait_for};
 use biam_lens::app::LensApp;
 use biam_lens::app::commands::Command;
-use biam_lens::app::state::{AppState, RankingFilter, Theme};
+use biam_lens::app::state::{RankingFilter, Theme};
 use biam_lens::engine::{Request, TrueLabels};
 use biam_lens::figure::colour_map::ColourMap;
 use biam_lens::figure::scale::ScaleMode;
 use biam_lens::model::Variant;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use fake_engine::FakeEngine;
-
-struct Bench {
-    app: LensApp,
-    engine: FakeEngine,
-}
-
-type Window<'a> = Harness<'a, Bench>;
-
-/// A window whose engine and contents `prepare` may change before the first frame.
-fn open(
-    labels: &[&str],
-    size: [f32; 2],
-    prepare: impl FnOnce(&mut LensApp, &mut FakeEngine),
-) -> Window<'static> {
-    let (mut engine, worker) = FakeEngine::start(true);
-    let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
-    let state = AppState::new(Vec::new(), &["meadow", "harbour"], &labels);
-    let mut app = LensApp::new(&egui::Context::default(), state, worker);
-    prepare(&mut app, &mut engine);
-    let mut window = Harness::builder()
-        .with_size(size)
-        .with_max_steps(30)
-        .with_context_setup(LensApp::set_up)
-        .build_ui_state(
-            |ui, bench: &mut Bench| {
-                if bench.engine.answer() {
-                    ui.ctx().request_repaint();
-                }
-                bench.app.ui(ui);
-                if bench.engine.answer() {
-                    ui.ctx().request_repaint();
-                }
-            },
-            Bench { app, engine },
-        );
-    window.run();
-    window
-}
 
 fn small(prepare: impl FnOnce(&mut LensApp, &mut FakeEngine)) -> Window<'static> {
-    open(&["dog", "frisbee"], [1280.0, 720.0], prepare)
-}
-
-/// Steps until `done`; other threads may need a moment.
-fn wait_for(window: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> bool) {
-    let start = Instant::now();
-    while !done(window) {
-        assert!(start.elapsed() < Duration::from_secs(20), "no {what}");
-        std::thread::sleep(Duration::from_millis(5));
-        window.step();
+    Opening {
+        theme: None,
+        ..Opening::with(&["dog", "frisbee"])
     }
+    .prepared(prepare)
 }
 
 /// The ranked labels in view, best first.
@@ -285,7 +239,7 @@ fn pictures_for_looking_at() {
     };
     for (theme, name) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
         let labels = ["dog", "frisbee", "toaster"];
-        let mut window = open(&labels, [1280.0, 720.0], |app, engine| {
+        let mut window = Opening::with(&labels).prepared(|app, engine| {
             app.give(Command::Theme(theme));
             app.give(Command::ToggleMarks);
             engine.more_ranked = 7000;

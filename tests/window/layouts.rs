@@ -1,60 +1,16 @@
 //! The comparison's layouts, zoom and menus, driven by the names of widgets.
 
-mod fake_engine;
-
-use biam_lens::app::LensApp;
-use biam_lens::app::commands::Command;
-use biam_lens::app::state::{AppState, Theme};
+use crate::fake_engine::GRID;
+use crate::fake_window::{Opening, Window, state, text_with, wait_for};
 use biam_lens::app::view::{LabelsAs, Layout};
 use biam_lens::engine::ResponseMap;
 use biam_lens::model::Variant;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, Pos2, Rect, vec2};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use fake_engine::{FakeEngine, GRID};
-
-struct Bench {
-    app: LensApp,
-    engine: FakeEngine,
-}
-
-type Window<'a> = Harness<'a, Bench>;
-
-const SMALL: [f32; 2] = [1280.0, 720.0];
-
-fn open(photo: &'static str, labels: &[&str], size: [f32; 2], ordinary: bool) -> Window<'static> {
-    let (engine, worker) = FakeEngine::start(ordinary);
-    let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
-    let state = AppState::new(Vec::new(), &[photo], &labels);
-    let mut app = LensApp::new(&egui::Context::default(), state, worker);
-    app.give(Command::Theme(Theme::Dark));
-    let mut window = Harness::builder()
-        .with_size(size)
-        .with_max_steps(60)
-        .with_context_setup(LensApp::set_up)
-        .build_ui_state(
-            |ui, bench: &mut Bench| {
-                if bench.engine.answer() {
-                    ui.ctx().request_repaint();
-                }
-                bench.app.ui(ui);
-                if bench.engine.answer() {
-                    ui.ctx().request_repaint();
-                }
-            },
-            Bench { app, engine },
-        );
-    window.run();
-    window
-}
 
 fn meadow(labels: &[&str]) -> Window<'static> {
-    open("meadow", labels, SMALL, true)
-}
-
-fn state<'a>(window: &'a Window<'_>) -> &'a AppState {
-    window.state().app.state()
+    Opening::with(labels).open()
 }
 
 fn press_alt(window: &mut Window<'_>, key: Key) {
@@ -64,12 +20,6 @@ fn press_alt(window: &mut Window<'_>, key: Key) {
 
 fn value(window: &Window<'_>, name: &str) -> String {
     window.get_by_label(name).value().expect("a value")
-}
-
-fn text_with(window: &Window<'_>, part: &str) -> String {
-    let found = window.get_by_label_contains(part);
-    let node = found.accesskit_node();
-    node.label().or(node.value()).expect("a text")
 }
 
 /// The middle of a region, counted from 0, in a panel that shows the whole photo.
@@ -194,7 +144,11 @@ fn a_difference_is_that_of_the_standard_scores() {
 
 #[test]
 fn without_ordinary_regions_there_is_no_difference() {
-    let mut window = open("meadow", &["dog"], SMALL, false);
+    let mut window = Opening {
+        ordinary_regions: false,
+        ..Opening::with(&["dog"])
+    }
+    .open();
     let button = window.get_by_label("Difference");
     assert!(button.accesskit_node().is_disabled());
     press_alt(&mut window, Key::Num4);
@@ -209,7 +163,7 @@ fn without_ordinary_regions_there_is_no_difference() {
 }
 
 #[test]
-fn zooming_keeps_the_region_under_the_pointer_and_makes_no_picture() {
+fn zooming_keeps_the_region_under_the_pointer_and_becomes_sharp_when_it_stands_still() {
     let mut window = meadow(&["dog", "cat"]);
     let panel = window.get_by_label("dog in RCB").rect();
     let pointer = middle(panel, 2, 11);
@@ -238,11 +192,14 @@ fn zooming_keeps_the_region_under_the_pointer_and_makes_no_picture() {
     let moved = state(&window).view.centre[0] - centre[0];
     let expected = -40.0 / panel.width() / state(&window).view.zoom;
     assert!((moved - expected).abs() < 0.01, "{moved} {expected}");
-    assert_eq!(window.state().app.pictures_made(), before);
+    wait_for(&mut window, "sharp pictures", |window| {
+        window.state().app.pictures_made() > before
+    });
+    let sharp = window.state().app.pictures_made();
     window.get_by_label("Reset zoom").click();
     window.run();
     assert_eq!(state(&window).view.zoom, 1.0);
-    assert_eq!(window.state().app.pictures_made(), before);
+    assert_eq!(window.state().app.pictures_made(), sharp, "the old ones do");
 }
 
 #[test]
@@ -352,7 +309,11 @@ fn the_labels_of_the_pointed_region_are_listed() {
 #[test]
 fn a_portrait_photo_shows_two_rows_or_all_as_columns() {
     let labels = ["dog", "cat", "joy", "toaster"];
-    let mut window = open("portrait", &labels, SMALL, true);
+    let mut window = Opening {
+        photos: &["portrait"],
+        ..Opening::with(&labels)
+    }
+    .open();
     let bar = window.get_by_label_contains("Colour bar: ").rect();
     for label in ["dog", "cat"] {
         let panel = window.get_by_label(&format!("{label} in BiAM")).rect();
@@ -365,59 +326,6 @@ fn a_portrait_photo_shows_two_rows_or_all_as_columns() {
     assert_eq!(one.left(), below.left());
     assert_eq!(one.top(), beside.top());
     assert!(one.bottom() < below.top() && one.right() < beside.left());
-}
-
-/// Writes pictures of every layout to the folder that `LAYOUT_PICTURES` names, to be looked at.
-#[test]
-fn pictures_of_every_layout_are_written_on_request() {
-    let Some(folder) = std::env::var_os("LAYOUT_PICTURES").map(std::path::PathBuf::from) else {
-        return;
-    };
-    let labels = ["dog", "frisbee", "toaster", "nothing"];
-    for (photo, size, theme) in [
-        ("meadow", SMALL, Theme::Light),
-        ("portrait", SMALL, Theme::Dark),
-        ("meadow", [1920.0, 1080.0], Theme::Dark),
-        ("portrait", [1920.0, 1080.0], Theme::Light),
-    ] {
-        let mut window = open(photo, &labels, size, true);
-        window.state_mut().app.give(Command::Theme(theme));
-        window.run();
-        for layout in Layout::ALL {
-            window.state_mut().app.give(Command::Layout(layout));
-            window.run();
-            let name = match layout {
-                Layout::Difference => "frisbee in BiAM − Standard",
-                _ => "frisbee in BiAM",
-            };
-            if layout == Layout::Large {
-                window.key_press(Key::ArrowDown);
-                window.run();
-            }
-            let panel = window.get_by_label(name).rect();
-            window.hover_at(panel.min + 0.4 * panel.size());
-            window.run();
-            std::thread::sleep(std::time::Duration::from_millis(150));
-            window.run();
-            let picture = window.render().expect("a picture");
-            let file = format!("{photo}-{}-{layout:?}.png", size[0]);
-            picture.save(folder.join(file)).expect("written");
-        }
-        for command in [
-            Command::ToggleContours,
-            Command::ToggleMarks,
-            Command::Layout(Layout::Grid),
-            Command::ZoomIn,
-            Command::ZoomIn,
-            Command::ZoomIn,
-        ] {
-            window.state_mut().app.give(command);
-        }
-        window.run();
-        let picture = window.render().expect("a picture");
-        let file = format!("{photo}-{}-Zoomed.png", size[0]);
-        picture.save(folder.join(file)).expect("written");
-    }
 }
 
 fn label_field<'a>(window: &'a Window<'_>) -> egui_kittest::Node<'a> {

@@ -1,83 +1,16 @@
 //! Photos and labels in the window, driven by the names of its widgets: renaming, moving, pinning,
 //! named sets, what is known of a photo, and what to do while no label is compared.
 
-// Each test program uses a part of the made-up engine.
-#[allow(dead_code)]
-mod fake_engine;
-
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use biam_lens::app::LensApp;
+use crate::fake_window::{Opening, Window, give, labels, wait_for};
 use biam_lens::app::commands::Command;
-use biam_lens::app::state::{AppState, Theme};
 use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use fake_engine::FakeEngine;
-
-struct Bench {
-    app: LensApp,
-    engine: FakeEngine,
-}
-
-type Window<'a> = Harness<'a, Bench>;
-
-fn open(labels: &[&str]) -> Window<'static> {
-    open_with(labels, [1280.0, 720.0], Theme::Dark)
-}
-
-fn open_with(labels: &[&str], size: [f32; 2], theme: Theme) -> Window<'static> {
-    let (engine, worker) = FakeEngine::start(true);
-    let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
-    let state = AppState::new(Vec::new(), &["meadow", "harbour"], &labels);
-    let mut app = LensApp::new(&egui::Context::default(), state, worker);
-    app.give(Command::Theme(theme));
-    let mut window = Harness::builder()
-        .with_size(size)
-        .with_max_steps(60)
-        // Short enough for two clicks to be a double click.
-        .with_step_dt(0.08)
-        .with_context_setup(LensApp::set_up)
-        .build_ui_state(
-            |ui, bench: &mut Bench| {
-                for _ in 0..2 {
-                    if bench.engine.answer() {
-                        ui.ctx().request_repaint();
-                    }
-                }
-                bench.app.ui(ui);
-                if bench.engine.answer() {
-                    ui.ctx().request_repaint();
-                }
-            },
-            Bench { app, engine },
-        );
-    window.run();
-    window
-}
-
-fn wait_for(window: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> bool) {
-    let start = Instant::now();
-    while !done(window) {
-        assert!(start.elapsed() < Duration::from_secs(20), "no {what}");
-        std::thread::sleep(Duration::from_millis(5));
-        window.run();
-    }
-}
-
-fn labels(window: &Window<'_>) -> Vec<String> {
-    window.state().app.state().labels.labels().to_vec()
-}
 
 fn click(window: &mut Window<'_>, name: &str) {
     window.get_by_label(name).click();
-    window.run();
-}
-
-fn give(window: &mut Window<'_>, command: Command) {
-    window.state_mut().app.give(command);
     window.run();
 }
 
@@ -119,7 +52,7 @@ fn open_pasted(window: &mut Window<'_>, path: &Path) {
 
 #[test]
 fn a_label_is_renamed_where_it_stands() {
-    let mut window = open(&["dog", "cat"]);
+    let mut window = Opening::with(&["dog", "cat"]).open();
     click(&mut window, "Label dog");
     window.key_press(Key::F2);
     window.run();
@@ -132,7 +65,7 @@ fn a_label_is_renamed_where_it_stands() {
 
 #[test]
 fn a_double_click_renames() {
-    let mut window = open(&["dog", "cat"]);
+    let mut window = Opening::with(&["dog", "cat"]).open();
     window.get_by_label("Label cat").click();
     window.get_by_label("Label cat").click();
     window.run();
@@ -142,7 +75,7 @@ fn a_double_click_renames() {
 
 #[test]
 fn renaming_is_left_by_escape_and_refuses_a_label_twice() {
-    let mut window = open(&["dog", "cat"]);
+    let mut window = Opening::with(&["dog", "cat"]).open();
     click(&mut window, "Label cat");
     give(&mut window, Command::RenameLabel);
     window
@@ -161,7 +94,7 @@ fn renaming_is_left_by_escape_and_refuses_a_label_twice() {
 
 #[test]
 fn a_marked_label_moves_by_keys_and_back_by_undo() {
-    let mut window = open(&["dog", "cat", "cow"]);
+    let mut window = Opening::with(&["dog", "cat", "cow"]).open();
     click(&mut window, "Label dog");
     let chip = window.get_by_label("Label dog");
     assert_eq!(chip.accesskit_node().toggled(), Some(Toggled::True));
@@ -177,7 +110,7 @@ fn a_marked_label_moves_by_keys_and_back_by_undo() {
 
 #[test]
 fn a_chip_is_dragged_to_anothers_place() {
-    let mut window = open(&["dog", "cat", "cow"]);
+    let mut window = Opening::with(&["dog", "cat", "cow"]).open();
     let from = window.get_by_label("Label dog").rect().left_center() + egui::vec2(15.0, 0.0);
     let to = window.get_by_label("Label cow").rect().left_center() + egui::vec2(15.0, 0.0);
     window.drag_at(from);
@@ -193,7 +126,7 @@ fn a_chip_is_dragged_to_anothers_place() {
 
 #[test]
 fn a_chips_menu_pins_it_so_that_it_stays_when_all_others_go() {
-    let mut window = open(&["dog", "cat", "cow"]);
+    let mut window = Opening::with(&["dog", "cat", "cow"]).open();
     window.get_by_label("Label cat").click_secondary();
     window.run();
     window.get_by_label_contains("Pin label").click();
@@ -209,7 +142,7 @@ fn a_chips_menu_pins_it_so_that_it_stays_when_all_others_go() {
 
 #[test]
 fn the_delete_key_removes_the_marked_label_but_not_while_typing() {
-    let mut window = open(&["dog", "cat"]);
+    let mut window = Opening::with(&["dog", "cat"]).open();
     click(&mut window, "Label dog");
     let field = window.get_by_role_and_label(Role::TextInput, "Add labels");
     field.click();
@@ -225,7 +158,7 @@ fn the_delete_key_removes_the_marked_label_but_not_while_typing() {
 
 #[test]
 fn label_sets_are_saved_loaded_and_deleted() {
-    let mut window = open(&["dog", "cat"]);
+    let mut window = Opening::with(&["dog", "cat"]).open();
     give(&mut window, Command::SaveLabelSet);
     type_over(&mut window, "Name of the set", "pets");
     let sets = window.state().app.state().labels.sets().to_vec();
@@ -256,7 +189,7 @@ fn label_sets_are_saved_loaded_and_deleted() {
 
 #[test]
 fn the_palette_loads_a_label_set() {
-    let mut window = open(&["dog", "cat"]);
+    let mut window = Opening::with(&["dog", "cat"]).open();
     give(&mut window, Command::SaveLabelSet);
     type_over(&mut window, "Name of the set", "pets");
     give(&mut window, Command::LabelSets);
@@ -275,7 +208,7 @@ fn the_palette_loads_a_label_set() {
 fn a_photos_own_labels_are_added_one_by_one_or_together() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = photo_file(folder.path(), "listed.png");
-    let mut window = open(&["cat"]);
+    let mut window = Opening::with(&["cat"]).open();
     assert!(window.query_by_label_contains("True label").is_none());
     open_pasted(&mut window, &path);
     let known = window.get_by_label("True label cat");
@@ -297,7 +230,7 @@ fn a_photos_own_labels_are_added_one_by_one_or_together() {
 fn what_is_known_of_a_photo_is_shown() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = photo_file(folder.path(), "walk.png");
-    let mut window = open(&["cat"]);
+    let mut window = Opening::with(&["cat"]).open();
     open_pasted(&mut window, &path);
     assert!(window.query_by_label("Box Brownie").is_none());
     click(&mut window, "About this photo");
@@ -317,7 +250,7 @@ fn recent_photos_are_opened_from_the_menu() {
     std::fs::create_dir(&inner).expect("made");
     photo_file(&inner, "in album.png");
     let first = photo_file(folder.path(), "first.png");
-    let mut window = open(&["dog"]);
+    let mut window = Opening::with(&["dog"]).open();
     open_pasted(&mut window, &first);
     paste(&mut window, &inner.display().to_string());
     wait_for(&mut window, "folder", |window| {
@@ -348,7 +281,7 @@ fn recent_photos_are_opened_from_the_menu() {
 fn several_pasted_paths_open_together_and_text_pasted_into_a_field_does_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let paths = ["a.png", "b c.png"].map(|name| photo_file(folder.path(), name));
-    let mut window = open(&["dog"]);
+    let mut window = Opening::with(&["dog"]).open();
     let addresses = paths.map(|path| format!("file://{}", path.display()).replace(' ', "%20"));
     paste(&mut window, &addresses.join("\n"));
     wait_for(&mut window, "photos", |window| {
@@ -366,7 +299,7 @@ fn several_pasted_paths_open_together_and_text_pasted_into_a_field_does_not() {
 
 #[test]
 fn without_labels_the_best_ranked_ones_are_offered() {
-    let mut window = open(&[]);
+    let mut window = Opening::with(&[]).open();
     assert!(
         window
             .query_by_label_contains("No label is compared")
@@ -391,7 +324,7 @@ fn ten_thousand_photos_cost_a_frame_no_more_than_ten() {
         let path = folder.path().join(format!("{number}.png"));
         std::fs::File::create(path).expect("written");
     }
-    let mut window = open(&["dog"]);
+    let mut window = Opening::with(&["dog"]).open();
     paste(&mut window, &folder.path().display().to_string());
     wait_for(&mut window, "folder", |window| {
         window.state().app.state().photos.entries.len() == 10_002
