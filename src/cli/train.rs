@@ -1,6 +1,6 @@
 //! `biam-lens train`: makes networks of one's own from labelled photos.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -342,7 +342,7 @@ impl Experiment<'_> {
             .map(|(name, tensor)| Ok((name, half(tensor)?)));
         let tensors = tensors.collect::<candle_core::Result<_>>()?;
         let path = self.work.head(Variant::Ridge);
-        Ok(write_tensors(&path, &tensors, HashMap::new())?)
+        Ok(write_tensors(&path, &tensors, BTreeMap::new())?)
     }
 
     fn write(&self, variant: Variant, config: &ModelConfig, finished: &Finished) -> Result<()> {

@@ -161,16 +161,65 @@ pub fn write_head(
     write_tensors(path, head, metadata)
 }
 
-/// Writes tensors as they are.
+/// Writes tensors as they are; the same tensors and words give the same bytes.
 ///
 /// # Errors
 /// A file that cannot be written.
 pub fn write_tensors(
     path: &Path,
     tensors: &BTreeMap<String, Tensor>,
-    metadata: HashMap<String, String>,
+    metadata: BTreeMap<String, String>,
 ) -> std::result::Result<(), TrainError> {
-    let bytes = safetensors::serialize(tensors, Some(metadata));
-    let bytes = bytes.map_err(candle_core::Error::wrap)?;
+    let bytes = safetensors::serialize(tensors, None).map_err(candle_core::Error::wrap)?;
+    let bytes = with_metadata(&bytes, metadata)?;
     Ok(write_atomically(path, |writer| writer.write_all(&bytes))?)
+}
+
+/// A safetensors file with `metadata` in its header, in the order of the names: the crate would
+/// write it in another order each time.
+fn with_metadata(file: &[u8], metadata: BTreeMap<String, String>) -> Result<Vec<u8>> {
+    let (length, rest) = file
+        .split_first_chunk()
+        .ok_or_else(|| candle_core::Error::msg("a safetensors file without a header"))?;
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let mut header: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(header).map_err(candle_core::Error::wrap)?;
+    let metadata = serde_json::to_value(metadata).map_err(candle_core::Error::wrap)?;
+    header.insert("__metadata__".to_owned(), metadata);
+    let mut header = serde_json::to_vec(&header).map_err(candle_core::Error::wrap)?;
+    // The numbers behind it lie aligned.
+    header.resize(header.len().next_multiple_of(size_of::<u64>()), b' ');
+    Ok([&(header.len() as u64).to_le_bytes(), &header[..], data].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_its_words_in_their_order_and_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("biam.safetensors");
+        let tensors = BTreeMap::from([
+            (
+                "a".to_owned(),
+                Tensor::new(&[1f32, 2.0, 3.0], &Device::Cpu).unwrap(),
+            ),
+            ("b".to_owned(), Tensor::new(&[4u8], &Device::Cpu).unwrap()),
+        ]);
+        let words = ["seed", "heads", "preset", "variant"];
+        let metadata: BTreeMap<_, _> = words.map(|word| (word.to_owned(), "1".to_owned())).into();
+        write_tensors(&path, &tensors, metadata).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        assert_eq!(header.metadata().as_ref().unwrap().len(), 4);
+        let text = String::from_utf8_lossy(&bytes);
+        let places: Vec<_> = ["heads", "preset", "seed", "variant"]
+            .map(|word| text.find(word).unwrap())
+            .into();
+        assert!(places.is_sorted());
+        let read = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+        assert_eq!(read["a"].to_vec1::<f32>().unwrap(), [1.0, 2.0, 3.0]);
+        assert_eq!(read["b"].to_vec1::<u8>().unwrap(), [4]);
+    }
 }
