@@ -19,6 +19,7 @@ use super::{Outcome, common};
 use crate::bundle::{Bundle, find_bundle};
 use crate::dataset::{Content, Dataset, FeatureCache, Progress, Split};
 use crate::files::{one_line, read_bounded, shown};
+use crate::kernels::keep_freed_memory;
 use crate::model::{ModelConfig, Variant};
 use crate::semantics::TeacherClass;
 use crate::train::experiment::{data_identity, seen_vectors, teacher, training_set, unseen_names};
@@ -84,6 +85,7 @@ enum Ablation {
 
 /// Trains the networks and makes the bundle.
 pub fn run(options: &Options) -> Result<Outcome> {
+    keep_freed_memory();
     let settings = options.settings.read()?;
     let notes = options.notes.as_deref().map(notes).transpose()?;
     let (dataset, split) = options.data.read(USUAL_PART)?;

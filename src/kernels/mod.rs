@@ -38,6 +38,7 @@ pub use attention::{attention, attention_weights};
 pub use conv3x3::Conv3x3;
 pub use depthwise::Depthwise;
 pub use inverted_residual::InvertedResidual;
+pub use memory::keep_freed_memory;
 pub use pointwise::Pointwise;
 pub use pooling::mean_over_regions;
 
