@@ -15,7 +15,7 @@ static MEMORY: Cap<std::alloc::System> = Cap::new(std::alloc::System, usize::MAX
 /// Damaged versions of each file.
 const MUTATIONS: u64 = 400;
 /// The largest of the files is below 20 kB.
-const MEMORY_LIMIT: usize = 8 << 20;
+const MEMORY_LIMIT: usize = 1 << 20;
 
 /// Numbers that are the same in every run (splitmix64).
 struct Random(u64);
