@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CheckpointError, PlainTensor, StateDict};
-use crate::model::{ModelConfig, Preset, SceneValue};
+use crate::model::config::SceneValue;
+use crate::model::{ModelConfig, Preset};
 
 /// Names in a message before it says how many more.
 const SHOWN_NAMES: usize = 4;

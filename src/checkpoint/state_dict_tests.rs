@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::names::{Mapping, Scheme};
 use super::{CheckpointError, PlainTensor, StateDict, numpy};
-use crate::model::{ModelConfig, Preset, SceneValue};
+use crate::model::config::SceneValue;
+use crate::model::{ModelConfig, Preset};
 
 fn path(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/checkpoints");
