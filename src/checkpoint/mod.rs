@@ -1,7 +1,7 @@
 //! Other programs' files of weights: read within bounds, executing nothing.
 //!
-//! [`StateDict`] lists the tensors of a PyTorch checkpoint, in the format of today ([`torch_zip`]) or
-//! of PyTorch 0.4 to 1.5 ([`torch_old`]), and decodes one when it is asked for. [`names`] maps the
+//! [`StateDict`] lists the tensors of a PyTorch checkpoint, in the format of today (`torch_zip`) or
+//! of PyTorch 0.4 to 1.5 (`torch_old`), and decodes one when it is asked for. [`names`] maps the
 //! names that the paper's authors gave their tensors onto this program's. [`numpy`] reads pickled
 //! arrays. All of them stand on [`pickle`], which turns Python's pickles into plain values.
 

@@ -15,7 +15,7 @@ use super::pickle_reader::Reader;
 const MAX_VALUES: usize = 1 << 20;
 /// Containers within containers.
 pub(super) const MAX_DEPTH: usize = 64;
-/// Longest string that is a name or a text; raw bytes may be longer.
+/// Longest text of protocol 0, which is a line and may have to be copied.
 const MAX_TEXT: usize = 1 << 20;
 /// The tree of a file with so many bytes may have as many times more values: what is written once
 /// and meant often (a storage's type, say) is in it often.
@@ -72,8 +72,7 @@ pub fn read(bytes: &[u8]) -> Result<(Value<'_>, usize), String> {
     let used = bytes.len() - machine.reader.left();
     let limit = used
         .saturating_mul(TREE_GROWTH)
-        .max(SMALL_TREE)
-        .min(MAX_VALUES);
+        .clamp(SMALL_TREE, MAX_VALUES);
     refuse_large_trees(&machine.nodes, root, limit)?;
     Ok((tree(&machine.nodes, root), used))
 }

@@ -15,8 +15,8 @@ pub fn read_npy(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), String> {
         .strip_prefix(b"\x93NUMPY")
         .ok_or("not an .npy file: save it with numpy.save")?;
     let (length, rest) = match rest {
-        &[1, _, low, high, ref rest @ ..] => (usize::from(u16::from_le_bytes([low, high])), rest),
-        &[2 | 3, _, a, b, c, d, ref rest @ ..] => (u32::from_le_bytes([a, b, c, d]) as usize, rest),
+        [1, _, low, high, rest @ ..] => (usize::from(u16::from_le_bytes([*low, *high])), rest),
+        [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
         _ => return Err("an .npy file of an unknown version: save it with numpy.save".to_owned()),
     };
     let damaged = || "the .npy file is damaged: save it again".to_owned();
