@@ -15,6 +15,7 @@
 pub mod app;
 pub mod backbone;
 pub mod bundle;
+pub mod checkpoint;
 pub mod cli;
 pub mod dataset;
 pub mod engine;

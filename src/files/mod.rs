@@ -3,12 +3,16 @@
 
 mod map;
 mod npy;
+mod npy_read;
+mod numbers;
 mod read;
 mod space;
 mod write;
 
 pub use map::OwnFileMap;
 pub use npy::{save_npy_f32, write_npy_f32};
+pub use npy_read::read_npy;
+pub use numbers::{ByteOrder, FloatFormat, from_fortran_order};
 pub(crate) use read::read_error;
 pub use read::{open_regular, read_bounded};
 pub use space::free_bytes;

@@ -1,18 +1,20 @@
 //! Labels as text and as vectors: label encoders, and what a label is to a bundle.
 //!
-//! [`text`] turns what was typed into labels, [`sentence`] turns labels into vectors,
-//! [`labels`] knows which labels a bundle was trained on, and [`mod@neighbours`] which labels lie near
-//! another.
+//! [`text`] turns what was typed into labels, [`sentence`] and [`word_vectors`] turn labels into
+//! vectors, [`labels`] knows which labels a bundle was trained on, and [`mod@neighbours`] which labels
+//! lie near another.
 
 pub mod labels;
 pub mod neighbours;
 pub mod sentence;
 pub mod text;
+pub mod word_vectors;
 
 pub use labels::{LabelLists, LabelStatus, TeacherClass};
 pub use neighbours::neighbours;
 pub use sentence::{SentenceEncoder, convert_sentence_tokenizer, convert_sentence_weights};
 pub use text::{LabelError, MAX_LABELS, ParsedLabels, label_key, normalise_label, parse_labels};
+pub use word_vectors::{WordVectorError, WordVectors, convert_word_vectors};
 
 use std::path::{Path, PathBuf};
 
@@ -53,6 +55,9 @@ pub enum SemanticsError {
     /// The tokenizer refused a label.
     #[error("the label “{label}” cannot be split into tokens ({reason}); type it differently")]
     Split { label: String, reason: String },
+    /// A label that the word vectors do not have, or no word vectors at all.
+    #[error(transparent)]
+    Words(#[from] WordVectorError),
     /// A tensor operation failed, usually for want of memory on the device.
     #[error("label vectors could not be computed: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),

@@ -1,0 +1,269 @@
+//! Which tensors a checkpoint's object has, and where their numbers lie in the file.
+
+use std::collections::BTreeMap;
+
+use super::pickle::{Object, Value};
+use super::storage::{Reference, StorageType};
+
+/// Where a checkpoint keeps its tensors when other things lie beside them, the likeliest first.
+const NESTS: [&str; 5] = ["state_dict", "model_state_dict", "model", "net", "network"];
+/// What a network spread over several devices puts before every name.
+const PARALLEL_PREFIX: &str = "module.";
+/// Nests within nests.
+const MAX_NESTS: usize = 3;
+/// Most dimensions of a tensor.
+const MAX_DIMENSIONS: usize = 16;
+
+/// A tensor's place in the file. Everything about it has been checked against its storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub shape: Vec<usize>,
+    /// Numbers from one index to the next, for each dimension.
+    pub strides: Vec<usize>,
+    pub kind: StorageType,
+    /// The file's byte where its first number is.
+    pub at: u64,
+    /// Numbers from its first to its last, both counted.
+    pub span: u64,
+}
+
+impl Layout {
+    /// Numbers of the tensor.
+    pub(super) fn elements(&self) -> usize {
+        // A side of 0 may have sides beside it that no product holds.
+        match self.shape.contains(&0) {
+            true => 0,
+            false => self.shape.iter().product(),
+        }
+    }
+
+    /// Whether its numbers lie one after the other, in C order.
+    pub(super) fn is_contiguous(&self) -> bool {
+        let mut expected = 1;
+        self.shape
+            .iter()
+            .zip(&self.strides)
+            .rev()
+            .all(|(&side, &stride)| {
+                let fits = side == 1 || stride == expected;
+                expected *= side;
+                fits
+            })
+    }
+}
+
+/// The tensors of a checkpoint by their names, without a `module.` that all of them have.
+///
+/// # Errors
+/// In one line: no tensors, a name twice, a tensor that its storage cannot have.
+pub(super) fn tensors(
+    object: &Value<'_>,
+    starts: &BTreeMap<String, u64>,
+) -> Result<BTreeMap<String, Layout>, String> {
+    let items = find_tensors(object, MAX_NESTS)
+        .ok_or_else(|| "no tensors by name in it: save the network's state_dict()".to_owned())?;
+    let mut found = BTreeMap::new();
+    for (name, value) in items {
+        let (Value::Text(name), true) = (name, is_tensor(value)) else {
+            continue;
+        };
+        let layout = layout(value, starts).map_err(|reason| format!("tensor {name}: {reason}"))?;
+        if found.insert(name.to_string(), layout).is_some() {
+            return Err(format!(
+                "tensor {name} is there twice: fetch the file again"
+            ));
+        }
+    }
+    match found.keys().all(|name| name.starts_with(PARALLEL_PREFIX)) {
+        true => Ok(found
+            .into_iter()
+            .map(|(name, layout)| (name[PARALLEL_PREFIX.len()..].to_owned(), layout))
+            .collect()),
+        false => Ok(found),
+    }
+}
+
+type Items<'v, 'a> = Vec<(&'v Value<'a>, &'v Value<'a>)>;
+
+/// The dictionary of tensors: this one, or the one that it has under a usual name.
+fn find_tensors<'v, 'a>(object: &'v Value<'a>, nests: usize) -> Option<Items<'v, 'a>> {
+    let items = dictionary(object)?;
+    if items.iter().any(|(_, value)| is_tensor(value)) {
+        return Some(items);
+    }
+    let inner = nests.checked_sub(1)?;
+    NESTS.iter().find_map(|nest| {
+        let (_, value) = items
+            .iter()
+            .find(|(key, _)| matches!(key, Value::Text(key) if key == nest))?;
+        find_tensors(value, inner)
+    })
+}
+
+/// Keys and values of a dictionary, ordered or not.
+fn dictionary<'v, 'a>(value: &'v Value<'a>) -> Option<Items<'v, 'a>> {
+    match value {
+        Value::Dict(items) => Some(items.iter().map(|(key, value)| (key, value)).collect()),
+        Value::Object(object) if object.callable.name == "OrderedDict" => {
+            let mut items = Vec::new();
+            // Python 2 gives the items as an argument: a list of pairs.
+            if let [Value::List(pairs)] = object.arguments.as_slice() {
+                for pair in pairs {
+                    match pair {
+                        Value::List(pair) | Value::Tuple(pair) => match pair.as_slice() {
+                            [key, value] => items.push((key, value)),
+                            _ => return None,
+                        },
+                        _ => return None,
+                    }
+                }
+            }
+            items.extend(object.items.iter().map(|(key, value)| (key, value)));
+            Some(items)
+        }
+        _ => None,
+    }
+}
+
+fn is_tensor(value: &Value<'_>) -> bool {
+    let Value::Object(object) = value else {
+        return false;
+    };
+    object.callable.module == "torch._utils"
+}
+
+/// Reads `_rebuild_tensor(storage, first, shape, strides)`, its second version, which has more
+/// arguments, or `_rebuild_parameter(tensor, …)`.
+fn layout(value: &Value<'_>, starts: &BTreeMap<String, u64>) -> Result<Layout, String> {
+    let wrong = || "not described as PyTorch does it: save the file again".to_owned();
+    let Value::Object(object) = value else {
+        return Err(wrong());
+    };
+    let Object {
+        callable,
+        arguments,
+        ..
+    } = object.as_ref();
+    if callable.name == "_rebuild_parameter" {
+        return layout(arguments.first().ok_or_else(wrong)?, starts);
+    }
+    let [
+        Value::Persistent(storage),
+        Value::Integer(first),
+        shape,
+        strides,
+        ..,
+    ] = arguments.as_slice()
+    else {
+        return Err(wrong());
+    };
+    let storage = Reference::new(storage)?;
+    let first = u64::try_from(*first).map_err(|_| wrong())?;
+    let (shape, strides) = (
+        sizes(shape).ok_or_else(wrong)?,
+        sizes(strides).ok_or_else(wrong)?,
+    );
+    if shape.len() != strides.len() || shape.len() > MAX_DIMENSIONS {
+        return Err(wrong());
+    }
+    let start = starts.get(storage.key).ok_or_else(|| {
+        format!(
+            "its storage {} is not in the file: fetch it again",
+            storage.key
+        )
+    })?;
+    let span = span(&shape, &strides)?;
+    let (view_first, view_elements) = storage.view;
+    let inside = first
+        .checked_add(span)
+        .is_some_and(|end| end <= view_elements);
+    if !inside {
+        return Err(format!(
+            "reaches beyond its storage {}: fetch the file again",
+            storage.key
+        ));
+    }
+    let bytes = storage.kind.bytes() as u64;
+    // A tensor without numbers may claim to start anywhere.
+    let skipped = if span == 0 { 0 } else { view_first + first };
+    Ok(Layout {
+        shape,
+        strides,
+        kind: storage.kind,
+        at: start + skipped * bytes,
+        span,
+    })
+}
+
+/// A tuple of sizes, as such or as `torch.Size`.
+fn sizes(value: &Value<'_>) -> Option<Vec<usize>> {
+    match value {
+        Value::Tuple(sizes) | Value::List(sizes) => sizes
+            .iter()
+            .map(|size| match size {
+                Value::Integer(size) => usize::try_from(*size).ok(),
+                _ => None,
+            })
+            .collect(),
+        Value::Object(object) if object.callable.name == "Size" => sizes_of_argument(object),
+        _ => None,
+    }
+}
+
+fn sizes_of_argument(object: &Object<'_>) -> Option<Vec<usize>> {
+    match object.arguments.as_slice() {
+        [argument @ (Value::Tuple(_) | Value::List(_))] => sizes(argument),
+        _ => None,
+    }
+}
+
+/// Numbers from a tensor's first to its last, both counted; 0 where it has none. Refuses tensors that
+/// use a number twice, for their size says nothing of the file's.
+fn span(shape: &[usize], strides: &[usize]) -> Result<u64, String> {
+    if shape.contains(&0) {
+        return Ok(0);
+    }
+    let mut sides: Vec<(usize, usize)> = strides
+        .iter()
+        .copied()
+        .zip(shape.iter().copied())
+        .filter(|&(_, side)| side > 1)
+        .collect();
+    sides.sort_unstable();
+    let mut span = 1u64;
+    for (stride, side) in sides {
+        if (stride as u64) < span {
+            return Err(
+                "uses the same number in several places: save a copy of it (clone())".to_owned(),
+            );
+        }
+        span = (stride as u64)
+            .checked_mul(side as u64 - 1)
+            .and_then(|more| span.checked_add(more))
+            .ok_or_else(|| "larger than any storage: fetch the file again".to_owned())?;
+    }
+    Ok(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_count_from_first_to_last() {
+        assert_eq!(span(&[2, 3], &[3, 1]), Ok(6));
+        assert_eq!(span(&[2, 3], &[1, 2]), Ok(6));
+        assert_eq!(span(&[2, 3], &[10, 2]), Ok(15));
+        assert_eq!(span(&[], &[]), Ok(1));
+        assert_eq!(span(&[4, 0], &[0, 1]), Ok(0));
+        // A side of one never takes a step.
+        assert_eq!(span(&[1, 3], &[0, 1]), Ok(3));
+    }
+
+    #[test]
+    fn numbers_used_twice_and_endless_spans_are_refused() {
+        assert!(span(&[1 << 30], &[0]).is_err());
+        assert!(span(&[2, 3], &[2, 1]).is_err());
+        assert!(span(&[usize::MAX, 2], &[usize::MAX, 1]).is_err());
+    }
+}

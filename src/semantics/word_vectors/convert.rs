@@ -1,0 +1,362 @@
+//! From a published file of word vectors to one of this program's own.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use half::f16;
+
+use super::format::{HEADER, Words};
+use super::{WordVectorError, binary, text};
+use crate::files::{FileError, check_target, open_regular, read_error, write_atomically};
+
+/// Most numbers of a vector.
+pub(super) const MAX_DIMENSION: usize = 4096;
+/// Longest word in bytes.
+pub(super) const MAX_WORD: usize = 1000;
+/// Bytes from which the kind of file is told.
+const HEAD: u64 = 8192;
+/// Bytes of the file read at a time.
+const BUFFER: usize = 1 << 20;
+/// Starts of files that have to be unpacked first.
+const PACKED: [&[u8]; 4] = [b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"];
+
+/// How far a conversion is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of the published file that are read.
+    pub read: u64,
+    /// Bytes that it has.
+    pub total: u64,
+    pub words: usize,
+}
+
+/// Words of a published file that have no row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Words that came before: the first vector counts.
+    pub duplicates: usize,
+    /// The first of them.
+    pub first_duplicate: Option<String>,
+    /// Words whose vector is all zeros, which has no direction.
+    pub zeros: usize,
+    /// Words of a binary file that are not UTF-8.
+    pub not_text: usize,
+}
+
+/// What a conversion gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    pub words: usize,
+    pub dimension: usize,
+    pub left_out: LeftOut,
+}
+
+/// Reads GloVe's text format, or word2vec's text or binary format, and writes `target`, which
+/// [`super::WordVectors::open`] opens, as a whole or not at all. `go_on` hears how far it is and may
+/// break off.
+///
+/// # Errors
+/// Files that cannot be read or written; in the published file the first line that is broken (not
+/// UTF-8, another number of numbers, none at all, numbers beyond half precision), an early end.
+pub fn convert_word_vectors(
+    published: &Path,
+    target: &Path,
+    mut go_on: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Converted, WordVectorError> {
+    check_target(target)?;
+    let (mut file, facts) = open_regular(published)?;
+    let mut head = Vec::new();
+    let read = (&mut file).take(HEAD).read_to_end(&mut head);
+    let read = read.and_then(|_| file.seek(SeekFrom::Start(0)));
+    read.map_err(|error| read_error(published, error))?;
+    if head.is_empty() {
+        return Err(FileError::Empty(published.to_owned()).into());
+    }
+    if PACKED.iter().any(|packed| head.starts_with(packed)) {
+        return Err(content(published, "packed: unpack it first"));
+    }
+    let kind = Kind::of(published, &head)?;
+    let mut input = Input {
+        path: published,
+        reader: BufReader::with_capacity(BUFFER, file),
+        read: 0,
+        total: facts.len(),
+        go_on: &mut go_on,
+    };
+    let mut outcome = None;
+    let written = write_atomically(target, |writer| {
+        let converted = fill(kind, &mut input, writer);
+        let failed = converted.is_err();
+        outcome = Some(converted);
+        match failed {
+            true => Err(io::Error::other("the words cannot be read")),
+            false => Ok(()),
+        }
+    });
+    match (outcome, written) {
+        (Some(Err(Failure::Words(error))), _) => Err(error),
+        (Some(Err(Failure::Write(source))), _) => {
+            Err(crate::files::write_error(target, source).into())
+        }
+        (_, Err(error)) => Err(error.into()),
+        (Some(Ok(converted)), Ok(())) => Ok(converted),
+        (None, Ok(())) => Err(content(published, "nothing was read of it: try again")),
+    }
+}
+
+/// A conversion that fails on either side.
+pub(super) enum Failure {
+    Words(WordVectorError),
+    Write(io::Error),
+}
+
+impl From<WordVectorError> for Failure {
+    fn from(error: WordVectorError) -> Self {
+        Self::Words(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
+}
+
+fn fill(
+    kind: Kind,
+    input: &mut Input<'_>,
+    writer: &mut BufWriter<File>,
+) -> Result<Converted, Failure> {
+    writer.write_all(&[0; HEADER])?;
+    let mut output = Output {
+        writer,
+        dimension: kind.dimension(),
+        words: Words::default(),
+        seen: HashMap::new(),
+        left_out: LeftOut::default(),
+        bytes: Vec::new(),
+    };
+    match kind {
+        Kind::GloVe { dimension } => text::read(input, &mut output, dimension, None)?,
+        Kind::Word2VecText { words, dimension } => {
+            text::read(input, &mut output, dimension, Some(words))?;
+        }
+        Kind::Word2VecBinary { words, dimension } => {
+            binary::read(input, &mut output, words, dimension)?;
+        }
+    }
+    if output.words.len() == 0 {
+        return Err(content(input.path, "no words in it: fetch it again").into());
+    }
+    output.words.finish(output.writer, output.dimension)?;
+    Ok(Converted {
+        words: output.words.len(),
+        dimension: output.dimension,
+        left_out: output.left_out,
+    })
+}
+
+/// The formats that word vectors are published in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Lines of a word and its numbers.
+    GloVe { dimension: usize },
+    /// The same after a line of two counts.
+    Word2VecText { words: u64, dimension: usize },
+    /// The same line, then words and numbers as bytes.
+    Word2VecBinary { words: u64, dimension: usize },
+}
+
+impl Kind {
+    fn of(path: &Path, head: &[u8]) -> Result<Self, WordVectorError> {
+        let end = head
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .unwrap_or(head.len());
+        let (line, rest) = head.split_at(end);
+        let broken = |reason: &str| WordVectorError::Line {
+            path: path.to_owned(),
+            line: 1,
+            reason: reason.to_owned(),
+        };
+        let line = match str::from_utf8(line) {
+            Ok(line) => line,
+            // A line longer than what is looked at may be cut within a character.
+            Err(_) if rest.is_empty() && head.len() as u64 == HEAD => {
+                return Err(broken(
+                    "longer than a word and its numbers: this is no file of word vectors",
+                ));
+            }
+            Err(_) => {
+                return Err(broken(
+                    "not UTF-8: this is no file of word vectors, or it must be converted",
+                ));
+            }
+        };
+        let pieces: Vec<&str> = line.split_ascii_whitespace().collect();
+        let dimension = match pieces.as_slice() {
+            [words, dimension] => match (words.parse(), dimension.parse()) {
+                (Ok(words), Ok(dimension)) => {
+                    let dimension =
+                        bounded(dimension).ok_or_else(|| broken(&wrong_dimension(dimension)))?;
+                    return Ok(match is_text(&rest[rest.len().min(1)..], dimension) {
+                        true => Self::Word2VecText { words, dimension },
+                        false => Self::Word2VecBinary { words, dimension },
+                    });
+                }
+                _ => 1,
+            },
+            pieces => pieces.len().saturating_sub(1),
+        };
+        let numbers = pieces
+            .iter()
+            .skip(1)
+            .all(|piece| piece.parse::<f32>().is_ok());
+        match bounded(dimension) {
+            Some(dimension) if numbers => Ok(Self::GloVe { dimension }),
+            _ => Err(broken(
+                "not a word and its numbers: this is no file of word vectors (GloVe, word2vec)",
+            )),
+        }
+    }
+
+    fn dimension(self) -> usize {
+        match self {
+            Self::GloVe { dimension }
+            | Self::Word2VecText { dimension, .. }
+            | Self::Word2VecBinary { dimension, .. } => dimension,
+        }
+    }
+}
+
+fn bounded(dimension: usize) -> Option<usize> {
+    (1..=MAX_DIMENSION)
+        .contains(&dimension)
+        .then_some(dimension)
+}
+
+fn wrong_dimension(dimension: usize) -> String {
+    format!("vectors of {dimension} numbers; they may have 1 to {MAX_DIMENSION}")
+}
+
+/// Whether `dimension` numbers that are written in digits come after the first word.
+fn is_text(rest: &[u8], dimension: usize) -> bool {
+    let Some(space) = rest.iter().position(|&byte| byte == b' ' || byte == b'\t') else {
+        return false;
+    };
+    let numbers = &rest[space + 1..];
+    let end = numbers.iter().position(|&byte| byte == b'\n');
+    let line = &numbers[..end.unwrap_or(numbers.len())];
+    let Ok(line) = str::from_utf8(line) else {
+        return false;
+    };
+    let written = |c: char| c.is_ascii_digit() || "+-.eE \t\r".contains(c);
+    let count = line.split_ascii_whitespace().count();
+    // A long line goes on behind what is looked at; a short one may be the broken end.
+    count > 0 && count <= dimension && line.chars().all(written)
+}
+
+/// A published file as it is read.
+pub(super) struct Input<'i> {
+    pub path: &'i Path,
+    pub reader: BufReader<File>,
+    /// Bytes that are read.
+    pub read: u64,
+    pub total: u64,
+    go_on: &'i mut dyn FnMut(Progress) -> ControlFlow<()>,
+}
+
+impl Input<'_> {
+    /// Says how far it is.
+    pub(super) fn report(&mut self, words: usize) -> Result<(), WordVectorError> {
+        let progress = Progress {
+            read: self.read,
+            total: self.total,
+            words,
+        };
+        match (self.go_on)(progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(WordVectorError::Stopped(self.path.to_owned())),
+        }
+    }
+
+    pub(super) fn content(&self, reason: impl Into<String>) -> WordVectorError {
+        content(self.path, reason)
+    }
+
+    pub(super) fn broken_line(&self, line: u64, reason: impl Into<String>) -> WordVectorError {
+        WordVectorError::Line {
+            path: self.path.to_owned(),
+            line,
+            reason: reason.into(),
+        }
+    }
+
+    pub(super) fn unreadable(&self, error: io::Error) -> WordVectorError {
+        read_error(self.path, error).into()
+    }
+}
+
+fn content(path: &Path, reason: impl Into<String>) -> WordVectorError {
+    WordVectorError::Content {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+/// A file of this program's own as it is written.
+pub(super) struct Output<'o> {
+    writer: &'o mut BufWriter<File>,
+    dimension: usize,
+    words: Words,
+    /// Rows by the hash of their words. Two words of one hash are taken for different ones.
+    seen: HashMap<u64, u32>,
+    pub left_out: LeftOut,
+    bytes: Vec<u8>,
+}
+
+impl Output<'_> {
+    /// Words that have a row so far.
+    pub(super) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Appends a word and its vector, if it is new and has a direction.
+    pub(super) fn add(&mut self, word: &str, row: &[f16]) -> io::Result<()> {
+        let squares: f32 = row
+            .iter()
+            .map(|number| number.to_f32() * number.to_f32())
+            .sum();
+        if squares == 0.0 {
+            self.left_out.zeros += 1;
+            return Ok(());
+        }
+        let mut hasher = DefaultHasher::new();
+        word.hash(&mut hasher);
+        let hash = hasher.finish();
+        if let Some(&row) = self.seen.get(&hash)
+            && self.words.word(row as usize) == word
+        {
+            self.left_out.duplicates += 1;
+            self.left_out
+                .first_duplicate
+                .get_or_insert_with(|| word.to_owned());
+            return Ok(());
+        }
+        let too_large = |_| io::Error::from(io::ErrorKind::FileTooLarge);
+        let start = u32::try_from(self.words.text.len()).map_err(too_large)?;
+        let index = u32::try_from(self.words.len()).map_err(too_large)?;
+        self.seen.entry(hash).or_insert(index);
+        self.words.starts.push(start);
+        self.words.text.push_str(word);
+        self.words.norms.push(squares.sqrt());
+        self.bytes.clear();
+        self.bytes
+            .extend(row.iter().flat_map(|number| number.to_ne_bytes()));
+        self.writer.write_all(&self.bytes)
+    }
+}

@@ -1,0 +1,302 @@
+//! Small files of every format, ordinary and broken.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use super::{Converted, LeftOut, Progress, WordVectorError, WordVectors, convert_word_vectors};
+
+const GLOVE: &str = "the 1 0 0\ndog 0 1 0\ntraffic 0 3 4\nlight -3 0 4\nx-ray 0.5 0.5 1e-1\n";
+
+/// A folder with a published file in it.
+struct Case {
+    folder: tempfile::TempDir,
+}
+
+impl Case {
+    fn new(bytes: impl AsRef<[u8]>) -> Self {
+        let case = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        std::fs::write(case.published(), bytes).unwrap();
+        case
+    }
+
+    fn published(&self) -> PathBuf {
+        self.folder.path().join("published.txt")
+    }
+
+    fn target(&self) -> PathBuf {
+        self.folder.path().join("words.bin")
+    }
+
+    fn convert(&self) -> Result<Converted, WordVectorError> {
+        convert_word_vectors(&self.published(), &self.target(), |_| {
+            ControlFlow::Continue(())
+        })
+    }
+
+    fn open(&self) -> WordVectors {
+        self.convert().unwrap();
+        WordVectors::open(&self.target()).unwrap()
+    }
+}
+
+/// Why a file is refused; nothing may be left of the attempt.
+fn refusal(bytes: impl AsRef<[u8]>) -> String {
+    let case = Case::new(bytes);
+    let refusal = case.convert().unwrap_err().to_string();
+    assert!(
+        refusal.contains("published.txt") && !refusal.contains('\n'),
+        "{refusal}"
+    );
+    assert_eq!(
+        std::fs::read_dir(case.folder.path()).unwrap().count(),
+        1,
+        "{refusal}"
+    );
+    refusal
+}
+
+/// word2vec's binary format.
+fn binary(words: &[(&[u8], [f32; 3])], line_feeds: bool) -> Vec<u8> {
+    let mut bytes = format!("{} 3\n", words.len()).into_bytes();
+    for (word, numbers) in words {
+        bytes.extend(*word);
+        bytes.push(b' ');
+        bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+        if line_feeds {
+            bytes.push(b'\n');
+        }
+    }
+    bytes
+}
+
+#[test]
+fn all_formats_give_the_same_rows() {
+    let words = [
+        (&b"dog"[..], [0.5, -1.0, 2.0]),
+        (b"Z\xc3\xbcrich", [0.25, 0.0, 1.0]),
+    ];
+    for bytes in [
+        b"dog 0.5 -1 2\nZ\xc3\xbcrich 2.5e-1 0 1\n".to_vec(),
+        b"dog 0.5 -1 2\r\nZ\xc3\xbcrich 2.5e-1 0 1".to_vec(),
+        b"2 3\ndog 0.5 -1 2 \nZ\xc3\xbcrich\t0.25\t0.0\t1.0\n".to_vec(),
+        binary(&words, false),
+        binary(&words, true),
+    ] {
+        let case = Case::new(&bytes);
+        let converted = Converted {
+            words: 2,
+            dimension: 3,
+            left_out: LeftOut::default(),
+        };
+        assert_eq!(case.convert().unwrap(), converted);
+        let vectors = WordVectors::open(&case.target()).unwrap();
+        assert_eq!((vectors.len(), vectors.dimension()), (2, 3));
+        for (row, (word, numbers)) in words.iter().enumerate() {
+            let word = str::from_utf8(word).unwrap();
+            assert_eq!(vectors.word(row), word);
+            assert_eq!(vectors.row(word), Some(row));
+            assert_eq!(vectors.vector(row).unwrap(), numbers);
+        }
+        assert_eq!((vectors.row("cat"), vectors.word(2)), (None, ""));
+        assert_eq!(vectors.vector(2), None);
+    }
+}
+
+#[test]
+fn more_words_than_a_batch_are_all_found() {
+    let lines = (0..5000).map(|i| format!("w{i} {i} {} 1\n", 5000 - i));
+    let vectors = Case::new(lines.collect::<String>()).open();
+    assert_eq!(vectors.len(), 5000);
+    for i in 0..5000 {
+        assert_eq!(vectors.row(&format!("w{i}")), Some(i));
+    }
+    // Halves hold whole numbers up to 2048.
+    assert_eq!(vectors.vector(1234).unwrap()[0], 1234.0);
+}
+
+#[test]
+fn labels_are_normalised_means_of_their_words() {
+    let vectors = Case::new(GLOVE).open();
+    let expected = [-3.0, 3.0, 8.0f32].map(|number| number / 82f32.sqrt());
+    for label in [
+        "traffic light",
+        "Traffic  Light",
+        "traffic-light",
+        "traffic_light",
+    ] {
+        for (number, expected) in vectors.encode(label).unwrap().iter().zip(expected) {
+            assert!((number - expected).abs() < 1e-6, "{label}");
+        }
+    }
+    assert_eq!(vectors.encode("traffic").unwrap(), [0.0, 0.6, 0.8]);
+    let x_ray = vectors.encode("X-ray").unwrap();
+    assert!((x_ray[0] - 0.5 / 0.51f32.sqrt()).abs() < 1e-3);
+}
+
+#[test]
+fn unknown_words_are_named_with_suggestions() {
+    let vectors = Case::new(GLOVE).open();
+    let refusal = vectors.encode("trafic lihgt unicorns").unwrap_err();
+    let WordVectorError::Unknown { words, .. } = &refusal else {
+        panic!("{refusal}");
+    };
+    assert_eq!(words[0].suggestions, ["traffic"]);
+    assert_eq!(words[1].suggestions, ["light"]);
+    assert!(words[2].suggestions.is_empty());
+    assert_eq!(
+        refusal.to_string(),
+        "the label “trafic lihgt unicorns” has no vector: “trafic” is not among the words; spelled \
+         nearly so: traffic; “lihgt” is not among the words; spelled nearly so: light; “unicorns” is \
+         not among the words"
+    );
+    for label in ["", " - ", "_"] {
+        assert!(matches!(
+            vectors.encode(label),
+            Err(WordVectorError::NoWords(_))
+        ));
+    }
+}
+
+#[test]
+fn nearest_words_by_cosine() {
+    let vectors = Case::new(GLOVE).open();
+    let found = vectors.nearest(&[0.0, 30.0, 40.0], 2);
+    assert_eq!((found[0].0, found[1].0), (2, 3));
+    assert!((found[0].1 - 1.0).abs() < 1e-6 && (found[1].1 - 0.64).abs() < 1e-6);
+    assert_eq!(vectors.nearest(&[0.0, 1.0, 0.0], 99).len(), 5);
+    assert!(vectors.nearest(&[1.0], 2).is_empty());
+    assert!(
+        vectors
+            .nearest(&[0.0; 3], 2)
+            .iter()
+            .all(|found| found.1 == 0.0)
+    );
+}
+
+#[test]
+fn duplicates_zeros_and_words_that_are_no_text_are_left_out_and_counted() {
+    let case = Case::new("dog 1 0\ncat 0 1\ndog 0 1\npad 0 0\ncat 5 5\n");
+    let left_out = LeftOut {
+        duplicates: 2,
+        first_duplicate: Some("dog".to_owned()),
+        zeros: 1,
+        not_text: 0,
+    };
+    let converted = case.convert().unwrap();
+    assert_eq!((converted.words, converted.left_out), (2, left_out));
+    let vectors = WordVectors::open(&case.target()).unwrap();
+    assert_eq!(vectors.vector(0).unwrap(), [1.0, 0.0]);
+    assert_eq!(vectors.row("pad"), None);
+    let words = [(&b"a\xff"[..], [1.0; 3]), (b"b", [1.0; 3])];
+    let converted = Case::new(binary(&words, false)).convert().unwrap();
+    assert_eq!((converted.words, converted.left_out.not_text), (1, 1));
+}
+
+#[test]
+fn words_with_spaces_keep_them() {
+    let vectors = Case::new("the 1 0\n. . . 0 1\nat name@domain.com 1 1\n").open();
+    assert_eq!(vectors.row(". . ."), Some(1));
+    assert_eq!(vectors.row("at name@domain.com"), Some(2));
+}
+
+#[test]
+fn broken_lines_are_named() {
+    for (file, expected) in [
+        (
+            &b"the 1 0 0\ndog 0 1\n"[..],
+            "line 2: 2 numbers where the others have 3",
+        ),
+        (
+            b"the 1 0\ndog 0 1 0\n",
+            "line 2: 3 numbers where the others have 2",
+        ),
+        (b"the 1 0\ndog 0 x\n", "line 2: “x” is not a number"),
+        (b"the 1 0\n\ncat 1 1\n", "line 2: empty"),
+        (b"the 1 0\nd\xf6g 0 1\n", "line 2: not UTF-8"),
+        (b"d\xf6g 0 1\n", "line 1: not UTF-8"),
+        (b"the 1 0\ndog 0 nan\n", "line 2: the number nan is beyond"),
+        (b"the 1 0\ndog 0 7e4\n", "line 2: the number 7e4 is beyond"),
+        (b"the 1 0\n 0 1\n", "line 2: no word before"),
+        (
+            b"hello world this is no file\n",
+            "line 1: not a word and its numbers",
+        ),
+        (b"word\n", "line 1: not a word and its numbers"),
+        (b"3 2\na 1 0\nb 0 1\n", "says 3 words, and it has 2"),
+        (b"1 0\n", "line 1: vectors of 0 numbers"),
+        (b"1 9999999\n", "line 1: vectors of 9999999 numbers"),
+        (b"pad 0 0\n", "no words in it"),
+        (b"PK\x03\x04abc", "unpack it first"),
+        (b"\x1f\x8babc", "unpack it first"),
+        (b"", "empty"),
+    ] {
+        let refusal = refusal(file);
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+    let endless = format!("the 1 0\n{}", "a".repeat(1 << 19));
+    assert!(refusal(endless).contains("line 2: longer than"));
+    let word = format!("the 1 0\n{} 1 0", "a".repeat(2000));
+    assert!(refusal(word).contains("line 2: a word of 2000 bytes"));
+}
+
+#[test]
+fn a_binary_file_cut_anywhere_is_refused() {
+    let words = [(&b"dog"[..], [0.5, -1.0, 2.0]), (b"cat", [0.25, 1e-3, 1.0])];
+    let whole = binary(&words, false);
+    for end in 4..whole.len() {
+        refusal(&whole[..end]);
+    }
+    let huge = b"18446744073709551615 4096\ndog \xff\xff\xff\xff";
+    assert!(refusal(huge).contains("cut off"));
+    let infinite = binary(&[(&b"dog"[..], [f32::INFINITY, 0.0, 0.0])], false);
+    assert!(refusal(infinite).contains("beyond half precision"));
+}
+
+#[test]
+fn progress_is_told_and_a_stop_leaves_nothing() {
+    let case = Case::new(GLOVE);
+    let mut told = Vec::new();
+    convert_word_vectors(&case.published(), &case.target(), |progress| {
+        told.push(progress);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let total = GLOVE.len() as u64;
+    let read = total;
+    let words = 5;
+    assert_eq!(told, [Progress { read, total, words }]);
+    let case = Case::new(GLOVE);
+    let stopped =
+        convert_word_vectors(
+            &case.published(),
+            &case.target(),
+            |_| ControlFlow::Break(()),
+        );
+    assert!(matches!(stopped, Err(WordVectorError::Stopped(_))));
+    assert!(!case.target().exists());
+}
+
+#[test]
+fn other_files_are_not_opened() {
+    let case = Case::new(GLOVE);
+    assert!(WordVectors::open(&case.published()).is_err());
+    case.convert().unwrap();
+    let whole = std::fs::read(case.target()).unwrap();
+    for end in 0..whole.len() {
+        std::fs::write(case.target(), &whole[..end]).unwrap();
+        let refusal = WordVectors::open(&case.target()).unwrap_err().to_string();
+        assert!(refusal.contains("words.bin"), "{refusal}");
+    }
+    // Damage inside is no panic.
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0xff;
+        std::fs::write(case.target(), &damaged).unwrap();
+        if let Ok(vectors) = WordVectors::open(&case.target()) {
+            let _ = vectors.encode("traffic light and more");
+            let _ = vectors.nearest(&vec![1.0; vectors.dimension()], 3);
+        }
+    }
+}
