@@ -122,6 +122,6 @@ mod tests {
         let sorted = from_fortran_order(&[2, 3], &[0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
         assert_eq!(sorted, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
         assert_eq!(from_fortran_order(&[], &[7.0]), [7.0]);
-        assert_eq!(from_fortran_order(&[0, 3], &[]), []);
+        assert!(from_fortran_order(&[0, 3], &[]).is_empty());
     }
 }
