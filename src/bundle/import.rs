@@ -404,7 +404,10 @@ fn metadata_words(header: &Header) -> String {
     let sorted: BTreeMap<_, _> = header.metadata.iter().collect();
     let words: Vec<String> = sorted
         .iter()
-        .map(|(key, value)| format!("{key}: {value}").replace('|', "/"))
+        .map(|(key, value)| {
+            let value: Vec<&str> = value.lines().collect();
+            format!("{key}: {}", value.join(", ")).replace('|', "/")
+        })
         .collect();
     crate::files::one_line(&words.join("; "))
 }
