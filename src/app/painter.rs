@@ -21,9 +21,11 @@ pub struct Painter<K, T> {
     underway: HashSet<K>,
 }
 
-/// Threads for [`Painter`]s; where none can be had, jobs run when they are started.
+/// Threads for [`Painter`]s, one core left to the window itself; where none can be had, jobs run
+/// when they are started.
 pub fn threads() -> Option<Arc<ThreadPool>> {
-    let count = std::thread::available_parallelism().map_or(2, |n| n.get().min(8));
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let count = cores.saturating_sub(1).clamp(1, 8);
     let builder = rayon::ThreadPoolBuilder::new().num_threads(count);
     let named = builder.thread_name(|index| format!("panels {index}"));
     named.build().ok().map(Arc::new)
