@@ -1,17 +1,18 @@
-//! The commands on labels, and those whose names change while the program runs: recent photos and
-//! named label sets.
+//! The commands on labels, and those whose names change while the program runs: recent photos,
+//! named label sets, views that only some bundles have.
 
 use super::commands::{self, Command, Effect, Entry, Menu};
 use super::state::{AppState, Focus, Renaming};
+use crate::model::Variant;
 
-/// All actions as they are now: the fixed ones, then recent photos and label sets.
+/// All actions as they are now: the fixed ones, then those that change.
 pub fn all_entries(state: &AppState) -> Vec<Entry> {
     let mut entries = commands::entries().to_vec();
     entries.extend(changing_entries(state));
     entries
 }
 
-/// One action for each recent photo or folder and for each label set.
+/// One action for each recent photo or folder, each label set and each view of a full network.
 pub fn changing_entries(state: &AppState) -> Vec<Entry> {
     let entry = |command, name, menu| Entry {
         command,
@@ -29,7 +30,12 @@ pub fn changing_entries(state: &AppState) -> Vec<Entry> {
         let name = format!("Load label set: {}", set.name);
         entry(Command::LoadLabelSet(index), name, Menu::Labels)
     });
-    recent.chain(sets).collect()
+    let views = state.variants().into_iter().filter_map(|variant| {
+        let is_view = matches!(variant, Variant::Silenced(..));
+        let name = format!("Show {}", variant.title());
+        is_view.then(|| entry(Command::ToggleVariant(variant), name, Menu::View))
+    });
+    recent.chain(sets).chain(views).collect()
 }
 
 /// Whether a command on labels can be given now; `None` for every other command.

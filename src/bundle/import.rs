@@ -10,17 +10,15 @@ use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 
 use super::BundleError;
-use super::load::{Bundle, MANIFEST, sha256};
+use super::encoder_parts::take_encoder;
+use super::load::{Bundle, MANIFEST, Place, sha256};
 use super::manifest::{
-    BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelEncoderKind, LabelsEntry,
-    Manifest, ModelEntry, ProjectionEntry, VariantEntry,
+    BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry,
+    ProjectionEntry, VariantEntry,
 };
 use crate::files::{FileError, read_bounded, write_atomically};
 use crate::model::{ModelConfig, Preset, Variant};
-use crate::semantics::sentence::SentenceEncoder;
-use crate::semantics::{
-    LabelEncoder, LabelLists, Source, convert_sentence_tokenizer, convert_sentence_weights,
-};
+use crate::semantics::{LabelEncoder, LabelLists, Source};
 
 /// Largest part that is read.
 const PART_LIMIT: u64 = 2 << 30;
@@ -32,8 +30,6 @@ const BACKBONE: &str = "backbone.safetensors";
 const PROJECTION: &str = "projection.safetensors";
 const LABELS: &str = "labels.tsv";
 const TEACHER: &str = "teacher.tsv";
-const TEXT_ENCODER: &str = "text_encoder.safetensors";
-const TOKENIZER: &str = "tokenizer.json";
 const LABEL_VECTORS: &str = "label_vectors.safetensors";
 const CARD: &str = "CARD.md";
 /// The tensor of a head's file with its ordinary regions.
@@ -45,7 +41,8 @@ pub struct Parts {
     /// A folder with `backbone.safetensors`, `projection.safetensors` (optional), one or more of
     /// `standard|rcb|scb|biam|ridge.safetensors`, `labels.tsv`, `teacher.tsv` (optional).
     pub heads: PathBuf,
-    /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`, or a bundle.
+    /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`, or a bundle, whose
+    /// encoder is taken.
     pub text_encoder: PathBuf,
     /// The bundle's name.
     pub name: String,
@@ -80,27 +77,12 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     }
     let variants = read_variants(&parts.heads, &mut files)?;
     doing("converting the label encoder");
-    let of_bundle = parts.text_encoder.join(TEXT_ENCODER);
-    let source = match of_bundle.exists() {
-        true => of_bundle,
-        false => parts.text_encoder.join("model.safetensors"),
-    };
-    let converted = convert_sentence_weights(Source {
-        path: &source,
-        bytes: &read(&source)?,
-    })?;
-    files.insert(TEXT_ENCODER.to_owned(), converted);
-    let source = parts.text_encoder.join("tokenizer.json");
-    let converted = convert_sentence_tokenizer(Source {
-        path: &source,
-        bytes: &read(&source)?,
-    })?;
-    files.insert(TOKENIZER.to_owned(), converted);
+    let (entry, encoder) = take_encoder(&parts.text_encoder, &mut files)?;
     doing("encoding the labels");
-    let (vectors, dimension) = label_vectors(parts, &files)?;
+    let vectors = label_vectors(parts, &files, &*encoder)?;
     files.insert(LABEL_VECTORS.to_owned(), vectors);
-    let model = model_entry(parts, &files, &variants, dimension)?;
-    let mut manifest = manifest(parts, &files, variants, model);
+    let model = model_entry(parts, &files, &variants, encoder.dimension())?;
+    let mut manifest = manifest(parts, &files, entry, variants, model);
     manifest.sha256 = hashes(&files);
     doing("trying the networks");
     try_out(parts, &files, &manifest)?;
@@ -112,11 +94,13 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     Ok(manifest)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
+/// A part as bytes.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
     Ok(read_bounded(path, PART_LIMIT)?)
 }
 
-type Files = BTreeMap<String, Vec<u8>>;
+/// Files of a bundle that is being made, by name.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 fn hashes(files: &Files) -> BTreeMap<String, String> {
     files
@@ -133,7 +117,12 @@ fn try_out(parts: &Parts, files: &Files, manifest: &Manifest) -> Result<(), Bund
             BundleError::File(FileError::Missing(missing))
         })
     };
-    match Bundle::build(&parts.heads, manifest, &read, &Device::Cpu) {
+    let place = Place {
+        named: &parts.heads,
+        mapped: &parts.text_encoder,
+        read: Box::new(read),
+    };
+    match Bundle::build(&place, manifest, &Device::Cpu) {
         Ok(_) => Ok(()),
         // There is no such file yet that could be looked at.
         Err(BundleError::Manifest { reason, .. }) => Err(BundleError::Weights {
@@ -172,32 +161,25 @@ fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, B
     Ok(entries)
 }
 
-/// The vectors of the bundle's labels as a safetensors file, and their size.
-fn label_vectors(parts: &Parts, files: &Files) -> Result<(Vec<u8>, usize), BundleError> {
-    let path = |name| parts.out.join(name);
-    let (weights_path, tokenizer_path, labels_path) =
-        (path(TEXT_ENCODER), path(TOKENIZER), path(LABELS));
-    let source = |path, name: &str| Source {
-        path,
-        bytes: files.get(name).map_or(&[], Vec::as_slice),
-    };
-    let encoder = SentenceEncoder::load(
-        source(&weights_path, TEXT_ENCODER),
-        source(&tokenizer_path, TOKENIZER),
-        &Device::Cpu,
-    )?;
-    let lists = LabelLists::parse(source(&labels_path, LABELS), None)?;
+/// The vectors of the bundle's labels as a safetensors file.
+fn label_vectors(
+    parts: &Parts,
+    files: &Files,
+    encoder: &dyn LabelEncoder,
+) -> Result<Vec<u8>, BundleError> {
+    let path = parts.out.join(LABELS);
+    let bytes = files.get(LABELS).map_or(&[][..], Vec::as_slice);
+    let lists = LabelLists::parse(Source { path: &path, bytes }, None)?;
     let labels: Vec<&str> = lists
         .labels()
         .iter()
         .map(|listed| listed.label.as_str())
         .collect();
     let vectors = encoder.encode(&labels)?;
-    let bytes = half_precision("vectors", &vectors).map_err(|error| BundleError::Weights {
-        path: labels_path,
+    half_precision("vectors", &vectors).map_err(|error| BundleError::Weights {
+        path,
         reason: error.to_string(),
-    })?;
-    Ok((bytes, encoder.dimension()))
+    })
 }
 
 fn half_precision(name: &str, tensor: &Tensor) -> candle_core::Result<Vec<u8>> {
@@ -351,6 +333,7 @@ fn overridden(preset: Preset, text: &str) -> Result<ModelConfig, String> {
 fn manifest(
     parts: &Parts,
     files: &Files,
+    label_encoder: LabelEncoderEntry,
     variants: Vec<VariantEntry>,
     model: ModelEntry,
 ) -> Manifest {
@@ -365,11 +348,7 @@ fn manifest(
             file: BACKBONE.to_owned(),
         },
         projection: present(PROJECTION).map(|file| ProjectionEntry { file }),
-        label_encoder: LabelEncoderEntry {
-            kind: LabelEncoderKind::AllMiniLmL6V2,
-            file: TEXT_ENCODER.to_owned(),
-            tokenizer: TOKENIZER.to_owned(),
-        },
+        label_encoder,
         labels: LabelsEntry {
             file: LABELS.to_owned(),
             vectors: LABEL_VECTORS.to_owned(),

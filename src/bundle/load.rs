@@ -4,17 +4,15 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::BundleError;
-use super::manifest::{BackboneKind, FORMAT, LabelEncoderKind, Manifest, VariantEntry};
+use super::manifest::{BackboneKind, FORMAT, Manifest, VariantEntry};
 use crate::backbone::efficientnet_lite::{self, EfficientNetLite};
-use crate::backbone::{Backbone, Covered, RegionFeatures};
+use crate::backbone::{Backbone, RegionFeatures};
 use crate::files::{FileError, first_line, one_line, read_bounded};
 use crate::kernels::{Activation, Pointwise};
-use crate::model::{Biam, EncodeOptions, ModelConfig, Network, Ridge, Variant};
-use crate::semantics::sentence::SentenceEncoder;
+use crate::model::{ModelConfig, Network, Variant};
 use crate::semantics::{LabelEncoder, LabelLists, Source};
 
 /// Name of the manifest in a bundle's folder.
@@ -79,18 +77,16 @@ impl Bundle {
     ) -> Result<Self, BundleError> {
         let mut manifest = read_manifest(folder)?;
         manifest.variants.retain(|entry| wanted(entry.name));
-        let read = |name: &str| Ok(read_bounded(&folder.join(name), FILE_LIMIT)?);
-        Self::build(folder, &manifest, &read, device)
+        Self::build(&Place::folder(folder), &manifest, device)
     }
 
-    /// Builds the networks of `manifest` from its files, which `read` gives by name; `folder` is
-    /// where errors say that they are.
+    /// Builds the networks of `manifest` from its files.
     pub(super) fn build(
-        folder: &Path,
+        place: &Place<'_>,
         manifest: &Manifest,
-        read: &Read,
         device: &Device,
     ) -> Result<Self, BundleError> {
+        let folder = place.named;
         let path = folder.join(MANIFEST);
         let config = manifest
             .model
@@ -103,8 +99,7 @@ impl Bundle {
             .check()
             .map_err(|error| BundleError::Config { path, error })?;
         let parts = Parts {
-            folder,
-            read,
+            place,
             manifest,
             config: &config,
             device,
@@ -249,24 +244,43 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Gives the bytes of a bundle's file by its name.
-pub(super) type Read<'a> = dyn Fn(&str) -> Result<Vec<u8>, BundleError> + Sync + 'a;
+type Read<'a> = Box<dyn Fn(&str) -> Result<Vec<u8>, BundleError> + Sync + 'a>;
+
+/// Where a bundle's files are.
+pub(super) struct Place<'a> {
+    /// The folder that errors name.
+    pub named: &'a Path,
+    /// The folder of files that are mapped.
+    pub mapped: &'a Path,
+    pub read: Read<'a>,
+}
+
+impl<'a> Place<'a> {
+    /// A folder on disk.
+    pub(super) fn folder(folder: &'a Path) -> Self {
+        Self {
+            named: folder,
+            mapped: folder,
+            read: Box::new(|name| Ok(read_bounded(&folder.join(name), FILE_LIMIT)?)),
+        }
+    }
+}
 
 /// What every part of a bundle is read from.
-struct Parts<'a> {
-    folder: &'a Path,
-    read: &'a Read<'a>,
-    manifest: &'a Manifest,
-    config: &'a ModelConfig,
-    device: &'a Device,
+pub(super) struct Parts<'a> {
+    pub place: &'a Place<'a>,
+    pub manifest: &'a Manifest,
+    pub config: &'a ModelConfig,
+    pub device: &'a Device,
 }
 
 type FeaturesAndLabels = (Box<dyn Backbone>, Option<Pointwise>, LabelLists, Tensor);
 
 impl Parts<'_> {
     /// A file of the bundle, with its content as the manifest has it.
-    fn read(&self, name: &str) -> Result<(PathBuf, Vec<u8>), BundleError> {
-        let path = self.folder.join(name);
-        let bytes = (self.read)(name)?;
+    pub(super) fn read(&self, name: &str) -> Result<(PathBuf, Vec<u8>), BundleError> {
+        let path = self.place.named.join(name);
+        let bytes = (self.place.read)(name)?;
         match self.manifest.sha256.get(name) {
             Some(hash) if *hash == sha256(&bytes) => Ok((path, bytes)),
             Some(_) => Err(BundleError::Changed(path)),
@@ -278,7 +292,7 @@ impl Parts<'_> {
     fn check_sizes(&self) -> Result<(), BundleError> {
         let refuse = |reason: String| {
             Err(BundleError::Manifest {
-                path: self.folder.join(MANIFEST),
+                path: self.place.named.join(MANIFEST),
                 reason,
             })
         };
@@ -339,7 +353,7 @@ impl Parts<'_> {
         )
     }
 
-    fn backbone_config(&self) -> efficientnet_lite::Config {
+    pub(super) fn backbone_config(&self) -> efficientnet_lite::Config {
         let BackboneKind::EfficientnetLite2 = self.manifest.backbone.kind;
         efficientnet_lite::Config {
             input_size: self.manifest.backbone.input_size,
@@ -348,7 +362,7 @@ impl Parts<'_> {
     }
 
     /// Reads safetensors and makes something of them, in single precision.
-    fn weights<T>(
+    pub(super) fn weights<T>(
         &self,
         name: &str,
         make: impl FnOnce(VarBuilder) -> candle_core::Result<T>,
@@ -360,73 +374,6 @@ impl Parts<'_> {
                 path,
                 reason: weights_reason(&error),
             })
-    }
-
-    fn variants(&self) -> Result<Vec<TrainedVariant>, BundleError> {
-        self.manifest
-            .variants
-            .par_iter()
-            .map(|entry| self.weights(&entry.file, |vb| self.trained(entry, vb)))
-            .collect()
-    }
-
-    fn trained(&self, entry: &VariantEntry, vb: VarBuilder) -> candle_core::Result<TrainedVariant> {
-        let ordinary_regions = match &entry.ordinary_regions {
-            Some(name) => {
-                let regions = vb.get_unchecked(name)?;
-                let (_, out) = regions.dims2()?;
-                let wanted = match entry.name {
-                    Variant::Ridge => self.backbone_config().head,
-                    _ => self.config.out_channels,
-                };
-                if out != wanted {
-                    candle_core::bail!("`{name}` has {out} channels, the network {wanted}")
-                }
-                Some(regions)
-            }
-            None => None,
-        };
-        Ok(TrainedVariant {
-            network: self.network(entry.name, vb)?,
-            ordinary_regions,
-        })
-    }
-
-    fn network(&self, variant: Variant, vb: VarBuilder) -> candle_core::Result<Network> {
-        if variant == Variant::Ridge {
-            let channels = self.backbone_config().head;
-            let ridge = Ridge::new(channels, self.config.label_dimension, vb)?;
-            return Ok(Network::Ridge(ridge));
-        }
-        let network = Biam::new(self.config, variant, vb)?;
-        // The first photo should not wait for weights to be packed; here the heads do it side by
-        // side.
-        network.encode(&self.blank_photo()?, &EncodeOptions::default())?;
-        Ok(Network::Biam(Box::new(network)))
-    }
-
-    fn blank_photo(&self) -> candle_core::Result<RegionFeatures> {
-        let [rows, columns] = self.manifest.backbone.grid;
-        let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, self.device);
-        Ok(RegionFeatures {
-            regions: zeros(&[1, self.config.region_channels, rows, columns])?,
-            global: zeros(&[1, self.config.global_channels])?,
-            covered: Covered::WHOLE,
-        })
-    }
-
-    fn encoder(&self) -> Result<Box<dyn LabelEncoder>, BundleError> {
-        let entry = &self.manifest.label_encoder;
-        let LabelEncoderKind::AllMiniLmL6V2 = entry.kind;
-        let (weights_path, weights) = self.read(&entry.file)?;
-        let (tokenizer_path, tokenizer) = self.read(&entry.tokenizer)?;
-        let source = |path, bytes| Source { path, bytes };
-        let encoder = SentenceEncoder::load(
-            source(&weights_path, &weights),
-            source(&tokenizer_path, &tokenizer),
-            self.device,
-        )?;
-        Ok(Box::new(encoder))
     }
 
     fn features_and_labels(&self) -> Result<FeaturesAndLabels, BundleError> {

@@ -60,6 +60,8 @@ pub struct ProjectionEntry {
 pub enum LabelEncoderKind {
     #[serde(rename = "all-MiniLM-L6-v2")]
     AllMiniLmL6V2,
+    /// A vector for each word (GloVe, word2vec) in this program's own file, which is mapped.
+    WordVectors,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +69,11 @@ pub enum LabelEncoderKind {
 pub struct LabelEncoderEntry {
     pub kind: LabelEncoderKind,
     pub file: String,
-    pub tokenizer: String,
+    /// The file that says how a text encoder splits labels; word vectors have none.
+    pub tokenizer: Option<String>,
+    /// SHA-256 of the words' index, which is checked in place of the whole file of word vectors; see
+    /// [`crate::semantics::WordVectors::index_sha256`].
+    pub index_sha256: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +99,7 @@ pub struct ModelEntry {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VariantEntry {
     pub name: Variant,
+    /// Where its weights are; a view's are the full network's.
     pub file: String,
     /// The tensor of `file` that holds e_f of ordinary regions, `[R, out]`.
     pub ordinary_regions: Option<String>,
@@ -125,6 +132,16 @@ impl Manifest {
         if self.variants.is_empty() {
             return Err("it names no network (no [[variant]])".to_owned());
         }
+        let encoder = &self.label_encoder;
+        match encoder.kind {
+            LabelEncoderKind::AllMiniLmL6V2 if encoder.tokenizer.is_none() => {
+                return Err("its label encoder has no tokenizer".to_owned());
+            }
+            LabelEncoderKind::WordVectors if encoder.index_sha256.is_none() => {
+                return Err("its label encoder has no index-sha256".to_owned());
+            }
+            _ => {}
+        }
         for (row, entry) in self.variants.iter().enumerate() {
             if self.variants[..row]
                 .iter()
@@ -141,10 +158,10 @@ impl Manifest {
         let mut files = vec![
             self.backbone.file.as_str(),
             &self.label_encoder.file,
-            &self.label_encoder.tokenizer,
             &self.labels.file,
             &self.labels.vectors,
         ];
+        files.extend(self.label_encoder.tokenizer.as_deref());
         files.extend(self.projection.as_ref().map(|entry| entry.file.as_str()));
         files.extend(self.labels.teacher.as_deref());
         files.extend(self.variants.iter().map(|entry| entry.file.as_str()));

@@ -114,6 +114,24 @@ impl Labels {
     }
 }
 
+/// The labels that the model has vectors for; the others are told and left out.
+///
+/// # Errors
+/// Where none is left, the last of them.
+pub fn known_labels(session: &mut Session, given: GivenLabels) -> Result<GivenLabels> {
+    let (labels, refused) = session.sort_out(&given.labels)?;
+    let complete = given.complete && refused.is_empty();
+    let mut reasons: Vec<String> = refused.into_iter().map(|refused| refused.reason).collect();
+    if labels.is_empty()
+        && let Some(last) = reasons.pop()
+    {
+        complain_of(&reasons, "labels");
+        bail!("{last}");
+    }
+    complain_of(&reasons, "labels");
+    Ok(GivenLabels { labels, complete })
+}
+
 /// Said where labels must be given.
 pub const NO_LABELS: &str = "no labels given; name some, such as --labels \"dog, traffic light\"";
 const NO_LABELS_IN_FILE: &str = "no labels in this file; write one on each line";

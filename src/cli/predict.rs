@@ -93,6 +93,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
     let labels = match typed {
         Some(typed) => {
+            let typed = common::known_labels(&mut session, typed)?;
             all_good &= typed.complete;
             typed.labels
         }

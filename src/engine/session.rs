@@ -9,7 +9,8 @@ use candle_core::{Device, Tensor};
 use super::cache::Cache;
 use super::labels::KnownLabels;
 use super::messages::{
-    BundleFacts, Comparison, Grid, OrdinaryResponses, Ranking, ResponseMap, StageTime,
+    BundleFacts, Comparison, Grid, OrdinaryResponses, Ranking, RefusedLabel, ResponseMap,
+    StageTime,
 };
 use super::photos::PreparedPhoto;
 use super::{DeviceChoice, EngineError};
@@ -156,10 +157,21 @@ impl Session {
         self.encoded.clear();
     }
 
-    /// Response maps of `wanted` on a photo. `Ok(None)` when `stop` said so between two stages.
+    /// Those of `labels` that have a vector, and the others with the reason.
     ///
     /// # Errors
-    /// A variant that the bundle lacks, a label that is none, a failing device.
+    /// An encoder that fails for another reason than a label.
+    pub fn sort_out(
+        &mut self,
+        labels: &[String],
+    ) -> Result<(Vec<String>, Vec<RefusedLabel>), EngineError> {
+        self.labels.sort_out(&self.bundle, labels)
+    }
+
+    /// Response maps of `wanted` on a photo; labels without a vector are told beside them. `Ok(None)` when `stop` said so between two stages.
+    ///
+    /// # Errors
+    /// A variant that the bundle lacks, a failing device.
     pub fn compare(
         &mut self,
         photo: &PreparedPhoto,
@@ -173,7 +185,15 @@ impl Session {
             times: photo.times.clone(),
         };
         let all_encoded = self.labels.all_encoded(wanted.labels);
-        let vectors = clock.time("text", || self.labels.vectors(&self.bundle, wanted.labels))?;
+        let (known, refused, vectors) = clock.time("text", || {
+            let (known, refused) = self.labels.sort_out(&self.bundle, wanted.labels)?;
+            let vectors = self.labels.vectors(&self.bundle, &known)?;
+            Ok::<_, EngineError>((known, refused, vectors))
+        })?;
+        let wanted = &Wanted {
+            labels: &known,
+            ..*wanted
+        };
         if let Some(text) = clock.times.last_mut() {
             text.cached = all_encoded;
         }
@@ -222,6 +242,7 @@ impl Session {
             covered,
             trained_k: self.bundle.config.top_k,
             labels: labels.collect::<Result<_, EngineError>>()?,
+            refused,
             variants: wanted.variants.to_vec(),
             maps,
             ranking: wanted.ranking.then(|| Ranking {

@@ -72,7 +72,7 @@ pub fn head_counts(
     let mix = |inputs, outputs| Counts::layer(inputs, outputs, 1, regions);
     // Bias and norm.
     let convolution = |inputs| Counts::layer(9 * inputs, c, 3, regions);
-    let fused = if variant == Variant::Biam { 2 * c } else { c };
+    let fused = if variant.fuses() { 2 * c } else { c };
     let mut counts = convolution(config.region_channels) + mix(fused, out);
     if variant.has_rcb() {
         let attention = Counts {

@@ -151,6 +151,13 @@ impl Layout {
         })
     }
 
+    /// Everything before the vectors, and everything after them.
+    pub(super) fn index<'b>(&self, bytes: &'b [u8]) -> [&'b [u8]; 2] {
+        let after = self.places().and_then(|places| bytes.get(places.norms..));
+        let before = bytes.get(..HEADER);
+        [before.unwrap_or_default(), after.unwrap_or_default()]
+    }
+
     /// Vectors of a range of rows, one after the other.
     pub(super) fn rows<'m>(&self, map: &'m OwnFileMap, rows: Range<usize>) -> Option<&'m [f16]> {
         if rows.end > self.words || rows.start > rows.end {
