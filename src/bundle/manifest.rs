@@ -34,6 +34,7 @@ pub struct Manifest {
 #[serde(rename_all = "kebab-case")]
 pub enum BackboneKind {
     EfficientnetLite2,
+    Vgg19,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

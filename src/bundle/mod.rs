@@ -1,5 +1,6 @@
 //! A model folder on disk: manifest, weights, label lists; and the import that makes one.
 
+mod backbone;
 mod error;
 mod features;
 mod find;
@@ -7,6 +8,7 @@ pub mod import;
 mod load;
 pub mod manifest;
 
+pub use backbone::BackbonePlan;
 pub use error::BundleError;
 pub use features::PhotoFeatures;
 pub use find::{VARIABLE, find_bundle};
