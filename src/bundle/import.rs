@@ -346,6 +346,8 @@ fn manifest(
             input_size: INPUT_SIZE,
             grid: GRID,
             file: BACKBONE.to_owned(),
+            widths: None,
+            hidden: None,
         },
         projection: present(PROJECTION).map(|file| ProjectionEntry { file }),
         label_encoder,

@@ -7,8 +7,8 @@ use candle_nn::VarBuilder;
 use sha2::{Digest, Sha256};
 
 use super::BundleError;
-use super::manifest::{BackboneKind, FORMAT, Manifest, VariantEntry};
-use crate::backbone::efficientnet_lite::{self, EfficientNetLite};
+use super::backbone::BackbonePlan;
+use super::manifest::{FORMAT, Manifest, VariantEntry};
 use crate::backbone::{Backbone, RegionFeatures};
 use crate::files::{FileError, first_line, one_line, read_bounded};
 use crate::kernels::{Activation, Pointwise};
@@ -21,8 +21,8 @@ pub const MANIFEST: &str = "bundle.toml";
 const MANIFEST_LIMIT: u64 = 1 << 20;
 /// Largest file of a bundle: VGG-19 in single precision with room to spare.
 const FILE_LIMIT: u64 = 2 << 30;
-/// Pixels between two regions of the backbone.
-const STRIDE: usize = 32;
+/// The input's side is a multiple of it, in pixels.
+const SIDE_STEP: usize = 32;
 /// Largest side of the input in pixels: beyond it a photo takes minutes and gigabytes.
 const LARGEST_INPUT: usize = 2048;
 
@@ -48,7 +48,7 @@ pub struct Bundle {
     pub encoder: Box<dyn LabelEncoder>,
     pub variants: Vec<TrainedVariant>,
     pub device: Device,
-    pub backbone_kind: BackboneKind,
+    pub backbone_plan: BackbonePlan,
     /// Rows and columns of regions.
     pub grid: [usize; 2],
     backbone: Box<dyn Backbone>,
@@ -101,6 +101,7 @@ impl Bundle {
         let parts = Parts {
             place,
             manifest,
+            plan: BackbonePlan::new(&manifest.backbone),
             config: &config,
             device,
         };
@@ -110,6 +111,7 @@ impl Bundle {
             || rayon::join(|| parts.encoder(), || parts.features_and_labels()),
         );
         let (backbone, projection, lists, label_vectors) = rest?;
+        let features_identity = parts.features_identity();
         Ok(Self {
             folder: folder.to_owned(),
             name: manifest.name.clone(),
@@ -118,11 +120,11 @@ impl Bundle {
             encoder: encoder?,
             variants: variants?,
             device: device.clone(),
-            backbone_kind: manifest.backbone.kind,
+            backbone_plan: parts.plan,
             grid: manifest.backbone.grid,
             backbone,
             projection,
-            features_identity: parts.features_identity(),
+            features_identity,
             config,
         })
     }
@@ -270,6 +272,7 @@ impl<'a> Place<'a> {
 pub(super) struct Parts<'a> {
     pub place: &'a Place<'a>,
     pub manifest: &'a Manifest,
+    pub plan: BackbonePlan,
     pub config: &'a ModelConfig,
     pub device: &'a Device,
 }
@@ -300,19 +303,23 @@ impl Parts<'_> {
             backbone, variants, ..
         } = self.manifest;
         let side = backbone.input_size;
-        if !side.is_multiple_of(STRIDE) || !(STRIDE..=LARGEST_INPUT).contains(&side) {
+        if !side.is_multiple_of(SIDE_STEP) || !(SIDE_STEP..=LARGEST_INPUT).contains(&side) {
             return refuse(format!(
-                "input-size = {side} is no multiple of {STRIDE} up to {LARGEST_INPUT}"
+                "input-size = {side} is no multiple of {SIDE_STEP} up to {LARGEST_INPUT}"
             ));
         }
-        let regions = side / STRIDE;
+        let only = self.plan.input_size();
+        if side != only {
+            return refuse(format!("input-size = {side}, but this backbone takes {only}"));
+        }
+        let regions = side / self.plan.stride();
         if backbone.grid != [regions; 2] {
             let [rows, columns] = backbone.grid;
             return refuse(format!(
                 "grid = [{rows}, {columns}], but input-size = {side} gives [{regions}, {regions}]"
             ));
         }
-        let (k, features) = (self.config.top_k, self.backbone_config().head);
+        let (k, features) = (self.config.top_k, self.plan.region_channels());
         if k > regions * regions {
             let all = regions * regions;
             return refuse(format!("top-k = {k} is more than the {all} regions"));
@@ -327,7 +334,7 @@ impl Parts<'_> {
             ));
         }
         let with_scene = |entry: &VariantEntry| entry.name.has_scb();
-        let given = self.config.global_channels;
+        let (given, features) = (self.config.global_channels, self.plan.global_channels());
         if variants.iter().any(with_scene) && given != features {
             return refuse(format!(
                 "the networks take a global feature of {given} channels, the backbone gives \
@@ -353,14 +360,6 @@ impl Parts<'_> {
         )
     }
 
-    pub(super) fn backbone_config(&self) -> efficientnet_lite::Config {
-        let BackboneKind::EfficientnetLite2 = self.manifest.backbone.kind;
-        efficientnet_lite::Config {
-            input_size: self.manifest.backbone.input_size,
-            ..efficientnet_lite::Config::lite2()
-        }
-    }
-
     /// Reads safetensors and makes something of them, in single precision.
     pub(super) fn weights<T>(
         &self,
@@ -377,11 +376,10 @@ impl Parts<'_> {
     }
 
     fn features_and_labels(&self) -> Result<FeaturesAndLabels, BundleError> {
-        let config = self.backbone_config();
         let file = &self.manifest.backbone.file;
-        let backbone = self.weights(file, |vb| EfficientNetLite::new(&config, vb))?;
+        let backbone = self.weights(file, |vb| self.plan.build(vb))?;
         let projection = match &self.manifest.projection {
-            Some(entry) => Some(self.weights(&entry.file, |vb| self.projection(config.head, vb))?),
+            Some(entry) => Some(self.weights(&entry.file, |vb| self.projection(vb))?),
             None => None,
         };
         let lists = self.lists()?;
@@ -389,11 +387,11 @@ impl Parts<'_> {
         let vectors = self.weights(&self.manifest.labels.vectors, |vb| {
             vb.get((count, self.config.label_dimension), "vectors")
         })?;
-        Ok((Box::new(backbone), projection, lists, vectors))
+        Ok((backbone, projection, lists, vectors))
     }
 
-    fn projection(&self, channels: usize, vb: VarBuilder) -> candle_core::Result<Pointwise> {
-        let out = self.config.region_channels;
+    fn projection(&self, vb: VarBuilder) -> candle_core::Result<Pointwise> {
+        let (out, channels) = (self.config.region_channels, self.plan.region_channels());
         let weight = vb.get((out, channels), "projection.weight")?;
         let bias = vb.get(out, "projection.bias")?;
         Pointwise::new(&weight, Some(&bias), Activation::None)

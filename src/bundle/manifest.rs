@@ -34,6 +34,7 @@ pub struct Manifest {
 #[serde(rename_all = "kebab-case")]
 pub enum BackboneKind {
     EfficientnetLite2,
+    Vgg19,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,10 @@ pub struct BackboneEntry {
     /// Rows and columns of regions.
     pub grid: [usize; 2],
     pub file: String,
+    /// Channels of VGG-19's five stages, where they are not the published ones.
+    pub widths: Option<[usize; 5]>,
+    /// Outputs of VGG-19's fc6 and fc7, where they are not the published ones.
+    pub hidden: Option<usize>,
 }
 
 /// A first layer of every head, stored once: x_r = weight · region feature + bias.

@@ -1,5 +1,6 @@
 //! A model folder on disk: manifest, weights, label lists; and the import that makes one.
 
+mod backbone;
 mod encoder_parts;
 mod encoders;
 mod error;
@@ -12,6 +13,7 @@ mod networks;
 pub mod ordinary;
 pub mod safetensors_file;
 
+pub use backbone::BackbonePlan;
 pub use encoder_parts::WORD_VECTORS;
 pub use error::BundleError;
 pub use features::PhotoFeatures;

@@ -59,7 +59,7 @@ impl Parts<'_> {
         let regions = vb.get_unchecked(name)?;
         let (_, out) = regions.dims2()?;
         let wanted = match entry.name {
-            Variant::Ridge => self.backbone_config().head,
+            Variant::Ridge => self.plan.region_channels(),
             _ => self.config.out_channels,
         };
         if out != wanted {
@@ -77,7 +77,7 @@ impl Parts<'_> {
     ) -> candle_core::Result<Network> {
         Ok(match variant {
             Variant::Ridge => {
-                let channels = self.backbone_config().head;
+                let channels = self.plan.region_channels();
                 let dimension = self.config.label_dimension;
                 Network::Ridge(Ridge::new(channels, dimension, vb.clone())?)
             }
