@@ -41,6 +41,21 @@ impl Config {
         }
     }
 
+    /// The architecture whose stages and hidden layers have the widths of these tensors, by the names
+    /// of a bundle; `None` where a tensor that tells is missing.
+    pub fn of_shapes<'s>(shape: impl Fn(&str) -> Option<&'s [usize]>) -> Option<Self> {
+        let outputs = |name: &str| shape(name)?.first().copied();
+        let mut widths = [0; 5];
+        for (width, stage) in widths.iter_mut().zip(1..) {
+            *width = outputs(&format!("conv{stage}_1.weight"))?;
+        }
+        Some(Self {
+            widths,
+            hidden: outputs("fc7.weight")?,
+            ..Self::vgg19()
+        })
+    }
+
     /// Channels of the region features.
     #[must_use]
     pub fn region_channels(&self) -> usize {

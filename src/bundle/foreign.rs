@@ -26,7 +26,7 @@ use super::unfinished::UnfinishedFolder;
 use super::{BundleError, ImportStep};
 use crate::backbone::vgg19;
 use crate::checkpoint::names::{Applied, Mapping};
-use crate::checkpoint::vgg19::vgg19_weights;
+use crate::checkpoint::vgg19::vgg19_of_any_width;
 use crate::checkpoint::{CheckpointError, StateDict};
 use crate::files::{one_line, write_atomically};
 use crate::model::{Block, Filler, ModelConfig, Preset, Variant};
@@ -102,8 +102,8 @@ pub fn import_foreign(
         head(&mapping, &mut checkpoint, &foreign.checkpoint)?,
     );
     step(ImportStep::Doing("reading VGG-19"));
-    let plan = vgg19::Config::of_file(&foreign.vgg19)?;
-    files.insert(BACKBONE.to_owned(), vgg19_weights(&foreign.vgg19, &plan)?);
+    let (plan, backbone) = vgg19_of_any_width(&foreign.vgg19)?;
+    files.insert(BACKBONE.to_owned(), backbone);
     let folder = UnfinishedFolder::beside(&foreign.out)?;
     let words = word_vectors(foreign, published.as_ref(), folder.path(), step)?;
     let encoder = WordEncoder::new(words, &Device::Cpu);

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -12,6 +11,7 @@ use safetensors::SafeTensors;
 use super::BundleError;
 use super::encoder_parts::take_encoder;
 use super::load::{Bundle, MANIFEST, Place, sha256};
+use super::unfinished::UnfinishedFolder;
 use super::manifest::{
     BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry,
     ProjectionEntry, VariantEntry,
@@ -25,13 +25,13 @@ const PART_LIMIT: u64 = 2 << 30;
 /// Side of the default backbone's input, which makes a grid of [`GRID`].
 const INPUT_SIZE: usize = 448;
 /// Rows and columns of regions at [`INPUT_SIZE`].
-const GRID: [usize; 2] = [14, 14];
-const BACKBONE: &str = "backbone.safetensors";
+pub(super) const GRID: [usize; 2] = [14, 14];
+pub(super) const BACKBONE: &str = "backbone.safetensors";
 const PROJECTION: &str = "projection.safetensors";
-const LABELS: &str = "labels.tsv";
+pub(super) const LABELS: &str = "labels.tsv";
 const TEACHER: &str = "teacher.tsv";
-const LABEL_VECTORS: &str = "label_vectors.safetensors";
-const CARD: &str = "CARD.md";
+pub(super) const LABEL_VECTORS: &str = "label_vectors.safetensors";
+pub(super) const CARD: &str = "CARD.md";
 /// The tensor of a head's file with its ordinary regions.
 const ORDINARY_REGIONS: &str = "ordinary_regions";
 
@@ -59,12 +59,7 @@ pub struct Parts {
 /// # Errors
 /// A missing or unreadable part, an `out` that exists, heads that disagree with each other.
 pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, BundleError> {
-    if parts.out.exists() {
-        return Err(BundleError::Weights {
-            path: parts.out.clone(),
-            reason: "exists already; remove it or name another folder with --out".to_owned(),
-        });
-    }
+    exists_already(&parts.out)?;
     let mut files = BTreeMap::new();
     doing("reading the heads");
     for name in [BACKBONE, LABELS] {
@@ -92,6 +87,17 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     doing("writing");
     write_folder(&parts.out, &files, &manifest)?;
     Ok(manifest)
+}
+
+/// Refuses to make a folder that is there.
+pub(super) fn exists_already(out: &Path) -> Result<(), BundleError> {
+    match out.exists() {
+        false => Ok(()),
+        true => Err(BundleError::Weights {
+            path: out.to_owned(),
+            reason: "exists already; remove it or name another folder with --out".to_owned(),
+        }),
+    }
 }
 
 /// A part as bytes.
@@ -393,47 +399,19 @@ fn metadata_words(header: &Header) -> String {
     crate::files::one_line(&words.join("; "))
 }
 
-/// A new folder beside `out` that nobody else has.
-fn folder_beside(out: &Path) -> io::Result<PathBuf> {
-    let parent = out.parent().unwrap_or(Path::new(""));
-    if !parent.as_os_str().is_empty() {
-        fs::create_dir_all(parent)?;
-    }
-    for attempt in 0_u32.. {
-        let beside = parent.join(format!(
-            ".biam-lens-{}-{attempt}.unfinished",
-            std::process::id()
-        ));
-        match fs::create_dir(&beside) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|()| beside),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
 /// Writes all files into a folder beside `out` and renames it, so that `out` is whole or absent.
 fn write_folder(out: &Path, files: &Files, manifest: &Manifest) -> Result<(), BundleError> {
     let text = toml::to_string(manifest).map_err(|error| BundleError::Manifest {
         path: out.join(MANIFEST),
         reason: error.to_string(),
     })?;
-    let failed = |source| FileError::Write {
-        path: out.to_owned(),
-        source,
-    };
-    let beside = folder_beside(out).map_err(failed)?;
-    let written = files
+    let folder = UnfinishedFolder::beside(out)?;
+    files
         .iter()
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
         .chain([(MANIFEST, text.as_bytes())])
         .try_for_each(|(name, bytes)| {
-            write_atomically(&beside.join(name), |writer| writer.write_all(bytes))
-        })
-        .and_then(|()| fs::rename(&beside, out).map_err(failed));
-    if written.is_err() {
-        // The first error is the one that matters.
-        let _ = fs::remove_dir_all(&beside);
-    }
-    Ok(written?)
+            write_atomically(&folder.path().join(name), |writer| writer.write_all(bytes))
+        })?;
+    Ok(folder.finish()?)
 }

@@ -29,8 +29,37 @@ const FILE_LIMIT: u64 = 2 << 30;
 pub fn vgg19_weights(path: &Path, config: &Config) -> Result<Vec<u8>, CheckpointError> {
     let mut file = Published::open(path)?;
     let shapes = file.shapes()?;
+    converted(path, &mut file, &shapes, config)
+}
+
+/// The same for a VGG-19 whose stages and hidden layers may have other widths than the published
+/// ones, which are told.
+///
+/// # Errors
+/// As [`vgg19_weights`].
+pub fn vgg19_of_any_width(path: &Path) -> Result<(Config, Vec<u8>), CheckpointError> {
+    let mut file = Published::open(path)?;
+    let shapes = file.shapes()?;
+    let published = Config::vgg19();
+    let shape = |own: &str| {
+        let names = foreign_names(own, &published);
+        let mut names = names.iter().map(String::as_str).chain([own]);
+        names.find_map(|name| shapes.get(name)).map(Vec::as_slice)
+    };
+    // What is missing is told with all that is.
+    let config = Config::of_shapes(shape).unwrap_or(published.clone());
+    let bytes = converted(path, &mut file, &shapes, &config)?;
+    Ok((config, bytes))
+}
+
+fn converted(
+    path: &Path,
+    file: &mut Published,
+    shapes: &Shapes,
+    config: &Config,
+) -> Result<Vec<u8>, CheckpointError> {
     let places =
-        places(&shapes, config).map_err(|reason| CheckpointError::content(path, reason))?;
+        places(shapes, config).map_err(|reason| CheckpointError::content(path, reason))?;
     let mut tensors = BTreeMap::new();
     for Place {
         own,

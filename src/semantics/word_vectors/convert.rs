@@ -9,7 +9,7 @@ use std::path::Path;
 
 use half::f16;
 
-use super::format::{HEADER, Words};
+use super::format::{HEADER, MAGIC, Words};
 use super::{WordVectorError, binary, length, text};
 use crate::files::{FileError, check_target, open_regular, read_error, write_atomically};
 
@@ -106,6 +106,28 @@ pub fn convert_word_vectors(
         (Some(Ok(converted)), Ok(())) => Ok(converted),
         (None, Ok(())) => Err(content(published, "nothing was read of it: try again")),
     }
+}
+
+/// [`convert_word_vectors`], or a copy of a file that it wrote before.
+///
+/// # Errors
+/// As [`convert_word_vectors`].
+pub fn copy_word_vectors(
+    source: &Path,
+    target: &Path,
+    go_on: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<(), WordVectorError> {
+    let (mut file, _) = open_regular(source)?;
+    let mut head = Vec::new();
+    let read = (&mut file).take(MAGIC.len() as u64).read_to_end(&mut head);
+    let read = read.and_then(|_| file.seek(SeekFrom::Start(0)));
+    read.map_err(|error| read_error(source, error))?;
+    if head != MAGIC {
+        return convert_word_vectors(source, target, go_on).map(drop);
+    }
+    write_atomically(target, |writer| io::copy(&mut file, writer).map(drop))?;
+    // A damaged file is told by its own name.
+    super::WordVectors::open(source).map(drop)
 }
 
 /// Writes `target`, which [`super::WordVectors::open`] opens, from words and their vectors, as a

@@ -10,7 +10,7 @@ use half::f16;
 
 use crate::files::OwnFileMap;
 
-const MAGIC: [u8; 8] = *b"BIAMWORD";
+pub(super) const MAGIC: [u8; 8] = *b"BIAMWORD";
 const VERSION: u32 = 1;
 /// Reads differently on a computer of another byte order.
 const ORDER: u32 = 0x0102_0304;

@@ -16,7 +16,7 @@ mod text;
 mod tests;
 
 pub use convert::{
-    Converted, LeftOut, Progress, convert_word_vectors, write_word_vectors,
+    Converted, LeftOut, Progress, convert_word_vectors, copy_word_vectors, write_word_vectors,
 };
 pub use encoder::WordEncoder;
 
