@@ -7,7 +7,7 @@
 
 use super::{Backbone, Covered, RegionFeatures};
 use crate::kernels::{Activation, Conv3x3, HalfLinear, Padding, max_of_squares};
-use candle_core::{DType, Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 /// Convolutions of each stage.

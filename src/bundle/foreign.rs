@@ -32,7 +32,7 @@ use crate::files::{one_line, write_atomically};
 use crate::model::{Block, Filler, ModelConfig, Preset, Variant};
 use crate::semantics::labels::write_labels;
 use crate::semantics::word_vectors::{copy_word_vectors, write_word_vectors};
-use crate::semantics::{LabelEncoder, SemanticsError, WordEncoder, WordVectors};
+use crate::semantics::{SemanticsError, WordEncoder, WordVectors};
 
 const HEAD: &str = "biam.safetensors";
 
@@ -80,13 +80,14 @@ pub struct Imported {
     pub ordinary: Option<Gathered>,
 }
 
-/// Makes the bundle. Nothing is left behind when it fails.
+/// Makes the bundle, looking at photos on `device`. Nothing is left behind when it fails.
 ///
 /// # Errors
 /// An `out` that exists; a part that is missing, unreadable or of another model; labels of which none
 /// has a vector.
 pub fn import_foreign(
     foreign: &Foreign,
+    device: &Device,
     step: &mut dyn FnMut(ImportStep<'_>),
 ) -> Result<Imported, BundleError> {
     exists_already(&foreign.out)?;
@@ -123,7 +124,7 @@ pub fn import_foreign(
     let words_hash = encoder.vectors().sha256();
     manifest.sha256.insert(WORD_VECTORS.to_owned(), words_hash);
     step(ImportStep::Doing("trying the network"));
-    let bundle = try_out(foreign, &manifest, &files, folder.path())?;
+    let bundle = try_out(foreign, &manifest, &files, folder.path(), device)?;
     let ordinary = match foreign.ordinary.is_empty() {
         true => None,
         false => {
@@ -279,13 +280,14 @@ fn try_out(
     manifest: &Manifest,
     files: &BTreeMap<String, Vec<u8>>,
     mapped: &Path,
+    device: &Device,
 ) -> Result<Bundle, BundleError> {
     let place = Place {
         named: &foreign.out,
         mapped,
         read: Box::new(|name| Ok(files.get(name).cloned().unwrap_or_default())),
     };
-    match Bundle::build(&place, manifest, &Device::Cpu) {
+    match Bundle::build(&place, manifest, device) {
         // There is no such file yet that could be looked at.
         Err(BundleError::Manifest { reason, .. }) => Err(refuse(
             &foreign.checkpoint,

@@ -48,9 +48,9 @@ enum Command {
         after_help = "Example: biam-lens render street.jpg --labels \"car, traffic light\" --out figure.png"
     )]
     Render(render::Options),
-    /// Make a bundle's folder from its parts
+    /// Make a model's folder from its parts or from a foreign checkpoint; compute ordinary regions
     #[command(
-        after_help = "Example: biam-lens import heads/ --text-encoder all-MiniLM-L6-v2/ --out weights/mine"
+        after_help = "Example: biam-lens import --checkpoint biam.pth --vgg19 vgg19.pth --word-vectors glove.6B.300d.txt --seen TagList1k.txt --unseen Concepts81.txt --out weights/authors\n\nThe authors' model. Without --ordinary PHOTOS it has no σ scale; biam-lens import weights/authors --ordinary photos/ adds it later. From parts: biam-lens import heads/ --text-encoder all-MiniLM-L6-v2/ --out weights/mine"
     )]
     Import(import::Options),
     /// Measure the networks on labelled photos: mAP, F1, localisation, cost

@@ -11,6 +11,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct ProgressLine {
     doing: &'static str,
     total: usize,
+    /// What is counted.
+    unit: &'static str,
     started: Instant,
     shown: Option<Instant>,
     terminal: bool,
@@ -19,9 +21,15 @@ pub struct ProgressLine {
 impl ProgressLine {
     /// `doing` something with `total` photos.
     pub fn new(doing: &'static str, total: usize) -> Self {
+        Self::of(doing, total, "photos")
+    }
+
+    /// `doing` something with `total` of a `unit`.
+    pub fn of(doing: &'static str, total: usize, unit: &'static str) -> Self {
         Self {
             doing,
             total,
+            unit,
             started: Instant::now(),
             shown: None,
             terminal: io::stderr().is_terminal(),
@@ -33,7 +41,8 @@ impl ProgressLine {
         let due = self.shown.is_none_or(|shown| shown.elapsed() >= PAUSE);
         if self.terminal && due {
             self.shown = Some(Instant::now());
-            let line = line(self.doing, done, self.total, self.started.elapsed());
+            let counted = (done, self.total, self.unit);
+            let line = line(self.doing, counted, self.started.elapsed());
             // A terminal that has gone needs no progress.
             let _ = write!(io::stderr(), "\r\x1b[K{line}");
         }
@@ -48,12 +57,12 @@ impl Drop for ProgressLine {
     }
 }
 
-fn line(doing: &str, done: usize, total: usize, elapsed: Duration) -> String {
+fn line(doing: &str, (done, total, unit): (usize, usize, &str), elapsed: Duration) -> String {
     let rate = done as f64 / elapsed.as_secs_f64().max(1e-3);
     let left = total.saturating_sub(done) as f64 / rate.max(1e-9);
     match done {
-        0 => format!("{doing}: {total} photos"),
-        _ => format!("{doing}: {done} of {total} photos, {rate:.1} a second, {left:.0} s left"),
+        0 => format!("{doing}: {total} {unit}"),
+        _ => format!("{doing}: {done} of {total} {unit}, {rate:.1} a second, {left:.0} s left"),
     }
 }
 
@@ -63,8 +72,9 @@ mod tests {
 
     #[test]
     fn the_line_says_rate_and_time_left() {
-        let said = line("Looking", 20, 50, Duration::from_secs(2));
+        let said = line("Looking", (20, 50, "photos"), Duration::from_secs(2));
         assert_eq!(said, "Looking: 20 of 50 photos, 10.0 a second, 3 s left");
-        assert_eq!(line("Looking", 0, 5, Duration::ZERO), "Looking: 5 photos");
+        let begun = line("Looking", (0, 5, "photos"), Duration::ZERO);
+        assert_eq!(begun, "Looking: 5 photos");
     }
 }

@@ -3,6 +3,7 @@
 mod bundles;
 mod commands;
 mod eval;
+mod foreign;
 mod import;
 mod maps;
 mod photos;
