@@ -18,7 +18,7 @@ use super::safetensors_file::safetensors_bytes;
 use super::{BundleError, ImportStep};
 use crate::files::{first_line, one_line, read_bounded, write_atomically};
 use crate::image_io::{PhotoLimits, open_photo};
-use crate::model::{Filler, Variant};
+use crate::model::{Filler, Network, Variant};
 
 /// Tensor of a network's ordinary regions.
 const ORDINARY_REGIONS: &str = "ordinary_regions";
@@ -110,38 +110,22 @@ pub(super) fn gather(
     photos: &[PathBuf],
     step: &mut dyn FnMut(ImportStep<'_>),
 ) -> Result<Gathered, BundleError> {
-    let failed = |error: candle_core::Error| BundleError::Ordinary(first_line(&error));
-    let networks: Vec<_> = bundle
+    let networks: Vec<&Network> = bundle
         .variants
         .iter()
         .map(|trained| &trained.network)
-        .filter(|network| !matches!(network.variant(), Variant::Silenced(..)))
+        .filter(|network| !matches!(network, Network::Silenced(_)))
         .collect();
     let mut random = StdRng::seed_from_u64(SEED);
-    let chosen = index::sample(&mut random, photos.len(), PHOTOS.min(photos.len())).into_vec();
+    let chosen = index::sample(&mut random, photos.len(), PHOTOS.min(photos.len()));
+    let chosen: Vec<&PathBuf> = chosen.iter().filter_map(|place| photos.get(place)).collect();
     let regions = bundle.grid[0] * bundle.grid[1];
-    let sampler = |network| Sampler::new(network, chosen.len(), regions, random.clone());
-    let mut samplers: Vec<Sampler<'_>> = networks.iter().copied().map(sampler).collect();
-    let (mut looked_at, mut unreadable) = (0, Vec::new());
-    for (done, photo) in chosen.iter().filter_map(|&place| photos.get(place)).enumerate() {
-        step(ImportStep::Photos {
-            done,
-            total: chosen.len(),
-        });
-        let photo = match open_photo(photo, PhotoLimits::default()) {
-            Ok(photo) => photo,
-            Err(error) => {
-                unreadable.push(error.to_string());
-                continue;
-            }
-        };
-        let features = bundle.features_of_photo(&photo.rgb).map_err(failed)?;
-        for (sampler, network) in samplers.iter_mut().zip(&networks) {
-            let features = features.of(network.variant());
-            sampler.add(features).map_err(failed)?;
-        }
-        looked_at += 1;
-    }
+    let mut samplers: Vec<Sampler<'_>> = networks
+        .iter()
+        .map(|network| Sampler::new(network, chosen.len(), regions, random.clone()))
+        .collect();
+    let unreadable = look_at(bundle, &chosen, &mut samplers, step)?;
+    let looked_at = chosen.len() - unreadable.len();
     if looked_at < 2 {
         return Err(BundleError::FewPhotos(looked_at));
     }
@@ -161,6 +145,36 @@ pub(super) fn gather(
         regions: regions.map_err(failed)?,
         unreadable,
     })
+}
+
+fn failed(error: candle_core::Error) -> BundleError {
+    BundleError::Ordinary(first_line(&error))
+}
+
+/// Gives the photos' features to all samplers; returns what is wrong with those that cannot be read.
+fn look_at(
+    bundle: &Bundle,
+    photos: &[&PathBuf],
+    samplers: &mut [Sampler<'_>],
+    step: &mut dyn FnMut(ImportStep<'_>),
+) -> Result<Vec<String>, BundleError> {
+    let mut unreadable = Vec::new();
+    for (done, photo) in photos.iter().enumerate() {
+        let total = photos.len();
+        step(ImportStep::Photos { done, total });
+        let photo = match open_photo(photo, PhotoLimits::default()) {
+            Ok(photo) => photo,
+            Err(error) => {
+                unreadable.push(error.to_string());
+                continue;
+            }
+        };
+        let features = bundle.features_of_photo(&photo.rgb).map_err(failed)?;
+        for sampler in samplers.iter_mut() {
+            sampler.add(features.of(sampler.variant())).map_err(failed)?;
+        }
+    }
+    Ok(unreadable)
 }
 
 type Written = (Vec<VariantEntry>, BTreeMap<String, Vec<u8>>);

@@ -5,6 +5,19 @@ use candle_nn::VarBuilder;
 use super::manifest::{BackboneEntry, BackboneKind};
 use crate::backbone::{Backbone, EfficientNetLite, Vgg19, efficientnet_lite, vgg19};
 
+/// A manifest's entry for a VGG-19.
+pub(super) fn vgg19_entry(config: &vgg19::Config, file: &str) -> BackboneEntry {
+    let published = vgg19::Config::vgg19();
+    BackboneEntry {
+        kind: BackboneKind::Vgg19,
+        input_size: config.input_size,
+        grid: [config.input_size / vgg19::STRIDE; 2],
+        file: file.to_owned(),
+        widths: (config.widths != published.widths).then_some(config.widths),
+        hidden: (config.hidden != published.hidden).then_some(config.hidden),
+    }
+}
+
 /// A kind of backbone with its architecture.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BackbonePlan {

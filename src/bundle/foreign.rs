@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 
 use super::add_ordinary::{Gathered, gather};
+use super::backbone::vgg19_entry;
 use super::encoder_parts::{WORD_VECTORS, word_vectors_entry};
-use super::import::{BACKBONE, CARD, GRID, LABEL_VECTORS, LABELS, exists_already, read};
+use super::import::{BACKBONE, CARD, Files, LABEL_VECTORS, LABELS, exists_already, read};
 use super::label_space::{LabelFiles, LabelSpace, Vectors};
 use super::load::{Bundle, MANIFEST, Place, sha256};
 use super::manifest::{
-    BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry,
-    VariantEntry,
+    FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry, VariantEntry,
 };
 use super::safetensors_file::safetensors_bytes;
 use super::unfinished::UnfinishedFolder;
@@ -91,22 +91,13 @@ pub fn import_foreign(
     step: &mut dyn FnMut(ImportStep<'_>),
 ) -> Result<Imported, BundleError> {
     exists_already(&foreign.out)?;
-    step(ImportStep::Doing("reading the checkpoint"));
-    let mut checkpoint = StateDict::open(&foreign.checkpoint)?;
-    let mapping = Mapping::new(&checkpoint)?;
-    let config = config(foreign, &mapping)?;
+    let mut files = Files::new();
+    let weights = weights(foreign, &mut files, step)?;
+    let dimension = weights.config.label_dimension;
     let space = LabelSpace::read(&foreign.labels)?;
-    let published = space.published(config.label_dimension)?;
-    let mut files = BTreeMap::new();
-    files.insert(
-        HEAD.to_owned(),
-        head(&mapping, &mut checkpoint, &foreign.checkpoint)?,
-    );
-    step(ImportStep::Doing("reading VGG-19"));
-    let (plan, backbone) = vgg19_of_any_width(&foreign.vgg19)?;
-    files.insert(BACKBONE.to_owned(), backbone);
+    let published = space.published(dimension)?;
     let folder = UnfinishedFolder::beside(&foreign.out)?;
-    let words = word_vectors(foreign, published.as_ref(), folder.path(), step)?;
+    let words = word_vectors(foreign, published.as_ref(), dimension, folder.path(), step)?;
     let encoder = WordEncoder::new(words, &Device::Cpu);
     step(ImportStep::Doing("encoding the labels"));
     let labels = match published {
@@ -115,8 +106,10 @@ pub fn import_foreign(
     };
     files.insert(LABELS.to_owned(), write_labels(&labels.labels).into_bytes());
     files.insert(LABEL_VECTORS.to_owned(), vectors_file(&labels)?);
-    files.insert(CARD.to_owned(), card(foreign, &mapping)?.into_bytes());
-    let mut manifest = manifest(foreign, &plan, &config, word_vectors_entry(encoder.vectors()))?;
+    let card = card(foreign, &weights.mapping)?;
+    files.insert(CARD.to_owned(), card.into_bytes());
+    let entry = word_vectors_entry(encoder.vectors());
+    let mut manifest = manifest(foreign, &weights, entry)?;
     manifest.sha256 = files
         .iter()
         .map(|(name, bytes)| (name.clone(), sha256(bytes)))
@@ -127,32 +120,69 @@ pub fn import_foreign(
     let bundle = try_out(foreign, &manifest, &files, folder.path(), device)?;
     let ordinary = match foreign.ordinary.is_empty() {
         true => None,
-        false => {
-            let read = |name: &str| Ok(files.get(name).cloned().unwrap_or_default());
-            Some(gather(&bundle, &manifest, &read, &foreign.ordinary, step)?)
-        }
+        false => Some(with_ordinary(foreign, &bundle, &mut manifest, &mut files, step)?),
     };
-    if let Some(gathered) = &ordinary {
-        manifest.variants = gathered.variants.clone();
-        for (name, bytes) in &gathered.files {
-            manifest.sha256.insert(name.clone(), sha256(bytes));
-            files.insert(name.clone(), bytes.clone());
-        }
-    }
     step(ImportStep::Doing("writing"));
     write(folder, &files, &manifest, &foreign.out)?;
     let seen = labels.labels.iter().filter(|listed| listed.seen).count();
     Ok(Imported {
         manifest,
-        applied: mapping.applied,
-        unused: mapping.unused,
-        config,
+        applied: weights.mapping.applied,
+        unused: weights.mapping.unused,
+        config: weights.config,
         seen,
         unseen: labels.labels.len() - seen,
         left_out: labels.left_out,
         words: encoder.vectors().len(),
         ordinary,
     })
+}
+
+/// What the files of weights are.
+struct Weights {
+    mapping: Mapping,
+    config: ModelConfig,
+    backbone: vgg19::Config,
+}
+
+/// Puts the network and its backbone into `files`.
+fn weights(
+    foreign: &Foreign,
+    files: &mut Files,
+    step: &mut dyn FnMut(ImportStep<'_>),
+) -> Result<Weights, BundleError> {
+    step(ImportStep::Doing("reading the checkpoint"));
+    let mut checkpoint = StateDict::open(&foreign.checkpoint)?;
+    let mapping = Mapping::new(&checkpoint)?;
+    let config = config(foreign, &mapping)?;
+    let head = head(&mapping, &mut checkpoint, &foreign.checkpoint)?;
+    files.insert(HEAD.to_owned(), head);
+    step(ImportStep::Doing("reading VGG-19"));
+    let (backbone, bytes) = vgg19_of_any_width(&foreign.vgg19)?;
+    files.insert(BACKBONE.to_owned(), bytes);
+    Ok(Weights {
+        mapping,
+        config,
+        backbone,
+    })
+}
+
+/// Puts ordinary regions into `files` and the manifest.
+fn with_ordinary(
+    foreign: &Foreign,
+    bundle: &Bundle,
+    manifest: &mut Manifest,
+    files: &mut Files,
+    step: &mut dyn FnMut(ImportStep<'_>),
+) -> Result<Gathered, BundleError> {
+    let read = |name: &str| Ok(files.get(name).cloned().unwrap_or_default());
+    let gathered = gather(bundle, manifest, &read, &foreign.ordinary, step)?;
+    manifest.variants.clone_from(&gathered.variants);
+    for (name, bytes) in &gathered.files {
+        manifest.sha256.insert(name.clone(), sha256(bytes));
+        files.insert(name.clone(), bytes.clone());
+    }
+    Ok(gathered)
 }
 
 /// The checkpoint's configuration with what no tensor tells.
@@ -195,6 +225,7 @@ fn vectors_file(labels: &Vectors) -> Result<Vec<u8>, BundleError> {
 fn word_vectors(
     foreign: &Foreign,
     published: Option<&Vectors>,
+    dimension: usize,
     folder: &Path,
     step: &mut dyn FnMut(ImportStep<'_>),
 ) -> Result<WordVectors, BundleError> {
@@ -211,7 +242,18 @@ fn word_vectors(
         (None, Some(published)) => write_labels_as_words(published, &target)?,
         (None, None) => return Err(BundleError::NoWords),
     }
-    Ok(WordVectors::open(&target).map_err(SemanticsError::from)?)
+    let words = WordVectors::open(&target).map_err(SemanticsError::from)?;
+    let (found, wanted) = (words.dimension(), dimension);
+    match &foreign.word_vectors {
+        Some(path) if found != wanted => Err(BundleError::Weights {
+            path: path.clone(),
+            reason: format!(
+                "vectors of {found} numbers, the network takes {wanted}; choose word vectors that \
+                 belong to the checkpoint"
+            ),
+        }),
+        _ => Ok(words),
+    }
 }
 
 /// The labels of one word are the words.
@@ -232,28 +274,20 @@ fn write_labels_as_words(labels: &Vectors, target: &Path) -> Result<(), BundleEr
 
 fn manifest(
     foreign: &Foreign,
-    plan: &vgg19::Config,
-    config: &ModelConfig,
+    weights: &Weights,
     label_encoder: LabelEncoderEntry,
 ) -> Result<Manifest, BundleError> {
-    let usual = vgg19::Config::vgg19();
     let view = |block| Variant::Silenced(block, Filler::Zero);
     let variants = [view(Block::Scb), view(Block::Rcb), Variant::Biam];
-    let model = ModelEntry::new(Preset::Authors, config).map_err(|error| BundleError::Manifest {
+    let model = ModelEntry::new(Preset::Authors, &weights.config);
+    let model = model.map_err(|error| BundleError::Manifest {
         path: foreign.out.join(MANIFEST),
         reason: one_line(&error),
     })?;
     Ok(Manifest {
         format: FORMAT,
         name: foreign.name.clone(),
-        backbone: BackboneEntry {
-            kind: BackboneKind::Vgg19,
-            input_size: plan.input_size,
-            grid: GRID,
-            file: BACKBONE.to_owned(),
-            widths: (plan.widths != usual.widths).then_some(plan.widths),
-            hidden: (plan.hidden != usual.hidden).then_some(plan.hidden),
-        },
+        backbone: vgg19_entry(&weights.backbone, BACKBONE),
         projection: None,
         label_encoder,
         labels: LabelsEntry {
@@ -278,7 +312,7 @@ fn manifest(
 fn try_out(
     foreign: &Foreign,
     manifest: &Manifest,
-    files: &BTreeMap<String, Vec<u8>>,
+    files: &Files,
     mapped: &Path,
     device: &Device,
 ) -> Result<Bundle, BundleError> {
@@ -299,7 +333,7 @@ fn try_out(
 
 fn write(
     folder: UnfinishedFolder,
-    files: &BTreeMap<String, Vec<u8>>,
+    files: &Files,
     manifest: &Manifest,
     out: &Path,
 ) -> Result<(), BundleError> {

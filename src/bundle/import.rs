@@ -9,6 +9,7 @@ use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 
 use super::BundleError;
+use super::backbone::vgg19_entry;
 use super::encoder_parts::take_encoder;
 use super::load::{Bundle, MANIFEST, Place, sha256};
 use super::unfinished::UnfinishedFolder;
@@ -16,6 +17,7 @@ use super::manifest::{
     BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry,
     ProjectionEntry, VariantEntry,
 };
+use crate::backbone::vgg19;
 use crate::files::{FileError, read_bounded, write_atomically};
 use crate::model::{ModelConfig, Preset, Variant};
 use crate::semantics::{LabelEncoder, LabelLists, Source};
@@ -25,7 +27,7 @@ const PART_LIMIT: u64 = 2 << 30;
 /// Side of the default backbone's input, which makes a grid of [`GRID`].
 const INPUT_SIZE: usize = 448;
 /// Rows and columns of regions at [`INPUT_SIZE`].
-pub(super) const GRID: [usize; 2] = [14, 14];
+const GRID: [usize; 2] = [14, 14];
 pub(super) const BACKBONE: &str = "backbone.safetensors";
 const PROJECTION: &str = "projection.safetensors";
 pub(super) const LABELS: &str = "labels.tsv";
@@ -74,10 +76,11 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     doing("converting the label encoder");
     let (entry, encoder) = take_encoder(&parts.text_encoder, &mut files)?;
     doing("encoding the labels");
+    let backbone = backbone_entry(parts, &files)?;
     let vectors = label_vectors(parts, &files, &*encoder)?;
     files.insert(LABEL_VECTORS.to_owned(), vectors);
     let model = model_entry(parts, &files, &variants, encoder.dimension())?;
-    let mut manifest = manifest(parts, &files, entry, variants, model);
+    let mut manifest = manifest(parts, &files, backbone, entry, variants, model);
     manifest.sha256 = hashes(&files);
     doing("trying the networks");
     try_out(parts, &files, &manifest)?;
@@ -165,6 +168,24 @@ fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, B
         });
     }
     Ok(entries)
+}
+
+/// What the backbone's file says that it is.
+fn backbone_entry(parts: &Parts, files: &Files) -> Result<BackboneEntry, BundleError> {
+    let bytes = files.get(BACKBONE).map_or(&[][..], Vec::as_slice);
+    let header = header(&parts.heads.join(BACKBONE), bytes)?;
+    let shape = |name: &str| header.shapes.get(name).map(Vec::as_slice);
+    Ok(match vgg19::Config::of_shapes(shape) {
+        Some(config) => vgg19_entry(&config, BACKBONE),
+        None => BackboneEntry {
+            kind: BackboneKind::EfficientnetLite2,
+            input_size: INPUT_SIZE,
+            grid: GRID,
+            file: BACKBONE.to_owned(),
+            widths: None,
+            hidden: None,
+        },
+    })
 }
 
 /// The vectors of the bundle's labels as a safetensors file.
@@ -339,6 +360,7 @@ fn overridden(preset: Preset, text: &str) -> Result<ModelConfig, String> {
 fn manifest(
     parts: &Parts,
     files: &Files,
+    backbone: BackboneEntry,
     label_encoder: LabelEncoderEntry,
     variants: Vec<VariantEntry>,
     model: ModelEntry,
@@ -347,14 +369,7 @@ fn manifest(
     Manifest {
         format: FORMAT,
         name: parts.name.clone(),
-        backbone: BackboneEntry {
-            kind: BackboneKind::EfficientnetLite2,
-            input_size: INPUT_SIZE,
-            grid: GRID,
-            file: BACKBONE.to_owned(),
-            widths: None,
-            hidden: None,
-        },
+        backbone,
         projection: present(PROJECTION).map(|file| ProjectionEntry { file }),
         label_encoder,
         labels: LabelsEntry {

@@ -59,6 +59,11 @@ impl<'n> Sampler<'n> {
         }
     }
 
+    /// The network's variant.
+    pub fn variant(&self) -> Variant {
+        self.network.variant()
+    }
+
     /// Takes random regions of a few photos, whose features are those that the network takes.
     ///
     /// # Errors
