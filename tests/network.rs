@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use biam_lens::backbone::{Covered, RegionFeatures};
+use biam_lens::bundle::ordinary::Sampler;
 use biam_lens::model::config::{SceneResidual, SceneValue};
 use biam_lens::model::dropout::Dropout;
 use biam_lens::model::region_classifier::{pool, pooled, responses};
-use biam_lens::bundle::ordinary::Sampler;
 use biam_lens::model::{
     Biam, Block, EncodeOptions, Filler, ModelConfig, Network, Preset, SilencedView, Variant,
 };

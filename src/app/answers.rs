@@ -103,11 +103,10 @@ impl AppState {
     /// Why the scales that need ordinary regions cannot be had; `None` when they can.
     pub fn no_ordinary_regions(&self) -> Option<&'static str> {
         let bundle = self.answers.bundle.as_ref()?;
-        (!bundle.has_ordinary_regions)
-            .then_some(
-                "This model has no ordinary regions to compare with; “biam-lens import MODEL \
+        (!bundle.has_ordinary_regions).then_some(
+            "This model has no ordinary regions to compare with; “biam-lens import MODEL \
                  --ordinary PHOTOS” computes them from a folder of photos",
-            )
+        )
     }
 
     /// The request that brings the answers in line with the choices, if they are not yet.

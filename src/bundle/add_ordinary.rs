@@ -118,7 +118,10 @@ pub(super) fn gather(
         .collect();
     let mut random = StdRng::seed_from_u64(SEED);
     let chosen = index::sample(&mut random, photos.len(), PHOTOS.min(photos.len()));
-    let chosen: Vec<&PathBuf> = chosen.iter().filter_map(|place| photos.get(place)).collect();
+    let chosen: Vec<&PathBuf> = chosen
+        .iter()
+        .filter_map(|place| photos.get(place))
+        .collect();
     let regions = bundle.grid[0] * bundle.grid[1];
     let mut samplers: Vec<Sampler<'_>> = networks
         .iter()
@@ -171,7 +174,9 @@ fn look_at(
         };
         let features = bundle.features_of_photo(&photo.rgb).map_err(failed)?;
         for sampler in samplers.iter_mut() {
-            sampler.add(features.of(sampler.variant())).map_err(failed)?;
+            sampler
+                .add(features.of(sampler.variant()))
+                .map_err(failed)?;
         }
     }
     Ok(unreadable)

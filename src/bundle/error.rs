@@ -32,9 +32,13 @@ pub enum BundleError {
     Config { path: PathBuf, error: ConfigError },
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    #[error("no word vectors are named; name GloVe's text file or the like, or the labels' own vectors, with --word-vectors or --label-vectors")]
+    #[error(
+        "no word vectors are named; name GloVe's text file or the like, or the labels' own vectors, with --word-vectors or --label-vectors"
+    )]
     NoWords,
-    #[error("{0} of the photos for ordinary regions could be read, 2 are the least and 512 are best; name other photos")]
+    #[error(
+        "{0} of the photos for ordinary regions could be read, 2 are the least and 512 are best; name other photos"
+    )]
     FewPhotos(usize),
     #[error("ordinary regions cannot be computed: {0}")]
     Ordinary(String),

@@ -18,9 +18,7 @@ use super::encoder_parts::{WORD_VECTORS, word_vectors_entry};
 use super::import::{BACKBONE, CARD, Files, LABEL_VECTORS, LABELS, exists_already, read};
 use super::label_space::{LabelFiles, LabelSpace, Vectors};
 use super::load::{Bundle, MANIFEST, Place, sha256};
-use super::manifest::{
-    FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry, VariantEntry,
-};
+use super::manifest::{FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry, VariantEntry};
 use super::safetensors_file::safetensors_bytes;
 use super::unfinished::UnfinishedFolder;
 use super::{BundleError, ImportStep};
@@ -120,7 +118,13 @@ pub fn import_foreign(
     let bundle = try_out(foreign, &manifest, &files, folder.path(), device)?;
     let ordinary = match foreign.ordinary.is_empty() {
         true => None,
-        false => Some(with_ordinary(foreign, &bundle, &mut manifest, &mut files, step)?),
+        false => Some(with_ordinary(
+            foreign,
+            &bundle,
+            &mut manifest,
+            &mut files,
+            step,
+        )?),
     };
     step(ImportStep::Doing("writing"));
     write(folder, &files, &manifest, &foreign.out)?;
@@ -265,7 +269,10 @@ fn write_labels_as_words(labels: &Vectors, target: &Path) -> Result<(), BundleEr
         .iter()
         .map(|listed| listed.label.to_lowercase())
         .collect();
-    let words = words.iter().zip(&rows).filter(|(word, _)| !word.contains(' '));
+    let words = words
+        .iter()
+        .zip(&rows)
+        .filter(|(word, _)| !word.contains(' '));
     let words = words.map(|(word, row)| (word.as_str(), row.as_slice()));
     let dimension = rows.first().map_or(0, Vec::len);
     write_word_vectors(target, dimension, words).map_err(SemanticsError::from)?;

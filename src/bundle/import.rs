@@ -12,11 +12,11 @@ use super::BundleError;
 use super::backbone::vgg19_entry;
 use super::encoder_parts::take_encoder;
 use super::load::{Bundle, MANIFEST, Place, sha256};
-use super::unfinished::UnfinishedFolder;
 use super::manifest::{
     BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry,
     ProjectionEntry, VariantEntry,
 };
+use super::unfinished::UnfinishedFolder;
 use crate::backbone::vgg19;
 use crate::files::{FileError, read_bounded, write_atomically};
 use crate::model::{ModelConfig, Preset, Variant};

@@ -120,7 +120,11 @@ impl LabelSpace {
             numbers.extend(row.iter().map(|number| number / norm));
         }
         Ok(Some(Vectors {
-            labels: self.labels.iter().map(|named| named.listed.clone()).collect(),
+            labels: self
+                .labels
+                .iter()
+                .map(|named| named.listed.clone())
+                .collect(),
             vectors: tensor(numbers, self.labels.len(), dimension)?,
             left_out: Vec::new(),
         }))
@@ -258,7 +262,12 @@ mod tests {
     #[test]
     fn labels_of_both_lists_are_unseen_and_keep_their_rows() {
         let (_folder, space) = space("sky\r\ndog\r\nmap\r\n", "map\nSky\n\nfox\n");
-        let expected = [("dog", true, 1), ("map", false, 3), ("Sky", false, 4), ("fox", false, 5)];
+        let expected = [
+            ("dog", true, 1),
+            ("map", false, 3),
+            ("Sky", false, 4),
+            ("fox", false, 5),
+        ];
         assert_eq!(rows(&space), expected);
         assert_eq!(space.lines, [3, 3]);
     }
@@ -266,7 +275,10 @@ mod tests {
     #[test]
     fn a_label_that_comes_twice_has_its_first_row() {
         let (_folder, space) = space("dog\nDog\ncat\n", "fox\nfox\n");
-        assert_eq!(rows(&space), [("dog", true, 0), ("cat", true, 2), ("fox", false, 3)]);
+        assert_eq!(
+            rows(&space),
+            [("dog", true, 0), ("cat", true, 2), ("fox", false, 3)]
+        );
     }
 
     #[test]
@@ -277,14 +289,20 @@ mod tests {
             data: (0..2 * rows).map(|number| number as f32).collect(),
         };
         let two = [array(2), array(1)];
-        assert_eq!(space.rows_of(&two).unwrap(), [[0.0, 1.0], [2.0, 3.0], [0.0, 1.0]]);
+        assert_eq!(
+            space.rows_of(&two).unwrap(),
+            [[0.0, 1.0], [2.0, 3.0], [0.0, 1.0]]
+        );
         assert_eq!(space.rows_of(&[array(3)]).unwrap().len(), 3);
         let refusal = space.rows_of(&[array(1), array(2)]).unwrap_err();
         assert!(
             refusal.contains("1 and 2 rows") && refusal.contains("TagList1k.txt has 2 lines"),
             "{refusal}"
         );
-        let flat = PlainTensor { shape: vec![3], data: vec![0.0; 3] };
+        let flat = PlainTensor {
+            shape: vec![3],
+            data: vec![0.0; 3],
+        };
         assert!(space.rows_of(&[flat]).is_err());
     }
 }

@@ -96,7 +96,11 @@ impl Parts<'_> {
         })
     }
 
-    fn full(&self, vb: &VarBuilder, full: &mut Option<Arc<Biam>>) -> candle_core::Result<Arc<Biam>> {
+    fn full(
+        &self,
+        vb: &VarBuilder,
+        full: &mut Option<Arc<Biam>>,
+    ) -> candle_core::Result<Arc<Biam>> {
         if let Some(network) = full {
             return Ok(network.clone());
         }

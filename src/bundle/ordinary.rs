@@ -147,15 +147,14 @@ fn views(
     let (regions, both) = inputs.dims2()?;
     let channels = both / 2;
     let views = [Block::Scb, Block::Rcb].map(|block| {
-        let halves = [(Block::Rcb, 0), (Block::Scb, channels)].map(|(half, start)| {
-            match half == block {
+        let halves =
+            [(Block::Rcb, 0), (Block::Scb, channels)].map(|(half, start)| match half == block {
                 true => input_mean
                     .narrow(0, start, channels)?
                     .broadcast_as((regions, channels))?
                     .contiguous(),
                 false => inputs.narrow(1, start, channels)?.contiguous(),
-            }
-        });
+            });
         let [region, scene] = halves;
         let fused = network.fuse(&Tensor::cat(&[region?, scene?], 1)?.unsqueeze(0)?)?;
         Ok((Variant::Silenced(block, Filler::Mean), fused.squeeze(0)?))

@@ -105,7 +105,9 @@ fn parts(options: Options) -> Result<Outcome> {
                 "{}: a model already; --ordinary PHOTOS computes its ordinary regions",
                 shown(&heads)
             ),
-            false => bail!("no label encoder; name the folder of all-MiniLM-L6-v2 with --text-encoder"),
+            false => {
+                bail!("no label encoder; name the folder of all-MiniLM-L6-v2 with --text-encoder")
+            }
         }
     };
     let parts = Parts {
@@ -230,7 +232,11 @@ fn report(out: &Path, imported: &Imported) -> String {
         "network: {} channels, {} heads, k = {} (heads and k are in no checkpoint)",
         config.channels, config.heads, config.top_k
     );
-    let _ = writeln!(text, "applied: {} tensors, none is missing", imported.applied.len());
+    let _ = writeln!(
+        text,
+        "applied: {} tensors, none is missing",
+        imported.applied.len()
+    );
     for applied in &imported.applied {
         let _ = writeln!(
             text,

@@ -9,8 +9,7 @@ use candle_core::{Device, Tensor};
 use super::cache::Cache;
 use super::labels::KnownLabels;
 use super::messages::{
-    BundleFacts, Comparison, Grid, OrdinaryResponses, Ranking, RefusedLabel, ResponseMap,
-    StageTime,
+    BundleFacts, Comparison, Grid, OrdinaryResponses, Ranking, RefusedLabel, ResponseMap, StageTime,
 };
 use super::photos::PreparedPhoto;
 use super::{DeviceChoice, EngineError};

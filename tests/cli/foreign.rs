@@ -11,11 +11,7 @@ use crate::maps::read_npy;
 use crate::support::{Ran, in_repository, names, run, sample, text};
 
 /// The views of a model that has the full network alone.
-const VIEWS: [&str; 3] = [
-    "biam-scb-silenced-zero",
-    "biam-rcb-silenced-zero",
-    "biam",
-];
+const VIEWS: [&str; 3] = ["biam-scb-silenced-zero", "biam-rcb-silenced-zero", "biam"];
 
 fn fixture(name: &str) -> String {
     let path = in_repository("tests/reference/foreign").join(name);
@@ -101,7 +97,10 @@ fn assert_close(found: &[f32], expected: &[f32], what: &str) {
     let largest = expected.iter().fold(0f32, |most, x| most.max(x.abs()));
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
         let apart = (found - expected).abs();
-        assert!(apart <= 1e-4 * largest, "{what} {place}: {found} for {expected}");
+        assert!(
+            apart <= 1e-4 * largest,
+            "{what} {place}: {found} for {expected}"
+        );
     }
 }
 
@@ -131,7 +130,9 @@ fn assert_is_pytorchs(place: &Place, scheme: &str, labels: &[String]) {
         let score = |label: &String| {
             let ranked = line["labels"].as_array().expect("labels");
             let mut found = ranked.iter().filter(|one| one["label"] == label.as_str());
-            found.next().expect(label)["score"].as_f64().expect("a score") as f32
+            found.next().expect(label)["score"]
+                .as_f64()
+                .expect("a score") as f32
         };
         let found: Vec<f32> = labels.iter().map(score).collect();
         assert_close(&found, &expected.numbers(&format!("{what}.scores")), &what);
@@ -190,7 +191,14 @@ fn a_word_without_a_vector_is_told_and_the_others_go_on() {
     let alone = place.predict(&["--labels", "gras"]).one_line_of_refusal();
     assert!(alone.contains("grass"), "{alone}");
     let (photo, model, out) = (fixture("photo.png"), place.at("model"), place.at("a.svg"));
-    let render = ["render", &photo, "--bundle", text(&model), "--out", text(&out)];
+    let render = [
+        "render",
+        &photo,
+        "--bundle",
+        text(&model),
+        "--out",
+        text(&out),
+    ];
     let ran = run(&[&render[..], &["--labels", "gras"]].concat());
     assert!(ran.one_line_of_refusal().contains("grass"));
     assert!(!out.exists());
@@ -201,30 +209,67 @@ fn ordinary_regions_come_from_photos_and_views_then_have_means() {
     let place = Place::new();
     place.with_words();
     let (photo, model, out) = (fixture("photo.png"), place.at("model"), place.at("a.svg"));
-    let render = ["render", &photo, "--bundle", text(&model), "--labels", "dog"];
+    let render = [
+        "render",
+        &photo,
+        "--bundle",
+        text(&model),
+        "--labels",
+        "dog",
+    ];
     let render = [&render[..], &["--out", text(&out)]].concat();
     let without = run(&render);
     assert_eq!(without.status, Some(0), "{}", without.err);
     let [line] = without.complaints()[..] else {
         panic!("{}", without.err)
     };
-    assert!(line.contains("no ordinary regions") && line.contains("--ordinary"), "{line}");
+    assert!(
+        line.contains("no ordinary regions") && line.contains("--ordinary"),
+        "{line}"
+    );
     let figure = fs::read_to_string(&out).expect("a figure");
     assert!(figure.contains("SCB silenced (zero)") && !figure.contains('σ'));
 
-    let before = place.predict(&["--labels", "dog", "--variant", "biam"]).json();
+    let before = place
+        .predict(&["--labels", "dog", "--variant", "biam"])
+        .json();
     let photos = in_repository("assets/photos");
     let broken = place.at("broken.jpg");
     fs::write(&broken, b"no photo").expect("written");
-    let ran = run(&["import", text(&model), "--ordinary", text(&photos), text(&broken)]);
+    let ran = run(&[
+        "import",
+        text(&model),
+        "--ordinary",
+        text(&photos),
+        text(&broken),
+    ]);
     assert_eq!(ran.status, Some(1), "{}", ran.err);
-    assert!(ran.complaints().iter().any(|line| line.contains("broken.jpg")));
-    assert!(ran.out.contains("ordinary regions of 9 photos"), "{}", ran.out);
+    assert!(
+        ran.complaints()
+            .iter()
+            .any(|line| line.contains("broken.jpg"))
+    );
+    assert!(
+        ran.out.contains("ordinary regions of 9 photos"),
+        "{}",
+        ran.out
+    );
     let files = names(&model);
-    assert_eq!(files.iter().filter(|name| name.starts_with("biam.")).count(), 1);
+    assert_eq!(
+        files
+            .iter()
+            .filter(|name| name.starts_with("biam."))
+            .count(),
+        1
+    );
     assert!(files.iter().all(|name| !name.starts_with('.')), "{files:?}");
 
-    assert_eq!(place.predict(&["--labels", "dog", "--variant", "biam"]).json()[0]["labels"], before[0]["labels"]);
+    assert_eq!(
+        place
+            .predict(&["--labels", "dog", "--variant", "biam"])
+            .json()[0]["labels"],
+        before[0]["labels"]
+    );
     run(&render).quietly_good();
     let figure = fs::read_to_string(&out).expect("a figure");
     assert!(figure.contains("SCB silenced (mean)") && figure.contains('σ'));
@@ -232,10 +277,19 @@ fn ordinary_regions_come_from_photos_and_views_then_have_means() {
     let (kitten, room) = (sample("kitten.jpg"), sample("room.jpg"));
     let again = run(&["import", text(&model), "--ordinary", &kitten, &room]);
     assert_eq!(again.status, Some(0), "{}", again.err);
-    assert!(again.out.contains("392 ordinary regions of 2 photos"), "{}", again.out);
+    assert!(
+        again.out.contains("392 ordinary regions of 2 photos"),
+        "{}",
+        again.out
+    );
     run(&render).quietly_good();
     let one = run(&["import", text(&model), "--ordinary", &kitten]);
-    assert!(one.complaints().last().expect("a line").contains("2 are the least"));
+    assert!(
+        one.complaints()
+            .last()
+            .expect("a line")
+            .contains("2 are the least")
+    );
     run(&render).quietly_good();
 }
 
@@ -248,7 +302,9 @@ fn ordinary_regions_can_come_with_the_import() {
     let ran = place.import("published", &more);
     assert_eq!(ran.status, Some(0), "{}", ran.err);
     assert!(ran.out.contains("biam-scb-silenced-mean"), "{}", ran.out);
-    let lines = place.predict(&["--variant", "biam-scb-silenced-mean"]).json();
+    let lines = place
+        .predict(&["--variant", "biam-scb-silenced-mean"])
+        .json();
     assert_eq!(lines[0]["labels"].as_array().map(Vec::len), Some(6));
 }
 
@@ -258,7 +314,10 @@ fn refusal(place: &Place, ran: &Ran) -> String {
     assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
     assert!(!place.at("model").exists());
     let left = names(&place.at(""));
-    assert!(left.iter().all(|name| !name.contains("unfinished")), "{left:?}");
+    assert!(
+        left.iter().all(|name| !name.contains("unfinished")),
+        "{left:?}"
+    );
     (*ran.complaints().last().expect("a reason")).to_owned()
 }
 
@@ -315,12 +374,18 @@ fn a_file_of_words_that_has_changed_is_told() {
     // In a word's text.
     damage(whole.len() - 2);
     let refusal = place.predict(&["--labels", "fox"]).one_line_of_refusal();
-    assert!(refusal.contains("word_vectors.bin: truncated or changed"), "{refusal}");
+    assert!(
+        refusal.contains("word_vectors.bin: truncated or changed"),
+        "{refusal}"
+    );
     // In the first word's vector, which is noticed when the word is used.
     damage(65);
     assert_eq!(place.predict(&["--labels", "fox"]).status, Some(0));
     let refusal = place.predict(&["--labels", "the"]).one_line_of_refusal();
-    assert!(refusal.contains("the numbers of “the” have changed"), "{refusal}");
+    assert!(
+        refusal.contains("the numbers of “the” have changed"),
+        "{refusal}"
+    );
     fs::write(&path, &whole[..whole.len() - 9]).expect("written");
     let refusal = place.predict(&["--labels", "fox"]).one_line_of_refusal();
     assert!(refusal.contains("import them again"), "{refusal}");

@@ -134,10 +134,13 @@ impl FakeEngine {
             let of = |label: &String| self.map(source, label, variant);
             known.iter().map(of).collect()
         };
-        let without = labels.iter().filter(|l| refused(l)).map(|label| RefusedLabel {
-            label: label.clone(),
-            reason: format!("the label “{label}” has no vector"),
-        });
+        let without = labels
+            .iter()
+            .filter(|l| refused(l))
+            .map(|label| RefusedLabel {
+                label: label.clone(),
+                reason: format!("the label “{label}” has no vector"),
+            });
         self.reply(Reply::Comparison(Arc::new(Comparison {
             grid: GRID,
             covered: Covered::WHOLE,

@@ -344,7 +344,10 @@ fn a_damaged_file_is_told_by_its_index_or_by_the_word_that_is_used() {
         if rows.contains(&at) {
             let word = vectors.word((at - rows.start) / 6).to_owned();
             let refusal = vectors.encode(&word).unwrap_err().to_string();
-            assert!(refusal.contains(&format!("“{word}” have changed")), "{refusal}");
+            assert!(
+                refusal.contains(&format!("“{word}” have changed")),
+                "{refusal}"
+            );
         }
     }
 }
@@ -356,7 +359,10 @@ fn vectors_at_hand_are_written_as_converted_ones_are() {
     let rows: Vec<Vec<f32>> = (0..5).map(|row| converted.vector(row).unwrap()).collect();
     let words = rows.iter().enumerate();
     let words = words.map(|(row, vector)| (converted.word(row), vector.as_slice()));
-    let (other, copy) = (case.folder.path().join("other"), case.folder.path().join("copy"));
+    let (other, copy) = (
+        case.folder.path().join("other"),
+        case.folder.path().join("copy"),
+    );
     write_word_vectors(&other, 3, words).unwrap();
     let go_on = |_| ControlFlow::Continue(());
     copy_word_vectors(&case.target(), &copy, go_on).unwrap();
