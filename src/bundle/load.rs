@@ -296,7 +296,9 @@ impl Parts<'_> {
         }
         let only = self.plan.input_size();
         if side != only {
-            return refuse(format!("input-size = {side}, but this backbone takes {only}"));
+            return refuse(format!(
+                "input-size = {side}, but this backbone takes {only}"
+            ));
         }
         let regions = side / self.plan.stride();
         if backbone.grid != [regions; 2] {

@@ -145,7 +145,9 @@ fn matrix(found: &[usize], wanted: &[usize]) -> Vec<usize> {
     match (found, wanted) {
         (&[outputs, ref inputs @ ..], &[_, _]) => {
             // A tensor without numbers may claim any size.
-            let inputs = inputs.iter().fold(1, |product: usize, &side| product.saturating_mul(side));
+            let inputs = inputs
+                .iter()
+                .fold(1, |product: usize, &side| product.saturating_mul(side));
             vec![outputs, inputs]
         }
         _ => found.to_vec(),
@@ -314,7 +316,10 @@ mod tests {
     fn numbers_that_half_precision_lacks_are_refused() {
         assert_eq!(half_precision("x", &[1.0]), Ok(vec![0, 0x3c]));
         let refusal = half_precision("x", &[1.0, 1e6]).unwrap_err();
-        assert!(refusal.contains("tensor x has the number 1000000"), "{refusal}");
+        assert!(
+            refusal.contains("tensor x has the number 1000000"),
+            "{refusal}"
+        );
         assert!(half_precision("x", &[f32::NAN]).is_err());
     }
 }
