@@ -4,6 +4,7 @@ use candle_nn::VarBuilder;
 
 use super::manifest::{BackboneEntry, BackboneKind};
 use crate::backbone::{Backbone, EfficientNetLite, Vgg19, efficientnet_lite, vgg19};
+use crate::image_io::Interpolation;
 
 /// A kind of backbone with its architecture.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,14 @@ impl BackbonePlan {
         match self {
             Self::EfficientNetLite(config) => config.head,
             Self::Vgg19(config) => config.hidden,
+        }
+    }
+
+    /// How pixels between pixels were made for the photos that it was trained on.
+    pub fn interpolation(&self) -> Interpolation {
+        match self {
+            Self::EfficientNetLite(_) => Interpolation::Bicubic,
+            Self::Vgg19(_) => Interpolation::Bilinear,
         }
     }
 

@@ -16,6 +16,7 @@ use super::manifest::{
     Manifest, ModelEntry, ProjectionEntry, VariantEntry,
 };
 use crate::files::{FileError, read_bounded, write_atomically};
+use crate::image_io::Framing;
 use crate::model::{ModelConfig, Preset, Variant};
 use crate::semantics::sentence::SentenceEncoder;
 use crate::semantics::{
@@ -363,6 +364,7 @@ fn manifest(
             input_size: INPUT_SIZE,
             grid: GRID,
             file: BACKBONE.to_owned(),
+            resize: Framing::Squash,
         },
         projection: present(PROJECTION).map(|file| ProjectionEntry { file }),
         label_encoder: LabelEncoderEntry {

@@ -12,6 +12,7 @@ use super::backbone::BackbonePlan;
 use super::manifest::{FORMAT, LabelEncoderKind, Manifest, VariantEntry};
 use crate::backbone::{Backbone, Covered, RegionFeatures};
 use crate::files::{FileError, first_line, one_line, read_bounded};
+use crate::image_io::{Framing, NetworkInput};
 use crate::kernels::{Activation, Pointwise};
 use crate::model::{Biam, EncodeOptions, ModelConfig, Network, Ridge, Variant};
 use crate::semantics::sentence::SentenceEncoder;
@@ -51,6 +52,8 @@ pub struct Bundle {
     pub variants: Vec<TrainedVariant>,
     pub device: Device,
     pub backbone_plan: BackbonePlan,
+    /// How photos are brought to the backbone.
+    pub input: NetworkInput,
     /// Rows and columns of regions.
     pub grid: [usize; 2],
     backbone: Box<dyn Backbone>,
@@ -125,6 +128,7 @@ impl Bundle {
             encoder: encoder?,
             variants: variants?,
             device: device.clone(),
+            input: parts.input(),
             backbone_plan: parts.plan,
             grid: manifest.backbone.grid,
             backbone,
@@ -151,7 +155,7 @@ impl Bundle {
 
     /// Side of the square input in pixels.
     pub fn input_size(&self) -> u32 {
-        self.backbone.input_size() as u32
+        self.input.side
     }
 
     /// Region features x_r as the heads take them (projected where the bundle projects) and the
@@ -332,17 +336,30 @@ impl Parts<'_> {
         Ok(())
     }
 
+    fn input(&self) -> NetworkInput {
+        NetworkInput {
+            // Checked to be far below what an u32 holds.
+            side: self.plan.input_size() as u32,
+            interpolation: self.plan.interpolation(),
+            framing: self.manifest.backbone.resize,
+        }
+    }
+
     fn features_identity(&self) -> String {
         let hash = |name: &str| self.manifest.sha256.get(name).map_or("", String::as_str);
         let backbone = &self.manifest.backbone;
         let projection = self.manifest.projection.as_ref();
         sha256(
             format!(
-                "{:?} {} {} {PREPROCESSING} {}",
+                "{:?} {} {} {PREPROCESSING} {}{}",
                 backbone.kind,
                 backbone.input_size,
                 hash(&backbone.file),
                 projection.map_or("", |entry| hash(&entry.file)),
+                match backbone.resize {
+                    Framing::Squash => "",
+                    Framing::CentreCrop => " centre-crop",
+                },
             )
             .as_bytes(),
         )
