@@ -24,7 +24,10 @@ fn load(path: &Path) -> Result<(HashMap<String, Tensor>, Config)> {
     let json: serde_json::Value = serde_json::from_str(json.context("no config")?)?;
     let number = |value: &serde_json::Value| value.as_u64().map(|x| x as usize).context("a number");
     let mut widths = [0; 5];
-    for (width, value) in widths.iter_mut().zip(json["widths"].as_array().context("widths")?) {
+    for (width, value) in widths
+        .iter_mut()
+        .zip(json["widths"].as_array().context("widths")?)
+    {
         *width = number(value)?;
     }
     let config = Config {
@@ -50,7 +53,10 @@ fn narrow() -> Result<(Vgg19, HashMap<String, Tensor>)> {
 /// The fixture's weights as timm would publish them.
 fn as_timm_has_them() -> Result<HashMap<String, Tensor>> {
     let mut checkpoint = StateDict::open(&fixture("vgg19_old.pth"))?;
-    let names: Vec<_> = checkpoint.shapes().map(|(name, _)| name.to_owned()).collect();
+    let names: Vec<_> = checkpoint
+        .shapes()
+        .map(|(name, _)| name.to_owned())
+        .collect();
     let mut tensors = HashMap::new();
     for name in names {
         let PlainTensor { shape, data } = checkpoint.tensor(&name)?;
@@ -129,7 +135,9 @@ fn a_file_of_another_network_is_refused_by_name() -> Result<()> {
     );
     let message = vgg19_weights(&fixture("vgg19_old.pth"), &Config::vgg19()).unwrap_err();
     assert!(
-        message.to_string().contains("tensor features.0.weight is [4, 3, 3, 3]"),
+        message
+            .to_string()
+            .contains("tensor features.0.weight is [4, 3, 3, 3]"),
         "{message}"
     );
     let bytes = std::fs::read(&path)?;
@@ -154,7 +162,10 @@ fn at_full_width_it_is_pytorch_s() -> Result<()> {
     let mut first = None;
     for name in ["vgg19.pth", "vgg19_old.pth", "vgg19.safetensors"] {
         let weights = vgg19_weights(&folder.join(name), &config)?;
-        assert!(*first.get_or_insert_with(|| weights.clone()) == weights, "{name}");
+        assert!(
+            *first.get_or_insert_with(|| weights.clone()) == weights,
+            "{name}"
+        );
     }
     let network = network(&config, first.context("weights")?)?;
     let features = network.features(&fixture["pixels"])?;

@@ -27,6 +27,12 @@ impl Covered {
     };
 }
 
+impl From<[f32; 4]> for Covered {
+    fn from([x0, y0, x1, y1]: [f32; 4]) -> Self {
+        Self { x0, y0, x1, y1 }
+    }
+}
+
 /// What a backbone says of `N` photos.
 #[derive(Clone, Debug)]
 pub struct RegionFeatures {
@@ -35,7 +41,7 @@ pub struct RegionFeatures {
     pub regions: Tensor,
     /// x_g, `[N, G]`.
     pub global: Tensor,
-    /// Where the grid lies in the photo.
+    /// Where the grid lies in the photo, as far as a backbone knows: in all of the pixels.
     pub covered: Covered,
 }
 

@@ -6,7 +6,7 @@
 //! is left out.
 
 use super::{Backbone, Covered, RegionFeatures};
-use crate::kernels::{Activation, Conv3x3, HalfLinear, Padding, max_of_squares};
+use crate::kernels::{Activation, Conv3x3, HalfLinear, max_of_squares};
 use candle_core::{DType, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
@@ -145,12 +145,10 @@ impl Vgg19 {
         let mut stages: Vec<Vec<Conv3x3>> = Vec::new();
         for layer in config.convolutions() {
             let weights = weights.pp(&layer.name);
-            let convolution = Conv3x3::new(
+            let convolution = Conv3x3::in_large_tiles(
                 &weights.get((layer.outputs, layer.inputs, 3, 3), "weight")?,
                 Some(&weights.get(layer.outputs, "bias")?),
                 Activation::Relu,
-                1,
-                Padding::same(1),
             )?;
             match stages.last_mut() {
                 Some(stage) if !layer.first_of_stage => stage.push(convolution),

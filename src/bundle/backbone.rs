@@ -4,9 +4,14 @@ use candle_nn::VarBuilder;
 
 use super::manifest::{BackboneEntry, BackboneKind};
 use crate::backbone::{Backbone, EfficientNetLite, Vgg19, efficientnet_lite, vgg19};
+use crate::image_io::{Framing, Interpolation};
 
 /// A manifest's entry for a VGG-19.
-pub(super) fn vgg19_entry(config: &vgg19::Config, file: &str) -> BackboneEntry {
+pub(super) fn vgg19_entry(
+    config: &vgg19::Config,
+    file: &str,
+    resize: Framing,
+) -> BackboneEntry {
     let published = vgg19::Config::vgg19();
     BackboneEntry {
         kind: BackboneKind::Vgg19,
@@ -14,6 +19,7 @@ pub(super) fn vgg19_entry(config: &vgg19::Config, file: &str) -> BackboneEntry {
         grid: [config.input_size / vgg19::STRIDE; 2],
         file: file.to_owned(),
         widths: (config.widths != published.widths).then_some(config.widths),
+        resize,
         hidden: (config.hidden != published.hidden).then_some(config.hidden),
     }
 }
@@ -73,6 +79,14 @@ impl BackbonePlan {
         match self {
             Self::EfficientNetLite(config) => config.head,
             Self::Vgg19(config) => config.hidden,
+        }
+    }
+
+    /// How pixels between pixels were made for the photos that it was trained on.
+    pub fn interpolation(&self) -> Interpolation {
+        match self {
+            Self::EfficientNetLite(_) => Interpolation::Bicubic,
+            Self::Vgg19(_) => Interpolation::Bilinear,
         }
     }
 

@@ -5,7 +5,6 @@ use image::RgbImage;
 
 use super::Bundle;
 use crate::backbone::RegionFeatures;
-use crate::image_io::squash;
 use crate::model::Variant;
 
 /// Features of `N` photos for every network of a bundle.
@@ -33,8 +32,8 @@ impl Bundle {
     /// # Errors
     /// A device that fails.
     pub fn features_of_photo(&self, photo: &RgbImage) -> Result<PhotoFeatures> {
-        let side = self.input_size() as usize;
-        let pixels = squash(photo, side).into_raw();
+        let side = self.input.side as usize;
+        let pixels = self.input.pixels(photo).into_raw();
         let pixels = Tensor::from_vec(pixels, (1, side, side, 3), &self.device)?;
         self.photo_features(&pixels)
     }

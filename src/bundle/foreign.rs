@@ -27,6 +27,7 @@ use crate::checkpoint::names::{Applied, Mapping};
 use crate::checkpoint::vgg19::vgg19_of_any_width;
 use crate::checkpoint::{CheckpointError, StateDict};
 use crate::files::{one_line, write_atomically};
+use crate::image_io::Framing;
 use crate::model::{Block, Filler, ModelConfig, Preset, Variant};
 use crate::semantics::labels::write_labels;
 use crate::semantics::word_vectors::{copy_word_vectors, write_word_vectors};
@@ -49,6 +50,8 @@ pub struct Foreign {
     pub heads: Option<usize>,
     /// k, which no tensor tells; the authors have 6.
     pub top_k: Option<usize>,
+    /// How photos are brought to VGG-19's square; the authors squash them.
+    pub resize: Framing,
     /// Photos to take ordinary regions from.
     pub ordinary: Vec<PathBuf>,
     /// The bundle's name.
@@ -294,7 +297,7 @@ fn manifest(
     Ok(Manifest {
         format: FORMAT,
         name: foreign.name.clone(),
-        backbone: vgg19_entry(&weights.backbone, BACKBONE),
+        backbone: vgg19_entry(&weights.backbone, BACKBONE, foreign.resize),
         projection: None,
         label_encoder,
         labels: LabelsEntry {

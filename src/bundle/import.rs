@@ -19,6 +19,7 @@ use super::manifest::{
 use super::unfinished::UnfinishedFolder;
 use crate::backbone::vgg19;
 use crate::files::{FileError, read_bounded, write_atomically};
+use crate::image_io::Framing;
 use crate::model::{ModelConfig, Preset, Variant};
 use crate::semantics::{LabelEncoder, LabelLists, Source};
 
@@ -176,7 +177,7 @@ fn backbone_entry(parts: &Parts, files: &Files) -> Result<BackboneEntry, BundleE
     let header = header(&parts.heads.join(BACKBONE), bytes)?;
     let shape = |name: &str| header.shapes.get(name).map(Vec::as_slice);
     Ok(match vgg19::Config::of_shapes(shape) {
-        Some(config) => vgg19_entry(&config, BACKBONE),
+        Some(config) => vgg19_entry(&config, BACKBONE, Framing::Squash),
         None => BackboneEntry {
             kind: BackboneKind::EfficientnetLite2,
             input_size: INPUT_SIZE,
@@ -184,6 +185,7 @@ fn backbone_entry(parts: &Parts, files: &Files) -> Result<BackboneEntry, BundleE
             file: BACKBONE.to_owned(),
             widths: None,
             hidden: None,
+            resize: Framing::Squash,
         },
     })
 }

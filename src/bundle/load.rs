@@ -11,6 +11,7 @@ use super::backbone::BackbonePlan;
 use super::manifest::{FORMAT, Manifest, VariantEntry};
 use crate::backbone::{Backbone, RegionFeatures};
 use crate::files::{FileError, first_line, one_line, read_bounded};
+use crate::image_io::{Framing, NetworkInput};
 use crate::kernels::{Activation, Pointwise};
 use crate::model::{ModelConfig, Network, Variant};
 use crate::semantics::{LabelEncoder, LabelLists, Source};
@@ -49,6 +50,8 @@ pub struct Bundle {
     pub variants: Vec<TrainedVariant>,
     pub device: Device,
     pub backbone_plan: BackbonePlan,
+    /// How photos are brought to the backbone.
+    pub input: NetworkInput,
     /// Rows and columns of regions.
     pub grid: [usize; 2],
     backbone: Box<dyn Backbone>,
@@ -120,6 +123,7 @@ impl Bundle {
             encoder: encoder?,
             variants: variants?,
             device: device.clone(),
+            input: parts.input(),
             backbone_plan: parts.plan,
             grid: manifest.backbone.grid,
             backbone,
@@ -146,7 +150,7 @@ impl Bundle {
 
     /// Side of the square input in pixels.
     pub fn input_size(&self) -> u32 {
-        self.backbone.input_size() as u32
+        self.input.side
     }
 
     /// Region features x_r as the heads take them (projected where the bundle projects) and the
@@ -346,17 +350,30 @@ impl Parts<'_> {
         Ok(())
     }
 
+    fn input(&self) -> NetworkInput {
+        NetworkInput {
+            // Checked to be far below what an u32 holds.
+            side: self.plan.input_size() as u32,
+            interpolation: self.plan.interpolation(),
+            framing: self.manifest.backbone.resize,
+        }
+    }
+
     fn features_identity(&self) -> String {
         let hash = |name: &str| self.manifest.sha256.get(name).map_or("", String::as_str);
         let backbone = &self.manifest.backbone;
         let projection = self.manifest.projection.as_ref();
         sha256(
             format!(
-                "{:?} {} {} {PREPROCESSING} {}",
+                "{:?} {} {} {PREPROCESSING} {}{}",
                 backbone.kind,
                 backbone.input_size,
                 hash(&backbone.file),
                 projection.map_or("", |entry| hash(&entry.file)),
+                match backbone.resize {
+                    Framing::Squash => "",
+                    Framing::CentreCrop => " centre-crop",
+                },
             )
             .as_bytes(),
         )

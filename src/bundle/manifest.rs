@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::image_io::Framing;
 use crate::model::{ModelConfig, Preset, Variant};
 
 /// The format this program writes and reads.
@@ -50,6 +51,9 @@ pub struct BackboneEntry {
     pub widths: Option<[usize; 5]>,
     /// Outputs of VGG-19's fc6 and fc7, where they are not the published ones.
     pub hidden: Option<usize>,
+    /// How photos are brought to the square.
+    #[serde(default, skip_serializing_if = "Framing::is_default")]
+    pub resize: Framing,
 }
 
 /// A first layer of every head, stored once: x_r = weight · region feature + bias.
@@ -188,6 +192,18 @@ mod tests {
         let entry = ModelEntry::new(Preset::Authors, &config).expect("it serialises");
         assert_eq!(entry.overrides.len(), 2);
         assert_eq!(entry.config().expect("it reads back"), config);
+    }
+
+    #[test]
+    fn a_backbone_says_how_photos_are_resized_or_squashes_them() {
+        let text = "kind = \"vgg19\"\ninput-size = 224\ngrid = [14, 14]\nfile = \"b\"\n";
+        let mut entry: BackboneEntry = toml::from_str(text).expect("an entry");
+        assert_eq!(entry.resize, Framing::Squash);
+        assert_eq!(toml::to_string(&entry).expect("it serialises"), text);
+        let cropped = format!("{text}resize = \"centre-crop\"\n");
+        entry = toml::from_str(&cropped).expect("an entry");
+        assert_eq!(entry.resize, Framing::CentreCrop);
+        assert_eq!(toml::to_string(&entry).expect("it serialises"), cropped);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::bundle::ordinary::PHOTOS;
 use crate::bundle::{ImportStep, MANIFEST};
 use crate::engine::DeviceChoice;
 use crate::files::{one_line, shown};
+use crate::image_io::Framing;
 
 /// Bytes of a megabyte, which a progress line counts.
 const MEGABYTE: u64 = 1_000_000;
@@ -63,6 +64,10 @@ pub struct Options {
     /// How many responses of the checkpoint's a score is the mean of (default: 6, the authors')
     #[arg(long, value_name = "N", requires = "checkpoint")]
     top_k: Option<usize>,
+    /// Show the checkpoint the middle of a photo with its aspect kept, where the authors squash the
+    /// whole photo into a square
+    #[arg(long, requires = "checkpoint")]
+    centre_crop: bool,
     /// Photos and folders to take ordinary regions from, which σ is measured against; 512 photos
     /// or more are best
     #[arg(long, value_name = "PHOTO|FOLDER", num_args = 1..)]
@@ -160,6 +165,10 @@ fn foreign(options: Options) -> Result<Outcome> {
         },
         heads: options.heads,
         top_k: options.top_k,
+        resize: match options.centre_crop {
+            true => Framing::CentreCrop,
+            false => Framing::Squash,
+        },
         ordinary: photos,
         name,
         notes: options.notes,

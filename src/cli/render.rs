@@ -112,7 +112,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     };
     let mut pages = Vec::new();
     for path in photos {
-        let photo = match prepare(&PhotoSource::File(path), session.input_size()) {
+        let photo = match prepare(&PhotoSource::File(path), session.input()) {
             Ok(photo) => photo,
             Err(error) => {
                 common::complain(&error);

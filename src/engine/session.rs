@@ -14,6 +14,7 @@ use super::messages::{
 use super::photos::PreparedPhoto;
 use super::{DeviceChoice, EngineError};
 use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
+use crate::image_io::NetworkInput;
 use crate::model::pooling::top_k_mean;
 use crate::model::{EncodeOptions, Encoded, Variant};
 use crate::semantics::{LabelStatus, label_key};
@@ -141,9 +142,9 @@ impl Session {
         &self.facts
     }
 
-    /// Side in pixels of the square that photos are brought to.
-    pub fn input_size(&self) -> u32 {
-        self.bundle.input_size()
+    /// How photos are brought to the network.
+    pub fn input(&self) -> NetworkInput {
+        self.bundle.input
     }
 
     pub fn bundle(&self) -> &Bundle {
@@ -208,7 +209,7 @@ impl Session {
         let mut maps = Vec::with_capacity(wanted.variants.len());
         let mut scores = Vec::new();
         let mut responses = Vec::new();
-        let mut place = None;
+        let mut grid = (1, 1);
         for &variant in wanted.variants {
             let Some(encoded) = self.encode(key, &photo.pixels, variant, &mut clock, stop)? else {
                 return Ok(None);
@@ -224,12 +225,12 @@ impl Session {
                 scores.push(ranked.scores);
                 responses.push(ranked.responses);
             }
-            place = Some((encoded.grid, encoded.covered));
+            grid = encoded.grid;
             if stop() {
                 return Ok(None);
             }
         }
-        let ((rows, columns), covered) = place.unwrap_or(((1, 1), crate::backbone::Covered::WHOLE));
+        let (rows, columns) = grid;
         let labels = wanted
             .labels
             .iter()
@@ -238,7 +239,7 @@ impl Session {
         Ok(Some(Comparison {
             photo: photo.photo.clone(),
             grid: Grid { rows, columns },
-            covered,
+            covered: photo.covered,
             trained_k: self.bundle.config.top_k,
             labels: labels.collect::<Result<_, EngineError>>()?,
             refused,
@@ -307,7 +308,7 @@ impl Session {
 
     /// Features of one photo's `[S, S, 3]` pixels.
     pub fn features(&self, pixels: &[u8]) -> Result<PhotoFeatures, candle_core::Error> {
-        let side = self.input_size() as usize;
+        let side = self.input().side as usize;
         let pixels = Tensor::from_slice(pixels, (1, side, side, 3), &self.bundle.device)?;
         self.bundle.photo_features(&pixels)
     }

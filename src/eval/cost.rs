@@ -111,7 +111,9 @@ fn vgg19_counts(config: &vgg19::Config) -> Counts {
     });
     let linears = config.linears();
     let linears = linears.map(|(_, inputs, outputs)| Counts::layer(inputs, outputs, 1, 1));
-    convolutions.chain(linears).fold(Counts::default(), Add::add)
+    convolutions
+        .chain(linears)
+        .fold(Counts::default(), Add::add)
 }
 
 fn efficientnet_lite_counts(config: &efficientnet_lite::Config) -> Counts {

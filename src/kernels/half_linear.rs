@@ -58,8 +58,7 @@ impl HalfLinear {
         let product = match xs.device().is_cpu() {
             true => {
                 let product = Product(InstructionSet::detect());
-                xs.contiguous()?
-                    .apply_op2_no_bwd(&self.weight, &product)?
+                xs.contiguous()?.apply_op2_no_bwd(&self.weight, &product)?
             }
             false => xs.matmul(&self.weight.t()?)?,
         };
@@ -125,7 +124,11 @@ unsafe fn rows<L: Lanes>(
 ) {
     let mut output = part.start;
     while output < part.end {
-        let count = if part.end - output >= OUTPUTS { OUTPUTS } else { 1 };
+        let count = if part.end - output >= OUTPUTS {
+            OUTPUTS
+        } else {
+            1
+        };
         let weight = &weight[output * inputs..(output + count) * inputs];
         for (pair, photos) in values.chunks(2 * inputs).enumerate() {
             // SAFETY: these outputs of these photos are this piece's.
@@ -205,7 +208,10 @@ mod tests {
     fn says_what_does_not_fit() -> Result<()> {
         let (weight, bias) = (random(1.0, &[6, 5]), random(2.0, &[6]));
         let layer = HalfLinear::new(&weight, &bias, Activation::None)?;
-        let message = layer.forward(&random(3.0, &[2, 4])).unwrap_err().to_string();
+        let message = layer
+            .forward(&random(3.0, &[2, 4]))
+            .unwrap_err()
+            .to_string();
         assert!(
             message.contains("5 inputs") && message.contains("[2, 4]"),
             "{message}"

@@ -31,6 +31,7 @@ mod testing;
 pub mod top_k;
 mod winograd;
 mod winograd_gradient;
+mod winograd_tiles;
 
 use candle_core::{DType, Result, Tensor, bail};
 
