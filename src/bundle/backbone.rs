@@ -7,11 +7,7 @@ use crate::backbone::{Backbone, EfficientNetLite, Vgg19, efficientnet_lite, vgg1
 use crate::image_io::{Framing, Interpolation};
 
 /// A manifest's entry for a VGG-19.
-pub(super) fn vgg19_entry(
-    config: &vgg19::Config,
-    file: &str,
-    resize: Framing,
-) -> BackboneEntry {
+pub(super) fn vgg19_entry(config: &vgg19::Config, file: &str, resize: Framing) -> BackboneEntry {
     let published = vgg19::Config::vgg19();
     BackboneEntry {
         kind: BackboneKind::Vgg19,
