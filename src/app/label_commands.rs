@@ -113,3 +113,33 @@ pub fn effect(command: Command, state: &AppState) -> Option<Effect> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::BundleFacts;
+
+    #[test]
+    fn views_have_actions_where_the_bundle_has_them() {
+        let mut state = AppState::new(Vec::new(), &["a"], &[]);
+        assert!(changing_entries(&state).is_empty());
+        let [view, ..] = Variant::VIEWS;
+        state.answers.bundle = Some(std::sync::Arc::new(BundleFacts {
+            name: "imported".to_owned(),
+            folder: std::path::PathBuf::from("weights/imported"),
+            variants: vec![view, Variant::Biam],
+            labels: Vec::new().into(),
+            trained_k: 6,
+            has_ordinary_regions: false,
+            device: "CPU".to_owned(),
+            device_note: None,
+        }));
+        let entries = changing_entries(&state);
+        let [entry] = &entries[..] else {
+            panic!("{} entries", entries.len())
+        };
+        assert_eq!(entry.name, "Show BiAM, SCB silenced (mean)");
+        assert_eq!(entry.command, Command::ToggleVariant(view));
+        assert!(commands::available(entry.command, &state).is_ok());
+    }
+}

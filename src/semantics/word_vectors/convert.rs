@@ -9,8 +9,8 @@ use std::path::Path;
 
 use half::f16;
 
-use super::format::{HEADER, MAGIC, Words};
-use super::{WordVectorError, binary, length, text};
+use super::format::{HEADER, MAGIC, Words, checksum};
+use super::{WordVectorError, binary, text};
 use crate::files::{FileError, check_target, open_regular, read_error, write_atomically};
 
 /// Most numbers of a vector.
@@ -385,8 +385,11 @@ impl<'o> Output<'o> {
 
     /// Appends a word and its vector, if it is new and has a direction.
     pub(super) fn add(&mut self, word: &str, row: &[f16]) -> io::Result<()> {
-        let length = length(row);
-        if length == 0.0 {
+        let squares: f32 = row
+            .iter()
+            .map(|number| number.to_f32() * number.to_f32())
+            .sum();
+        if squares == 0.0 {
             self.left_out.zeros += 1;
             return Ok(());
         }
@@ -408,7 +411,8 @@ impl<'o> Output<'o> {
         self.seen.entry(hash).or_insert(index);
         self.words.starts.push(start);
         self.words.text.push_str(word);
-        self.words.norms.push(length);
+        self.words.norms.push(squares.sqrt());
+        self.words.sums.push(checksum(row));
         self.bytes.clear();
         self.bytes
             .extend(row.iter().flat_map(|number| number.to_ne_bytes()));

@@ -120,7 +120,7 @@ impl WordVectors {
     }
 
     /// The SHA-256, in hexadecimal, of everything but the vectors: the words, their places and the
-    /// vectors' lengths, some 5 % of the file. A vector is checked against its length when it is
+    /// vectors' checksums, some 5 % of the file. A vector is checked against its checksum when it is
     /// used, so a program that starts need not read all of them to notice a damaged file.
     pub fn index_sha256(&self) -> String {
         let mut hash = Sha256::new();
@@ -278,13 +278,12 @@ impl WordVectors {
         self.row(word).or_else(|| self.row(&word.to_lowercase()))
     }
 
-    /// A row whose length is still the one it was written with.
+    /// A row that is still as it was written.
     fn unchanged(&self, row: usize) -> Result<&[f16], WordVectorError> {
         let vector = self.rows(row..row + 1).unwrap_or_default();
-        let norms = self.layout.norms(&self.map).unwrap_or_default();
-        match norms.get(row) {
-            Some(norm) if norm.to_bits() == length(vector).to_bits() => Ok(vector),
-            _ => Err(WordVectorError::Changed {
+        match self.layout.is_unchanged(self.map.bytes(), row, vector) {
+            true => Ok(vector),
+            false => Err(WordVectorError::Changed {
                 path: self.path.clone(),
                 word: self.word(row).to_owned(),
             }),
@@ -302,14 +301,6 @@ fn mapped(file: &File, length: u64) -> Result<(OwnFileMap, Layout), Refusal> {
     let map = OwnFileMap::new(file, length).map_err(Refusal::Io)?;
     let layout = Layout::read(map.bytes()).map_err(Refusal::Format)?;
     Ok((map, layout))
-}
-
-/// The length of a vector, the same to the bit wherever it is computed.
-fn length(vector: &[f16]) -> f32 {
-    let squares = vector
-        .iter()
-        .map(|number| number.to_f32() * number.to_f32());
-    squares.sum::<f32>().sqrt()
 }
 
 enum Refusal {

@@ -340,7 +340,9 @@ fn a_damaged_file_is_told_by_its_index_or_by_the_word_that_is_used() {
         let Ok(vectors) = WordVectors::open(&case.target()) else {
             continue;
         };
-        assert_eq!(vectors.index_sha256() == index, rows.contains(&at), "{at}");
+        // Two bytes behind the vectors are empty.
+        let in_index = at < rows.start || at >= rows.end + 2;
+        assert_eq!(vectors.index_sha256() != index, in_index, "{at}");
         if rows.contains(&at) {
             let word = vectors.word((at - rows.start) / 6).to_owned();
             let refusal = vectors.encode(&word).unwrap_err().to_string();
