@@ -325,6 +325,17 @@ fn every_setting_can_be_overridden_alone() {
 }
 
 #[test]
+fn a_shortcut_is_added_to_the_fused_features() {
+    let fixture = Fixture::load();
+    let config = ModelConfig {
+        shortcut: true,
+        ..config(Preset::Authors)
+    };
+    let network = fixture.network(Preset::Authors, Variant::Biam, &config);
+    check_maps(&fixture, &network, &EncodeOptions::default(), "shortcut");
+}
+
+#[test]
 fn region_features_of_the_wrong_width_are_refused() {
     let fixture = Fixture::load();
     let wide = ModelConfig {

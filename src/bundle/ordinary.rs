@@ -103,20 +103,18 @@ impl<'n> Sampler<'n> {
         order.shuffle(&mut self.random);
         order.truncate(ORDINARY_REGIONS);
         let order = Tensor::new(order, ordinary.device())?;
+        let ordinary = ordinary.index_select(&order, 0)?;
         let full = match self.means.is_empty() {
             true => None,
             false => {
                 let sum = Tensor::stack(&self.means, 0)?.sum(0)?;
                 let input_mean = sum.affine(1.0 / self.photos as f64, 0.0)?;
                 let inputs = Tensor::cat(&self.inputs, 0)?.index_select(&order, 0)?;
-                let views = views(self.network, &inputs, &input_mean)?;
+                let views = views(self.network, &ordinary, &inputs, &input_mean)?;
                 Some(FullSample { input_mean, views })
             }
         };
-        Ok(Sample {
-            ordinary: ordinary.index_select(&order, 0)?,
-            full,
-        })
+        Ok(Sample { ordinary, full })
     }
 }
 
@@ -135,14 +133,22 @@ fn fuse_inputs(network: &Network, photos: &RegionFeatures) -> Result<Option<Tens
     }
 }
 
-/// e_f of single regions' [e_r; e_g] `[R, 2C]` where one half is its mean.
+/// e_f of single regions where one half of their [e_r; e_g], `inputs` `[R, 2C]`, is its mean;
+/// `ordinary` is their e_f `[R, out]` with both.
 fn views(
     network: &Network,
+    ordinary: &Tensor,
     inputs: &Tensor,
     input_mean: &Tensor,
 ) -> Result<Vec<(Variant, Tensor)>> {
     let Network::Biam(network) = network else {
         return Ok(Vec::new());
+    };
+    let fuse = |inputs: &Tensor| network.fuse(&inputs.unsqueeze(0)?)?.squeeze(0);
+    // What a shortcut brings to e_f does not go through the blocks.
+    let shortcut = match network.config().shortcut {
+        true => Some((ordinary - fuse(inputs)?)?),
+        false => None,
     };
     let (regions, both) = inputs.dims2()?;
     let channels = both / 2;
@@ -156,8 +162,12 @@ fn views(
                 false => inputs.narrow(1, start, channels)?.contiguous(),
             });
         let [region, scene] = halves;
-        let fused = network.fuse(&Tensor::cat(&[region?, scene?], 1)?.unsqueeze(0)?)?;
-        Ok((Variant::Silenced(block, Filler::Mean), fused.squeeze(0)?))
+        let fused = fuse(&Tensor::cat(&[region?, scene?], 1)?)?;
+        let features = match &shortcut {
+            Some(shortcut) => (fused + shortcut)?,
+            None => fused,
+        };
+        Ok((Variant::Silenced(block, Filler::Mean), features))
     });
     views.into_iter().collect()
 }

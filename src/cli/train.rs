@@ -29,7 +29,7 @@ use crate::train::parts::{Lists, Workplace};
 use crate::train::photos::TrainingSet;
 use crate::train::ridge::{LAMBDA, ridge};
 use crate::train::teacher::choose_classes;
-use crate::train::{Ending, Finished, Run, TrainSettings};
+use crate::train::{Ending, Finished, Run, TrainError, TrainSettings};
 
 /// The part of a data set that is for this.
 const USUAL_PART: &str = "train";
@@ -91,6 +91,14 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let (dataset, split) = options.data.read(USUAL_PART)?;
     let base = find_bundle(options.engine.bundle.as_deref())?;
     let bundle = options.engine.open_bundle(|_| false)?;
+    // Before the features, which take minutes.
+    settings.model.config(&bundle.config, bundle.grid)?;
+    if split.seen().is_empty() {
+        return Err(TrainError::NoLabels {
+            labels: dataset.labels.len(),
+        }
+        .into());
+    }
     let work = Workplace::open(&options.out, options.resume)?;
     let stop = stop_on_request()?;
     let classes = choose_classes(bundle.lists.teacher(), &unseen_names(&dataset, &split));
@@ -190,7 +198,7 @@ impl Options {
                 said = true;
                 let size = progress.bytes >> 20;
                 common::complain(&format!(
-                    "{}: {size} MiB of features to come",
+                    "{}: up to {size} MiB of features to come",
                     shown(&self.cache)
                 ));
             }
@@ -367,7 +375,7 @@ impl Experiment<'_> {
             card,
             "\n\n## How it was trained\n\n{}; {missing} photos could not be read. Backbone, \
              projection and label encoder are those of the bundle “{}”.\n\n\
-             | network | epochs | minutes | ranking loss | distillation loss |\n|---|---|---|---|---|\n",
+             | network | epochs | minutes | ranking loss | of photos | distillation loss |\n|---|---|---|---|---|---|\n",
             self.summary(self.settings.distillation > 0.0),
             one_line(&self.bundle.name),
         );
@@ -377,7 +385,7 @@ impl Experiment<'_> {
                 progress, losses, ..
             }) = finished
             else {
-                let _ = writeln!(card, "| {title} | – | – | – | – |");
+                let _ = writeln!(card, "| {title} | – | – | – | – | – |");
                 continue;
             };
             let minutes = progress.seconds / 60.0;
@@ -386,11 +394,11 @@ impl Experiment<'_> {
                 Some(losses) => {
                     writeln!(
                         card,
-                        " {:.4} | {:.4} |",
-                        losses.ranking, losses.distillation
+                        " {:.4} | {:.4} | {:.4} |",
+                        losses.ranking, losses.photo_ranking, losses.distillation
                     )
                 }
-                None => writeln!(card, " – | – |"),
+                None => writeln!(card, " – | – | – |"),
             };
         }
         let settings = toml::to_string(self.settings).context("the settings cannot be written")?;

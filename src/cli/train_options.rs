@@ -33,6 +33,10 @@ pub struct SettingsArguments {
     /// L2 added to the gradient
     #[arg(long, value_name = "WEIGHT")]
     weight_decay: Option<f64>,
+    /// Weight of the ranking loss across the photos of a label, beside that across the labels of a
+    /// photo; 0 turns it off
+    #[arg(long, value_name = "WEIGHT")]
+    photo_ranking: Option<f64>,
     /// Weight of the distillation from the backbone's classifier; 0 turns it off
     #[arg(long, value_name = "WEIGHT")]
     distillation: Option<f64>,
@@ -69,6 +73,10 @@ pub struct SettingsArguments {
     /// Average the regions to a grid of SIDE x SIDE first
     #[arg(long, value_name = "SIDE")]
     coarse_grid: Option<usize>,
+    /// Whether a linear map of the region features, which starts as the ridge baseline, is added to
+    /// what the network makes of them
+    #[arg(long, value_name = "true|false")]
+    shortcut: Option<bool>,
 }
 
 impl SettingsArguments {
@@ -83,6 +91,7 @@ impl SettingsArguments {
         take(&mut settings.learning_rate, self.learning_rate);
         take(&mut settings.warm_up, self.warm_up.map(WarmUp::Steps));
         take(&mut settings.weight_decay, self.weight_decay);
+        take(&mut settings.photo_ranking, self.photo_ranking);
         take(&mut settings.distillation, self.distillation);
         take(
             &mut settings.distillation_regions,
@@ -98,6 +107,7 @@ impl SettingsArguments {
         take(&mut settings.model.region_context, self.region_context);
         take(&mut settings.model.scene_gate, self.scene_gate);
         take(&mut settings.model.coarse_grid, self.coarse_grid.map(Some));
+        take(&mut settings.model.shortcut, self.shortcut);
         settings.check()?;
         Ok(settings)
     }

@@ -54,7 +54,7 @@ impl DatasetError {
 
 fn parts(known: &[String]) -> String {
     match known {
-        [] => "it has none at all".to_owned(),
+        [] => "it is not divided; leave out --part".to_owned(),
         known => format!("it has {}", one_line(&known.join(", "))),
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::EvalError;
 use crate::backbone::{efficientnet_lite, vgg19};
 use crate::bundle::{BackbonePlan, Bundle, TrainedVariant};
-use crate::model::config::SceneValue;
+use crate::model::config::{RegionContext, SceneValue};
 use crate::model::pooling::top_k_mean;
 use crate::model::{EncodeOptions, ModelConfig, Variant};
 
@@ -53,7 +53,8 @@ impl Counts {
 }
 
 /// The layers of one head for a photo of `regions` regions and `labels` labels, whose vectors have
-/// been brought to the regions' space before. Input are the region features that the head takes.
+/// been brought to the regions' space before. Input are the region features that the head takes;
+/// where it works on a coarser grid, all its layers see that grid's regions.
 pub fn head_counts(
     config: &ModelConfig,
     variant: Variant,
@@ -68,18 +69,14 @@ pub fn head_counts(
             multiply_adds: (regions * raw_channels * labels) as u64,
         };
     }
+    let regions = config.coarse_grid.map_or(regions, |side| side * side);
     let mix = |inputs, outputs| Counts::layer(inputs, outputs, 1, regions);
     // Bias and norm.
     let convolution = |inputs| Counts::layer(9 * inputs, c, 3, regions);
     let fused = if variant.fuses() { 2 * c } else { c };
     let mut counts = convolution(config.region_channels) + mix(fused, out);
     if variant.has_rcb() {
-        let attention = Counts {
-            parameters: 0,
-            multiply_adds: (2 * regions * regions * c) as u64,
-        };
-        let linear = (0..4).fold(Counts::default(), |sum, _| sum + mix(c, c));
-        counts = counts + linear + attention + mix(c, 2 * c) + mix(2 * c, c);
+        counts = counts + region_counts(config, regions);
     }
     if variant.has_scb() {
         counts = counts + Counts::layer(config.global_channels, c, 1, 1) + convolution(c);
@@ -87,12 +84,53 @@ pub fn head_counts(
             counts = counts + mix(c, c);
         }
     }
+    if config.shortcut {
+        counts = counts + mix(config.region_channels, out);
+    }
     let bias = usize::from(config.classifier_bias);
     let classifier = Counts {
         parameters: (out * (d + bias)) as u64,
         multiply_adds: (regions * out * labels) as u64,
     };
     counts + classifier
+}
+
+/// The layers that make regions look at others: the paper's block or what Table 4 puts in its place.
+fn region_counts(config: &ModelConfig, regions: usize) -> Counts {
+    let c = config.channels;
+    let mix = |inputs, outputs| Counts::layer(inputs, outputs, 1, regions);
+    // Products of queries with keys, and of weights with values, of these widths.
+    let attention = |query: usize, value: usize| Counts {
+        parameters: 0,
+        multiply_adds: (regions * regions * (query + value)) as u64,
+    };
+    let extra = |parameters: usize| Counts {
+        parameters: parameters as u64,
+        multiply_adds: 0,
+    };
+    let block = || {
+        let linear = (0..4).fold(Counts::default(), |sum, _| sum + mix(c, c));
+        linear + attention(c, c) + mix(c, 2 * c) + mix(2 * c, c)
+    };
+    match config.region_context {
+        RegionContext::Attention | RegionContext::Sigmoid => block(),
+        // Scale and shift of two norms.
+        RegionContext::LayerNorm => block() + extra(4 * c),
+        RegionContext::NonLocal => {
+            let half = (c / 2).max(1);
+            let inwards = (0..3).fold(Counts::default(), |sum, _| sum + mix(c, half));
+            inwards + attention(half, half) + mix(half, c)
+        }
+        RegionContext::CrissCross => {
+            let narrow = (c / 8).max(1);
+            let once = mix(c, narrow) + mix(c, narrow) + mix(c, c) + attention(narrow, c);
+            // The same weights twice, and γ. Of the attention all pairs are counted, as computed.
+            Counts {
+                parameters: once.parameters,
+                multiply_adds: 2 * once.multiply_adds,
+            } + extra(1)
+        }
+    }
 }
 
 /// The layers from pixels to region features and the global feature; a classifier, which no photo
@@ -273,6 +311,50 @@ mod tests {
             let counts = head_counts(&config(), variant, 1280, 196, 442);
             assert_eq!(counts.parameters, found as u64, "{variant}");
         }
+    }
+
+    #[test]
+    fn parameters_are_those_of_a_new_network_of_every_kind() {
+        let mut kinds = RegionContext::ABLATIONS.to_vec();
+        kinds.push(RegionContext::Attention);
+        for region_context in kinds {
+            let config = ModelConfig {
+                region_context,
+                ..config()
+            };
+            for variant in [Variant::Rcb, Variant::Biam] {
+                let weights = crate::train::initial::initial_weights(&config, variant, 1).unwrap();
+                let learned = weights.iter().filter(|(name, _)| !name.contains("running"));
+                let found: usize = learned.map(|(_, tensor)| tensor.elem_count()).sum();
+                let counts = head_counts(&config, variant, 1280, 196, 442);
+                assert_eq!(counts.parameters, found as u64, "{region_context:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_shortcut_is_counted() {
+        let config = ModelConfig {
+            shortcut: true,
+            ..config()
+        };
+        let weights =
+            crate::train::initial::initial_weights(&config, Variant::Standard, 1).unwrap();
+        let learned = weights.iter().filter(|(name, _)| !name.contains("running"));
+        let found: usize = learned.map(|(_, tensor)| tensor.elem_count()).sum();
+        let counts = head_counts(&config, Variant::Standard, 1280, 196, 442);
+        assert_eq!(counts.parameters, found as u64);
+    }
+
+    #[test]
+    fn a_coarser_grid_costs_less() {
+        let coarse = ModelConfig {
+            coarse_grid: Some(7),
+            ..config()
+        };
+        let of = |config: &ModelConfig| head_counts(config, Variant::Standard, 1280, 196, 10);
+        assert_eq!(4 * of(&coarse).multiply_adds, of(&config()).multiply_adds);
+        assert_eq!(of(&coarse).parameters, of(&config()).parameters);
     }
 
     #[test]

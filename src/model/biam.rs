@@ -66,6 +66,8 @@ pub struct Biam {
     ablation: Option<RegionAblation>,
     scb: Option<SceneContextualisedBlock>,
     fuse: Mix,
+    /// From x_r itself to e_f.
+    shortcut: Option<Mix>,
     /// Mean of [e_r; e_g] over ordinary regions, `[2C]`.
     fuse_input_mean: Option<Tensor>,
     classifier: RegionClassifier,
@@ -101,6 +103,13 @@ impl Biam {
                 activation,
                 vb.pp("fuse"),
             )?,
+            shortcut: config
+                .shortcut
+                .then(|| {
+                    let size = [config.region_channels, config.out_channels];
+                    Mix::new(size, true, Activation::None, vb.pp("shortcut"))
+                })
+                .transpose()?,
             fuse_input_mean: vb
                 .contains_tensor(mean_name)
                 .then(|| vb.get(fused, mean_name))
@@ -205,7 +214,11 @@ impl Biam {
         if parts.is_empty() {
             parts.push(flat);
         }
-        self.fuse.forward_train(&Tensor::cat(&parts, 2)?)
+        let fused = self.fuse.forward_train(&Tensor::cat(&parts, 2)?)?;
+        match &self.shortcut {
+            Some(shortcut) => fused + shortcut.forward_train(&xs.flatten(1, 2)?)?,
+            None => Ok(fused),
+        }
     }
 
     /// [`Biam::project_labels`] with gradients.
@@ -242,8 +255,13 @@ impl Biam {
             Some(scb) => Some(scb.forward(&latent, global)?.flatten(1, 2)?),
             None => None,
         };
+        let shortcut = match &self.shortcut {
+            Some(shortcut) => Some(shortcut.forward(&xs.flatten(1, 2)?)?),
+            None => None,
+        };
         Ok(Inner {
             latent,
+            shortcut,
             region,
             scene,
             grid: (rows, columns),
@@ -271,11 +289,14 @@ impl Biam {
                 self.variant
             )
         }
-        self.fuse(&input)
+        match &inner.shortcut {
+            Some(shortcut) => self.fuse.forward_add(&input, shortcut),
+            None => self.fuse.forward(&input),
+        }
     }
 
-    /// Eq. 9 alone: e_f `[N, P, out]` of what the blocks gave, [e_r; e_g] `[N, P, 2C]` in the full
-    /// network.
+    /// Eq. 9 alone: `[N, P, out]` of what the blocks gave, [e_r; e_g] `[N, P, 2C]` in the full
+    /// network; e_f where the configuration has no shortcut.
     ///
     /// # Errors
     /// Another width.
@@ -318,6 +339,8 @@ impl Biam {
 struct Inner {
     /// h_r, `[N, h, w, C]`.
     latent: Tensor,
+    /// What is added to the fused features, `[N, P, out]`.
+    shortcut: Option<Tensor>,
     /// e_r, `[N, P, C]`.
     region: Option<Tensor>,
     /// e_g, `[N, P, C]`.

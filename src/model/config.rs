@@ -234,6 +234,8 @@ pub struct ModelConfig {
     /// Rows and columns of a coarser grid, to which x_r is averaged first; none keeps the
     /// backbone's.
     pub coarse_grid: Option<usize>,
+    /// Whether a linear map of x_r itself is added to e_f; neither the paper nor its authors have it.
+    pub shortcut: bool,
 }
 
 /// A configuration that no network can have.
@@ -263,6 +265,7 @@ impl ModelConfig {
             region_context: RegionContext::Attention,
             scene_gate: SceneGate::Sigmoid,
             coarse_grid: None,
+            shortcut: false,
         };
         match preset {
             Preset::Paper => paper,

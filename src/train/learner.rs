@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 use super::adam::Adam;
 use super::batches::Batch;
 use super::distillation::distillation;
-use super::ranking_loss::ranking_loss;
+use super::ranking_loss::{photo_ranking_loss, ranking_loss};
 use crate::model::dropout::Dropout;
 use crate::model::region_classifier::pooled;
 use crate::model::{Biam, ModelConfig, Variant};
@@ -21,6 +21,8 @@ pub struct Objective {
     pub teacher_vectors: Option<Tensor>,
     /// Weight of the distillation beside the ranking loss.
     pub distillation: f64,
+    /// Weight of the ranking loss across the photos of a label.
+    pub photo_ranking: f64,
     /// k of the score.
     pub top_k: usize,
 }
@@ -29,6 +31,8 @@ pub struct Objective {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Losses {
     pub ranking: f64,
+    /// Across the photos of a label, without its weight; 0 where it has none.
+    pub photo_ranking: f64,
     /// Without its weight; 0 where there is none.
     pub distillation: f64,
     /// What was minimised.
@@ -90,20 +94,27 @@ impl Learner {
             .project_labels_train(&objective.label_vectors)?;
         let scores = pooled(&features, &labels, objective.top_k)?;
         let ranking = ranking_loss(&scores, &batch.labels)?;
+        let mut loss = ranking.loss;
         let mut losses = Losses {
             ranking: ranking.value,
-            distillation: 0.0,
             total: ranking.value,
+            ..Losses::default()
         };
+        if objective.photo_ranking > 0.0 {
+            let across = photo_ranking_loss(&scores, &batch.labels)?;
+            losses.photo_ranking = across.value;
+            losses.total += objective.photo_ranking * across.value;
+            loss = (loss + across.loss.affine(objective.photo_ranking, 0.0)?)?;
+        }
         let (Some(vectors), Some(taught)) = (&objective.teacher_vectors, &batch.taught) else {
-            return Ok((ranking.loss, losses));
+            return Ok((loss, losses));
         };
         let classes = self.network.project_labels_train(vectors)?;
         let regions = features.flatten_to(1)?.index_select(&taught.places, 0)?;
         let distilled = distillation(&regions.matmul(&classes.t()?)?, &taught.targets)?;
         losses.distillation = distilled.value;
         losses.total += objective.distillation * distilled.value;
-        let loss = (ranking.loss + distilled.loss.affine(objective.distillation, 0.0)?)?;
+        let loss = (loss + distilled.loss.affine(objective.distillation, 0.0)?)?;
         Ok((loss, losses))
     }
 

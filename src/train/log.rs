@@ -30,6 +30,7 @@ pub struct Line<'a> {
     pub steps: usize,
     pub loss: f64,
     pub ranking: f64,
+    pub photo_ranking: f64,
     pub distillation: f64,
     pub learning_rate: f64,
     pub photos_per_second: f64,
@@ -44,6 +45,7 @@ impl Line<'_> {
         self.step = step;
         self.loss = losses.total;
         self.ranking = losses.ranking;
+        self.photo_ranking = losses.photo_ranking;
         self.distillation = losses.distillation;
         self.learning_rate = rate;
     }
@@ -121,19 +123,19 @@ impl Log {
     }
 }
 
-const HEAD: &str =
-    "network   epoch    step        loss  ranking  distill.  learning rate  photos/s   F1@5";
+const HEAD: &str = "network   epoch    step        loss  ranking  of photos  distill.  learning rate  photos/s   F1@5";
 
 fn table_row(line: &Line<'_>) -> String {
     let f1 = line.f1.map_or("–".to_owned(), |f1| format!("{f1:.4}"));
     format!(
-        "{:<9} {:>5} {:>5}/{:<5} {:>7.4} {:>8.4} {:>9.4} {:>14.2e} {:>9.1} {f1:>6}",
+        "{:<9} {:>5} {:>5}/{:<5} {:>7.4} {:>8.4} {:>10.4} {:>9.4} {:>14.2e} {:>9.1} {f1:>6}",
         line.variant,
         line.epoch,
         line.step,
         line.steps,
         line.loss,
         line.ranking,
+        line.photo_ranking,
         line.distillation,
         line.learning_rate,
         line.photos_per_second,
@@ -159,6 +161,7 @@ pub struct Means {
 impl Means {
     pub fn add(&mut self, losses: Losses) {
         self.sum.ranking += losses.ranking;
+        self.sum.photo_ranking += losses.photo_ranking;
         self.sum.distillation += losses.distillation;
         self.sum.total += losses.total;
         self.steps += 1;
@@ -168,6 +171,7 @@ impl Means {
         let over = 1.0 / self.steps.max(1) as f64;
         Losses {
             ranking: self.sum.ranking * over,
+            photo_ranking: self.sum.photo_ranking * over,
             distillation: self.sum.distillation * over,
             total: self.sum.total * over,
         }
@@ -187,6 +191,7 @@ mod tests {
             steps: 12,
             loss: 1.5,
             ranking: 1.0,
+            photo_ranking: 0.5,
             distillation: 0.05,
             learning_rate: 1e-3,
             photos_per_second: 40.0,

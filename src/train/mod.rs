@@ -23,6 +23,7 @@ pub mod ranking_loss;
 pub mod ridge;
 pub mod schedule;
 pub mod settings;
+pub mod shortcut;
 pub mod statistics;
 pub mod teacher;
 pub mod training_loop;

@@ -1,5 +1,5 @@
 //! The ranking loss (Eq. 10): every label that a photo has should score higher, by a margin of 1,
-//! than every label that it has not.
+//! than every label that it has not; and the same across the photos of a label.
 
 use candle_core::{DType, Result, Tensor, bail};
 
@@ -31,6 +31,31 @@ pub struct RankingLoss {
 /// # Errors
 /// Shapes that do not agree, and those of candle's operators.
 pub fn ranking_loss(scores: &Tensor, labels: &[i8]) -> Result<RankingLoss> {
+    let (photos, _) = check(scores, labels)?;
+    over_rows(scores, labels, photos)
+}
+
+/// The same across the photos of a label: photos that have it should score higher, by a margin of 1,
+/// than photos that have it not. The mean over those labels that some photos of the batch have and
+/// others have not; 0 where there is no such label.
+///
+/// Eq. 10 leaves each photo's level free, since it only compares labels of one photo; but a search
+/// for photos of a label, and its average precision, compare photos.
+///
+/// # Errors
+/// As [`ranking_loss`].
+pub fn photo_ranking_loss(scores: &Tensor, labels: &[i8]) -> Result<RankingLoss> {
+    let (photos, count) = check(scores, labels)?;
+    let turned: Vec<i8> = (0..count)
+        .flat_map(|label| labels.iter().skip(label).step_by(count))
+        .copied()
+        .collect();
+    let has_both = |row: &&[i8]| row.iter().any(|&l| l > 0) && row.iter().any(|&l| l < 0);
+    let rows = turned.chunks(photos.max(1)).filter(has_both).count();
+    over_rows(&scores.t()?, &turned, rows.max(1))
+}
+
+fn check(scores: &Tensor, labels: &[i8]) -> Result<(usize, usize)> {
     let (photos, count) = scores.dims2()?;
     if labels.len() != photos * count {
         bail!(
@@ -38,6 +63,12 @@ pub fn ranking_loss(scores: &Tensor, labels: &[i8]) -> Result<RankingLoss> {
             labels.len()
         )
     }
+    Ok((photos, count))
+}
+
+/// The sum of the rows' losses over `divisor`.
+fn over_rows(scores: &Tensor, labels: &[i8], divisor: usize) -> Result<RankingLoss> {
+    let width = scores.dim(1)?;
     let values = scores
         .detach()
         .to_dtype(DType::F32)?
@@ -45,10 +76,10 @@ pub fn ranking_loss(scores: &Tensor, labels: &[i8]) -> Result<RankingLoss> {
         .to_vec1::<f32>()?;
     let mut gradient = vec![0.0; values.len()];
     let mut value = 0.0;
-    if count > 0 {
-        let rows = values.chunks(count).zip(labels.chunks(count));
-        for ((scores, labels), gradient) in rows.zip(gradient.chunks_mut(count)) {
-            value += photo_loss(scores, labels, photos, gradient) / photos as f64;
+    if width > 0 {
+        let rows = values.chunks(width).zip(labels.chunks(width));
+        for ((scores, labels), gradient) in rows.zip(gradient.chunks_mut(width)) {
+            value += row_loss(scores, labels, divisor, gradient) / divisor as f64;
         }
     }
     let at_zero = value - dot(&values, &gradient);
@@ -59,8 +90,8 @@ pub fn ranking_loss(scores: &Tensor, labels: &[i8]) -> Result<RankingLoss> {
     })
 }
 
-/// One photo's loss; its gradient for the mean over `photos` goes to `gradient`, which is zero.
-fn photo_loss(scores: &[f32], labels: &[i8], photos: usize, gradient: &mut [f32]) -> f64 {
+/// One row's loss; its gradient for the sum over rows by `rows` goes to `gradient`, which is zero.
+fn row_loss(scores: &[f32], labels: &[i8], rows: usize, gradient: &mut [f32]) -> f64 {
     let negatives: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] < 0).collect();
     let mut sum = 0.0;
     let mut pairs = 0_u64;
@@ -80,7 +111,7 @@ fn photo_loss(scores: &[f32], labels: &[i8], photos: usize, gradient: &mut [f32]
     }
     let divisor = pairs as f64 + EPSILON;
     for (label, place) in gradient.iter_mut().enumerate() {
-        let share = f64::from(pairs_of[label]) / (divisor * photos as f64);
+        let share = f64::from(pairs_of[label]) / (divisor * rows as f64);
         *place = (if labels[label] > 0 { -share } else { share }) as f32;
     }
     sum / divisor
@@ -127,6 +158,30 @@ mod tests {
         let (value, gradient) = loss_and_gradient(&[1.0, 0.0, 2.0, 2.0], &[1, -1, 1, -1], 2);
         assert!((value - 0.5).abs() < 1e-7, "{value}");
         assert_eq!(gradient, [0.0, 0.0, -0.5, 0.5]);
+    }
+
+    #[test]
+    fn photos_of_a_label_by_hand() {
+        // The first label's photos: 1 + 0.5 - 1 = 0.5, the photo where it is unknown takes no part.
+        // The second: 1 + 2 - 3 = 0 is no violation. The third is in no photo.
+        let scores = Tensor::new(
+            &[[1f32, 3.0, 5.0], [0.5, 2.0, 5.0], [9.0, -4.0, 5.0]],
+            &Device::Cpu,
+        );
+        let var = Var::from_tensor(&scores.unwrap()).unwrap();
+        let labels = [1, 1, -1, -1, -1, -1, 0, -1, -1];
+        let loss = photo_ranking_loss(&var, &labels).unwrap();
+        assert!((loss.value - 0.25).abs() < 1e-7, "{}", loss.value);
+        let gradients = loss.loss.backward().unwrap();
+        let gradient = gradients.get(&var).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(gradient, [[-0.5, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0; 3]]);
+    }
+
+    #[test]
+    fn without_a_label_to_compare_photos_by_nothing_is_lost() {
+        let scores = Tensor::new(&[[1f32, 3.0]], &Device::Cpu).unwrap();
+        assert_eq!(photo_ranking_loss(&scores, &[1, -1]).unwrap().value, 0.0);
+        assert!(photo_ranking_loss(&scores, &[1]).is_err());
     }
 
     #[test]

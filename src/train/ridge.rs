@@ -82,7 +82,11 @@ pub fn ridge_network(bundle: &Bundle, lambda: f64) -> Result<TrainedVariant, Rid
 }
 
 /// Wᵀ = ((VᵀV + λI)⁻¹ VᵀR)ᵀ, `[C, D]` in f32, of `vectors` V `[T, D]` and `targets` R `[T, C]` in f64.
-fn regression(vectors: &Tensor, targets: &Tensor, lambda: f64) -> Result<Tensor, RidgeError> {
+pub(super) fn regression(
+    vectors: &Tensor,
+    targets: &Tensor,
+    lambda: f64,
+) -> Result<Tensor, RidgeError> {
     if !(lambda > 0.0 && lambda.is_finite()) {
         return Err(RidgeError::Lambda(lambda));
     }

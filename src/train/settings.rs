@@ -47,6 +47,9 @@ pub struct TrainSettings {
     pub betas: [f64; 2],
     /// Weight of the distillation beside the ranking loss; 0 turns it off.
     pub distillation: f64,
+    /// Weight of the ranking loss across the photos of a label, beside that across the labels of a
+    /// photo (Eq. 10); 0 turns it off.
+    pub photo_ranking: f64,
     /// Random regions of each photo that the teacher speaks about.
     pub distillation_regions: usize,
     /// Whether half of the photos come mirrored left to right.
@@ -78,6 +81,9 @@ pub struct ModelSettings {
     /// Rows and columns of a coarser grid, where there is one.
     #[serde(default)]
     pub coarse_grid: Option<usize>,
+    /// Whether a linear map of x_r itself is added to e_f. With distillation it starts as the ridge
+    /// baseline.
+    pub shortcut: bool,
 }
 
 impl ModelSettings {
@@ -92,6 +98,7 @@ impl ModelSettings {
             region_context: config.region_context,
             scene_gate: config.scene_gate,
             coarse_grid: config.coarse_grid,
+            shortcut: config.shortcut,
         }
     }
 
@@ -124,6 +131,7 @@ impl ModelSettings {
             region_context: self.region_context,
             scene_gate: self.scene_gate,
             coarse_grid: self.coarse_grid,
+            shortcut: self.shortcut,
             ..ModelConfig::preset(self.preset)
         };
         config.check()?;
@@ -144,6 +152,7 @@ impl TrainSettings {
             weight_decay: 5e-4,
             betas: [0.9, 0.999],
             distillation: 0.0,
+            photo_ranking: 0.0,
             distillation_regions: 24,
             flips: false,
             seed: 1,
@@ -162,10 +171,12 @@ impl TrainSettings {
                 warm_up: WarmUp::Steps(200),
                 final_rate: 0.02,
                 weight_decay: 5e-5,
+                photo_ranking: 1.0,
                 distillation: 10.0,
                 flips: true,
                 model: ModelSettings {
-                    top_k: 10,
+                    top_k: 30,
+                    shortcut: true,
                     ..published.model
                 },
                 ..published
@@ -225,6 +236,7 @@ impl TrainSettings {
         }
         for (name, value) in [
             ("weight-decay", self.weight_decay),
+            ("photo-ranking", self.photo_ranking),
             ("distillation", self.distillation),
             ("final-rate", self.final_rate),
         ] {

@@ -21,6 +21,7 @@ use super::photos::TrainingSet;
 use super::random::{derived_seed, generator};
 use super::schedule::Schedule;
 use super::settings::TrainSettings;
+use super::shortcut::ridge_shortcut;
 use super::statistics::averaged_statistics;
 use super::teacher::Teacher;
 use crate::files::shown;
@@ -95,6 +96,7 @@ impl Run<'_> {
             };
             last = Some(Losses {
                 ranking: line.ranking,
+                photo_ranking: line.photo_ranking,
                 distillation: line.distillation,
                 total: line.loss,
             });
@@ -186,7 +188,11 @@ impl Run<'_> {
             learner.restore(kept.progress.steps, kept.moments)?;
             return Ok((learner, kept.progress));
         }
-        let tensors = initial_weights(self.config, self.variant, self.settings.seed)?;
+        let mut tensors = initial_weights(self.config, self.variant, self.settings.seed)?;
+        if let (true, Some(teacher)) = (self.config.shortcut, self.teacher) {
+            let start = ridge_shortcut(self.config, teacher, self.set, self.settings.seed)?;
+            tensors.extend(start);
+        }
         let progress = Progress {
             run,
             ..Progress::default()
@@ -260,6 +266,7 @@ impl Run<'_> {
             label_vectors: self.label_vectors.clone(),
             teacher_vectors: self.teacher.map(|teacher| teacher.vectors.clone()),
             distillation: self.settings.distillation,
+            photo_ranking: self.settings.photo_ranking,
             top_k: self.config.top_k,
         }
     }

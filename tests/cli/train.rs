@@ -135,6 +135,10 @@ fn what_cannot_be_trained_is_refused_in_one_line_and_leaves_nothing() {
     assert!(refusal.contains("epochs = 0"), "{refusal}");
     let refusal = place.train(&["--learning-rate", "-1"]).status;
     assert_eq!(refusal, Some(2), "clap takes a minus for an option");
+    let ran = place.train(&["--heads", "7"]);
+    assert_eq!(ran.status, Some(1));
+    assert!(ran.err.contains("by 7 attention heads"), "{}", ran.err);
+    assert!(!place.at("cache").exists(), "before any feature");
     fs::create_dir(place.at("out")).expect("made");
     let ran = place.train(&[]);
     assert_eq!(ran.status, Some(1));

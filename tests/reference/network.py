@@ -36,6 +36,8 @@ Layout of network.safetensors (all float32; P = h·w regions, row by row)
                                                        setting taken from the paper's preset;
                                                        setting = scb_value | scb_residual |
                                                        fuse_activation | classifier_bias
+    authors.biam.shortcut.weight, .bias                a shortcut beside the weights of authors.biam
+    shortcut.maps, .scores                             eval of both together
 
 The file's metadata has one entry, `config`: JSON with the configuration of each preset.
 """
@@ -75,6 +77,7 @@ class Config:
     scb_residual: str  # "latent": h_r; "scaled": alpha_g
     fuse_activation: str  # "none" or "leaky_relu"
     classifier_bias: bool
+    shortcut: bool = False  # adds a linear map of x_r to e_f; neither the paper nor its authors
 
 
 PAPER = Config(
@@ -184,6 +187,8 @@ class Network(nn.Module):
             self.scb = SceneContext(config)
         halves = 2 if variant == "biam" else 1
         self.fuse = nn.Conv2d(halves * config.channels, config.out, 1)
+        if config.shortcut:
+            self.shortcut = nn.Conv2d(config.region_channels, config.out, 1)
         self.classifier = nn.Linear(config.label_channels, config.out, bias=config.classifier_bias)
 
     def forward(self, regions, scene, labels, fillers=None):
@@ -197,6 +202,8 @@ class Network(nn.Module):
         e_f = self.fuse(self.fusion_input(seen, fillers or {}))
         if self.config.fuse_activation == "leaky_relu":
             e_f = F.leaky_relu(e_f, LEAKY_SLOPE)
+        if self.config.shortcut:
+            e_f = e_f + self.shortcut(regions)
         maps = torch.einsum("nohw,lo->nlhw", e_f, self.classifier(labels))
         scores = maps.flatten(2).topk(self.config.k, dim=2).values.mean(dim=2)
         return seen | {"e_f": e_f, "maps": maps, "scores": scores}
@@ -336,6 +343,17 @@ def override_tensors(config, weights, inputs):
     return tensors
 
 
+def shortcut_tensors(config, weights, inputs):
+    """The authors' full network with a shortcut from x_r to e_f."""
+    config = dataclasses.replace(config, shortcut=True)
+    wanted = Network(config, "biam").state_dict()
+    names = [name for name in wanted if name.startswith("shortcut.")]
+    own = {name: random_weight("authors.biam", name, wanted[name].shape) for name in names}
+    outputs = build(config, "biam", weights | own).eval()(*inputs)
+    tensors = {f"authors.biam.{name}": tensor for name, tensor in own.items()}
+    return tensors | responses(outputs, "shortcut")
+
+
 def write_fixture(path):
     configs = {
         name: dataclasses.replace(preset, **FIXTURE_SIZES) for name, preset in PRESETS.items()
@@ -350,6 +368,7 @@ def write_fixture(path):
         tensors |= silenced_tensors(preset, config, weights, inputs)
         if preset == "authors":
             tensors |= override_tensors(config, weights, inputs)
+            tensors |= shortcut_tensors(config, weights, inputs)
     tensors = {name: tensor.float().contiguous() for name, tensor in tensors.items()}
     # One metadata entry only: the order of several is not fixed, and the bytes would change.
     description = {name: dataclasses.asdict(config) for name, config in configs.items()}
@@ -389,6 +408,7 @@ def load_head(path):
         out=classifier.shape[0],
         heads=int(metadata["heads"]),
         k=int(metadata["top_k"]),
+        shortcut="shortcut.weight" in weights,
     )
     return build(config, metadata["variant"], weights).eval()
 

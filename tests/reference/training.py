@@ -11,6 +11,8 @@ Layout of training.safetensors (float32; labels are +1, -1, 0 = unknown)
     ranking.scores, .labels [N,L], .loss [1], .gradient [N,L]
         photos with ties between labels, pairs exactly at the margin, no positive, no negative, all
         unknown; a label that is unknown in the whole batch
+    photo_ranking.loss [1], .gradient [N,L]
+        of the same scores and labels, across the photos of each label
     distillation.responses, .targets [R,T], .loss [1], .gradient [R,T]
     adam.start [3,4], .gradients [10,3,4], .after [10,3,4], .other [10,3,4]
         torch.optim.Adam(lr=0.01, weight_decay=0.1), and the same with betas (0.5, 0.99)
@@ -19,9 +21,10 @@ Layout of training.safetensors (float32; labels are +1, -1, 0 = unknown)
         the inputs of one step; places count the batch's N·P regions
     step.<variant>.before.<tensor>, .after.<tensor>
         weights and running statistics around one step of Adam (lr 0.01, weight decay 0.05) on
-        ranking + 10 distillation, every dropout at zero
-    step.<variant>.gradient.<tensor>, .losses [3]
-        gradients of all weights; ranking, distillation, total
+        ranking + 0.5 photo ranking + 10 distillation, every
+        dropout at zero; biam with a shortcut
+    step.<variant>.gradient.<tensor>, .losses [4]
+        gradients of all weights; ranking, photo ranking, distillation, total
 """
 
 import argparse
@@ -33,16 +36,26 @@ from network import FIXTURE_SIZES, PRESETS, Network, build, random_weights, unif
 from safetensors.torch import save_file
 
 WEIGHT = 10.0
+PHOTO_WEIGHT = 0.5
 PHOTOS, LABELS, CLASSES, GRID, SAMPLED = 3, 8, 9, (4, 5), 7
 
 
-def ranking_loss(scores, labels):
-    """Eq. 10 with the matrix of all pairs: simple and slow."""
+def row_losses(scores, labels):
+    """Eq. 10 for each row with the matrix of all pairs: simple and slow."""
     margin = 1 + scores[:, None, :] - scores[:, :, None]  # [photo, positive, negative]
     pairs = (labels > 0)[:, :, None] & (labels < 0)[:, None, :]
     violation = torch.relu(margin) * pairs
     count = (violation > 0).sum(dim=(1, 2))
-    return (violation.sum(dim=(1, 2)) / (count + 1e-8)).mean()
+    return violation.sum(dim=(1, 2)) / (count + 1e-8)
+
+
+def ranking_loss(scores, labels):
+    return row_losses(scores, labels).mean()
+
+
+def photo_ranking_loss(scores, labels):
+    has_both = ((labels > 0).any(dim=0) & (labels < 0).any(dim=0)).sum()
+    return row_losses(scores.T, labels.T).sum() / has_both
 
 
 def distillation(responses, targets):
@@ -54,7 +67,14 @@ def random_labels(name, shape):
     return torch.where(numbers < 0.3, 1.0, torch.where(numbers < 0.8, -1.0, 0.0))
 
 
-def ranking_tensors():
+def ranking_tensors(loss_of, scores, labels):
+    leaf = scores.double().requires_grad_()
+    loss = loss_of(leaf, labels)
+    loss.backward()
+    return {"loss": loss[None], "gradient": leaf.grad}
+
+
+def ranking_inputs():
     scores = uniform("ranking.scores", (7, 9), -1.5, 1.5)
     labels = random_labels("ranking.labels", (7, 9))
     scores[1] = (scores[1] * 2).round() / 2  # ties, and pairs exactly at the margin
@@ -64,10 +84,7 @@ def ranking_tensors():
     labels[4] = 0  # nothing known
     labels[:, 8] = 0  # a label that is unknown everywhere
     scores[5] = labels[5] * 3  # nothing violates
-    leaf = scores.double().requires_grad_()
-    loss = ranking_loss(leaf, labels)
-    loss.backward()
-    return {"scores": scores, "labels": labels, "loss": loss[None], "gradient": leaf.grad}
+    return scores, labels
 
 
 def distillation_tensors():
@@ -135,15 +152,16 @@ def step_tensors(config, variant, inputs):
     wide = {name: tensor.double() for name, tensor in inputs.items()}
     outputs = network(wide["regions"], wide["global"], wide["label_vectors"])
     ranking = ranking_loss(outputs["scores"], inputs["labels"])
+    across = photo_ranking_loss(outputs["scores"], inputs["labels"])
     regions = outputs["e_f"].flatten(2).transpose(1, 2).flatten(0, 1)[inputs["places"].long()]
     responses = regions @ network.classifier(wide["teacher_vectors"]).T
     distilled = distillation(responses, wide["targets"])
-    total = ranking + WEIGHT * distilled
+    total = ranking + PHOTO_WEIGHT * across + WEIGHT * distilled
     total.backward()
     tensors |= {f"gradient.{name}": weight.grad for name, weight in network.named_parameters()}
     optimiser.step()
     tensors |= network_state(network, "after")
-    tensors["losses"] = torch.stack([ranking, distilled, total])
+    tensors["losses"] = torch.stack([ranking, across, distilled, total])
     return tensors
 
 
@@ -155,13 +173,16 @@ def main():
     torch.set_num_threads(1)
     config = dataclasses.replace(PRESETS["authors"], **FIXTURE_SIZES)
     inputs = step_inputs(config)
+    scores, labels = ranking_inputs()
     groups = {
-        "ranking": ranking_tensors(),
+        "ranking": {"scores": scores, "labels": labels}
+        | ranking_tensors(ranking_loss, scores, labels),
+        "photo_ranking": ranking_tensors(photo_ranking_loss, scores, labels),
         "distillation": distillation_tensors(),
         "adam": adam_tensors(),
         "step": inputs,
         "step.standard": step_tensors(config, "standard", inputs),
-        "step.biam": step_tensors(config, "biam", inputs),
+        "step.biam": step_tensors(dataclasses.replace(config, shortcut=True), "biam", inputs),
     }
     tensors = {
         f"{group}.{name}": tensor.detach().float().contiguous()

@@ -1,10 +1,13 @@
 //! A window without a screen in front of the made-up engine.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use biam_lens::app::LensApp;
 use biam_lens::app::commands::Command;
 use biam_lens::app::state::{AppState, Theme};
+use egui::accesskit::Role;
+use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
@@ -87,6 +90,24 @@ pub fn wait_for(window: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) 
         window.step();
     }
     window.run();
+}
+
+/// In the open save window: gives the picture's path and waits until it is written.
+pub fn save_as(window: &mut Window<'_>, path: &Path) {
+    let field = "Path of the picture";
+    window.get_by_role_and_label(Role::TextInput, field).click();
+    window.run();
+    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    window.run();
+    window
+        .get_by_role_and_label(Role::TextInput, field)
+        .type_text(&path.display().to_string());
+    window.run();
+    window.key_press(Key::Enter);
+    window.run();
+    wait_for(window, "picture", |window| {
+        window.query_by_label_contains("Saved ").is_some()
+    });
 }
 
 pub fn state<'a>(window: &'a Window<'_>) -> &'a AppState {

@@ -1,7 +1,7 @@
 //! What a newcomer does: opening photos, typing labels, reading values, undoing, meeting errors.
 
 use crate::fake_engine::GRID;
-use crate::fake_window::{Opening, Window, labels, text_with, wait_for};
+use crate::fake_window::{Opening, Window, labels, save_as, text_with, wait_for};
 use biam_lens::engine::Request;
 use biam_lens::figure::scale::ScaleMode;
 use egui::accesskit::{Role, Toggled};
@@ -316,20 +316,7 @@ fn the_comparison_is_saved_as_a_picture() {
     let mut window = small(&["dog", "cat"]);
     window.key_press_modifiers(Modifiers::COMMAND, Key::S);
     window.run();
-    let field = "Path of the picture";
-    window.get_by_role_and_label(Role::TextInput, field).click();
-    window.run();
-    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
-    window.run();
-    window
-        .get_by_role_and_label(Role::TextInput, field)
-        .type_text(&path.display().to_string());
-    window.run();
-    window.key_press(Key::Enter);
-    window.run();
-    wait_for(&mut window, "picture", |window| {
-        window.query_by_label_contains("Saved ").is_some()
-    });
+    save_as(&mut window, &path);
     let picture = image::open(&path).expect("a picture");
     assert!(picture.width() > 1000 && picture.height() > 500);
 }

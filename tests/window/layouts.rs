@@ -1,7 +1,7 @@
 //! The comparison's layouts, zoom and menus, driven by the names of widgets.
 
 use crate::fake_engine::GRID;
-use crate::fake_window::{Opening, Window, state, text_with, wait_for};
+use crate::fake_window::{Opening, Window, save_as, state, text_with, wait_for};
 use biam_lens::app::view::{LabelsAs, Layout};
 use biam_lens::engine::ResponseMap;
 use biam_lens::model::Variant;
@@ -262,23 +262,7 @@ fn one_panel_alone_is_saved() {
             .query_by_label_contains("The panel of cat in RCB")
             .is_some()
     );
-    let field = "Path of the picture";
-    window.get_by_role_and_label(Role::TextInput, field).click();
-    window.run();
-    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
-    window.run();
-    window
-        .get_by_role_and_label(Role::TextInput, field)
-        .type_text(&path.display().to_string());
-    window.run();
-    window.key_press(Key::Enter);
-    window.run();
-    let start = std::time::Instant::now();
-    while window.query_by_label_contains("Saved ").is_none() {
-        assert!(start.elapsed().as_secs() < 20, "no picture");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-        window.run();
-    }
+    save_as(&mut window, &path);
     let picture = image::open(&path).expect("a picture");
     let aspect = picture.width() as f32 / picture.height() as f32;
     assert!(aspect < 2.0, "one panel is no wide strip: {aspect}");
