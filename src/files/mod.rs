@@ -96,6 +96,14 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// A large count of bytes as those who publish files write it, in millions: `575 MB`.
+pub fn megabytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.0} MB", bytes as f64 / 1e6),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,5 +121,7 @@ mod tests {
         assert_eq!(size(12), "12 bytes");
         assert_eq!(size(4096), "4 KiB");
         assert_eq!(size(512 << 20), "512 MiB");
+        assert_eq!(megabytes(574_668_960), "575 MB");
+        assert_eq!(megabytes(90_000), "0.1 MB");
     }
 }
