@@ -323,13 +323,14 @@ def compare(folder, scheme, program, wanted, names, lists, source, photo):
             ("maps", found, wanted[f"{view}.maps"].numpy()),
             ("scores", np.array([scores[name] for name in names]), wanted[f"{view}.scores"].numpy()),
         )
+        # A score may lie near zero; it is made of responses, so their size is what counts.
+        largest = np.abs(wanted[f"{view}.maps"].numpy()).max((1, 2))
         for what, ours, theirs in pairs:
             each = np.abs(ours - theirs).reshape(len(names), -1).max(1)
-            largest = np.abs(theirs).reshape(len(names), -1).max(1)
             print(
                 f"  {view} {what}: {len(names)} labels, {ours.size} numbers, off by "
                 f"{np.abs(ours - theirs).max() / np.abs(theirs).max():.1e} of the largest, "
-                f"{(each / largest).max():.1e} of the largest of the label"
+                f"{(each / largest).max():.1e} of the label's largest response"
             )
 
 
