@@ -5,6 +5,7 @@
 //! names that the paper's authors gave their tensors onto this program's. [`numpy`] reads pickled
 //! arrays. All of them stand on [`pickle`], which turns Python's pickles into plain values.
 
+mod everything;
 mod globals;
 pub mod names;
 pub mod numpy;
@@ -23,6 +24,7 @@ mod pickle_tests;
 #[cfg(test)]
 mod state_dict_tests;
 
+pub use everything::read_as_everything;
 pub use globals::Name;
 pub use state_dict::StateDict;
 pub use storage::StorageType;
