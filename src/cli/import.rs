@@ -19,9 +19,6 @@ use crate::engine::DeviceChoice;
 use crate::files::{one_line, shown};
 use crate::image_io::Framing;
 
-/// Bytes of a megabyte, which a progress line counts.
-const MEGABYTE: u64 = 1_000_000;
-
 /// Options of `import`.
 #[derive(Debug, Args)]
 pub struct Options {
@@ -292,10 +289,9 @@ impl Told {
                 common::complain(&doing);
             }
             ImportStep::Words(progress) => {
-                let total = (progress.total / MEGABYTE) as usize;
-                let new = || ProgressLine::of("Reading words", total, "MB");
+                let new = || ProgressLine::bytes("Reading words", progress.total, 0);
                 let line = self.line.get_or_insert_with(new);
-                line.show((progress.read / MEGABYTE) as usize);
+                line.show_bytes(progress.read);
             }
             ImportStep::Photos { done, total } => {
                 let new = || ProgressLine::new("Looking for ordinary regions", total);
