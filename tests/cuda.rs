@@ -25,7 +25,7 @@ fn maps_on_a_gpu_equal_those_on_the_cpu() {
         ordinary: false,
     };
     for name in samples::names() {
-        let photo = prepare(&PhotoSource::Sample(name), on_cpu.input_size()).expect(name);
+        let photo = prepare(&PhotoSource::Sample(name), on_cpu.input()).expect(name);
         let maps = |session: &mut Session| {
             let found = session.compare(&photo, &wanted, &|| false).expect(name);
             found.expect("not stopped").maps

@@ -2,14 +2,20 @@
 //! The numbers are made by `tests/reference/network.py`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use biam_lens::backbone::{Covered, RegionFeatures};
+use biam_lens::bundle::ordinary::Sampler;
 use biam_lens::model::config::{SceneResidual, SceneValue};
 use biam_lens::model::dropout::Dropout;
 use biam_lens::model::region_classifier::{pool, pooled, responses};
-use biam_lens::model::{Biam, Block, EncodeOptions, ModelConfig, Preset, Variant};
+use biam_lens::model::{
+    Biam, Block, EncodeOptions, Filler, ModelConfig, Network, Preset, SilencedView, Variant,
+};
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
 const K: usize = 4;
 /// The reference is computed in 64 bits; single precision differs by some 1e-6.
@@ -210,6 +216,52 @@ fn a_silenced_block_is_its_mean_over_ordinary_regions_or_zero() {
             &options,
             &format!("silenced.paper.{branch}.zero"),
         );
+    }
+}
+
+/// Rows `[R, C]` in an order of their own.
+fn sorted_rows(rows: &Tensor) -> Vec<Vec<f32>> {
+    let mut rows = rows.to_vec2::<f32>().expect("rows");
+    rows.sort_by(|a, b| a[0].total_cmp(&b[0]));
+    rows
+}
+
+#[test]
+fn ordinary_regions_of_a_view_are_what_the_view_says_of_them() {
+    let mut fixture = Fixture::load();
+    let authors = config(Preset::Authors);
+    let network = fixture.network(Preset::Authors, Variant::Biam, &authors);
+    let network = Network::Biam(Arc::new(network));
+    let photos = fixture.photos();
+    let (count, _, rows, columns) = photos.regions.dims4().expect("regions");
+    let random = StdRng::seed_from_u64(1);
+    let mut sampler = Sampler::new(&network, count, rows * columns, random);
+    sampler.add(&photos).expect("features that fit");
+    let sample = sampler.finish().expect("a sample");
+    let of_view = |options: &EncodeOptions, network: &Network| {
+        let encoded = network.encode(&photos, options).expect("encoded");
+        encoded.features.flatten_to(1).expect("rows")
+    };
+    // So few regions are all taken.
+    let all = of_view(&EncodeOptions::default(), &network);
+    assert_eq!(sorted_rows(&sample.ordinary), sorted_rows(&all));
+    let full = sample.full.expect("the full network");
+    let mean = "authors.biam.fuse.input_mean".to_owned();
+    fixture.0.insert(mean, full.input_mean);
+    let network = Arc::new(fixture.network(Preset::Authors, Variant::Biam, &authors));
+    assert_eq!(full.views.len(), 2);
+    for (variant, regions) in full.views {
+        let Variant::Silenced(block, Filler::Mean) = variant else {
+            panic!("{variant}")
+        };
+        let view = SilencedView::new(network.clone(), block);
+        assert_eq!(view.variant(), variant);
+        let all = of_view(&EncodeOptions::default(), &Network::Silenced(view));
+        for (found, expected) in sorted_rows(&regions).iter().zip(sorted_rows(&all)) {
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-5, "{variant}");
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The resize against pictures that Pillow resized (`tests/reference/resize.py`).
 
-use biam_lens::image_io::{resize_bicubic, squash};
+use biam_lens::image_io::{Framing, Interpolation, NetworkInput, resize_bicubic, squash};
 use image::RgbImage;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,37 @@ fn every_pixel_is_pillows() {
         cases += 1;
     }
     assert_eq!(cases, 14);
+}
+
+/// Every picture that there is in this version, as a network of its side takes it.
+fn check_inputs(version: &str, framing: Framing) {
+    let mut cases = 0;
+    for entry in fs::read_dir(folder()).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let Some(name) = file.strip_suffix(version) else {
+            continue;
+        };
+        let expected = picture(&file);
+        let input = NetworkInput {
+            side: expected.width(),
+            interpolation: Interpolation::Bilinear,
+            framing,
+        };
+        let found = input.pixels(&picture(&format!("{name}.in.png")));
+        assert!(found == expected, "{file} differs from Pillow's");
+        cases += 1;
+    }
+    assert_eq!(cases, 6);
+}
+
+#[test]
+fn bilinear_squares_are_pillows() {
+    check_inputs(".bilinear.png", Framing::Squash);
+}
+
+#[test]
+fn centre_crops_are_torchvisions() {
+    check_inputs(".crop.png", Framing::CentreCrop);
 }
 
 #[test]

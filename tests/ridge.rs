@@ -86,7 +86,7 @@ fn the_baseline_answers_beside_the_others_without_changing_them() -> Result<()> 
     let labels = ["dog", "boat"].map(str::to_owned);
     let compare = |folder: &Path, variants: &[Variant]| {
         let mut session = Session::open(folder, DeviceChoice::Cpu)?;
-        let photo = prepare_unshown(&photo, session.input_size())?;
+        let photo = prepare_unshown(&photo, session.input())?;
         let wanted = Wanted {
             labels: &labels,
             variants,

@@ -92,11 +92,21 @@ impl AppState {
         self.answers.statuses.get(&label_key(label)).copied()
     }
 
+    /// Why a label has no vector, where the last comparison found none.
+    pub fn refusal(&self, label: &str) -> Option<&str> {
+        let comparison = self.answers.comparison.as_ref()?;
+        let mut refused = comparison.refused.iter();
+        let found = refused.find(|refused| refused.label == label)?;
+        Some(&found.reason)
+    }
+
     /// Why the scales that need ordinary regions cannot be had; `None` when they can.
     pub fn no_ordinary_regions(&self) -> Option<&'static str> {
         let bundle = self.answers.bundle.as_ref()?;
-        (!bundle.has_ordinary_regions)
-            .then_some("This bundle has no ordinary regions to compare with")
+        (!bundle.has_ordinary_regions).then_some(
+            "This model has no ordinary regions to compare with; “biam-lens import MODEL \
+                 --ordinary PHOTOS” computes them from a folder of photos",
+        )
     }
 
     /// The request that brings the answers in line with the choices, if they are not yet.
@@ -178,12 +188,19 @@ impl AppState {
 
     fn receive_comparison(&mut self, comparison: Arc<Comparison>) {
         let answered = self.answers.asked.as_ref().is_some_and(|asked| {
+            let refused = |label: &&String| comparison.refused.iter().any(|r| r.label == **label);
+            let known = asked.labels.iter().filter(|label| !refused(label));
             asked.photo == comparison.photo.source
-                && asked.labels.len() == comparison.labels.len()
-                && std::iter::zip(&asked.labels, &comparison.labels).all(|(a, b)| *a == b.text)
+                && known.eq(comparison.labels.iter().map(|facts| &facts.text))
         });
         if answered {
             self.answers.owed = false;
+        }
+        // A label that was refused before has been told of.
+        for refused in &comparison.refused {
+            if self.refusal(&refused.label).is_none() {
+                self.tell(MessageKind::Error, refused.reason.clone());
+            }
         }
         self.receive_photo(Arc::clone(&comparison.photo));
         if let Some(old) = self.answers.comparison.replace(comparison) {

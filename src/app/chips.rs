@@ -95,7 +95,8 @@ fn chip(ui: &mut Ui, state: &mut AppState, index: usize, label: &str) {
     let status = state.label_status(label);
     let pinned = state.labels.is_pinned(label);
     let marked = state.label_in_hand() == Some(index);
-    let (rect, response) = paint_chip(ui, label, status, pinned, marked);
+    let refused = state.refusal(label).is_some();
+    let (rect, response) = paint_chip(ui, label, status, refused, pinned, marked);
     let accessible = format!("Label {label}");
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, marked, &accessible));
     if pinned {
@@ -130,17 +131,22 @@ fn paint_chip(
     ui: &mut Ui,
     label: &str,
     status: Option<LabelStatus>,
+    refused: bool,
     pinned: bool,
     marked: bool,
 ) -> (Rect, Response) {
     let visuals = ui.visuals();
-    let colour = status.map_or(visuals.weak_text_color(), |status| {
-        theme::status_colour(visuals, status)
-    });
+    let (word, colour) = match status {
+        _ if refused => ("no vector", visuals.error_fg_color),
+        Some(status) => (
+            theme::status_word(status),
+            theme::status_colour(visuals, status),
+        ),
+        None => ("…", visuals.weak_text_color()),
+    };
     let text_colour = visuals.text_color();
     let body = egui::TextStyle::Body.resolve(ui.style());
     let small = egui::TextStyle::Small.resolve(ui.style());
-    let word = status.map_or("…", theme::status_word);
     let word = ui.painter().layout_no_wrap(word.to_owned(), small, colour);
     let pin = if pinned { 13.0 } else { 0.0 };
     let most = ui.max_rect().width() - word.size().x - pin - 48.0;
@@ -228,6 +234,7 @@ fn explain(ui: &mut Ui, state: &AppState, label: &str, status: Option<LabelStatu
     ui.set_max_width(300.0);
     ui.strong(label);
     match status {
+        _ if let Some(reason) = state.refusal(label) => ui.label(reason),
         Some(status) => ui.label(theme::status_sentence(status)),
         None => ui.label("What it is to the bundle is not known yet."),
     };

@@ -8,6 +8,7 @@ use super::panel::{self, Act, CAPTION_HEIGHT, Look, Subject, TITLE_HEIGHT};
 use super::state::{AppState, Pointed};
 use super::textures::Textures;
 use super::theme::GAP;
+use super::variants;
 use super::view::LabelsAs;
 use crate::model::Variant;
 
@@ -206,7 +207,7 @@ fn variant_title(ui: &mut Ui, variant: Option<Variant>, place: Rect) {
     let label = egui::Label::new(egui::RichText::new(title).strong()).truncate();
     ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| {
         ui.add(label)
-            .on_hover_text(panel::variant_sentence(variant));
+            .on_hover_text(variants::variant_sentence(variant));
     });
 }
 

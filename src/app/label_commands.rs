@@ -1,17 +1,18 @@
-//! The commands on labels, and those whose names change while the program runs: recent photos and
-//! named label sets.
+//! The commands on labels, and those whose names change while the program runs: recent photos,
+//! named label sets, views that only some bundles have.
 
 use super::commands::{self, Command, Effect, Entry, Menu};
 use super::state::{AppState, Focus, Renaming};
+use crate::model::Variant;
 
-/// All actions as they are now: the fixed ones, then recent photos and label sets.
+/// All actions as they are now: the fixed ones, then those that change.
 pub fn all_entries(state: &AppState) -> Vec<Entry> {
     let mut entries = commands::entries().to_vec();
     entries.extend(changing_entries(state));
     entries
 }
 
-/// One action for each recent photo or folder and for each label set.
+/// One action for each recent photo or folder, each label set and each view of a full network.
 pub fn changing_entries(state: &AppState) -> Vec<Entry> {
     let entry = |command, name, menu| Entry {
         command,
@@ -29,7 +30,12 @@ pub fn changing_entries(state: &AppState) -> Vec<Entry> {
         let name = format!("Load label set: {}", set.name);
         entry(Command::LoadLabelSet(index), name, Menu::Labels)
     });
-    recent.chain(sets).collect()
+    let views = state.variants().into_iter().filter_map(|variant| {
+        let is_view = matches!(variant, Variant::Silenced(..));
+        let name = format!("Show {}", variant.title());
+        is_view.then(|| entry(Command::ToggleVariant(variant), name, Menu::View))
+    });
+    recent.chain(sets).chain(views).collect()
 }
 
 /// Whether a command on labels can be given now; `None` for every other command.
@@ -105,5 +111,35 @@ pub fn effect(command: Command, state: &AppState) -> Option<Effect> {
         Command::OpenRecent(index) => state.recent.get(index).cloned().map(Effect::Open),
         Command::PastePhoto => Some(Effect::Paste),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::BundleFacts;
+
+    #[test]
+    fn views_have_actions_where_the_bundle_has_them() {
+        let mut state = AppState::new(Vec::new(), &["a"], &[]);
+        assert!(changing_entries(&state).is_empty());
+        let [view, ..] = Variant::VIEWS;
+        state.answers.bundle = Some(std::sync::Arc::new(BundleFacts {
+            name: "imported".to_owned(),
+            folder: std::path::PathBuf::from("weights/imported"),
+            variants: vec![view, Variant::Biam],
+            labels: Vec::new().into(),
+            trained_k: 6,
+            has_ordinary_regions: false,
+            device: "CPU".to_owned(),
+            device_note: None,
+        }));
+        let entries = changing_entries(&state);
+        let [entry] = &entries[..] else {
+            panic!("{} entries", entries.len())
+        };
+        assert_eq!(entry.name, "Show BiAM, SCB silenced (mean)");
+        assert_eq!(entry.command, Command::ToggleVariant(view));
+        assert!(commands::available(entry.command, &state).is_ok());
     }
 }

@@ -41,6 +41,7 @@ mod suggestions;
 mod textures;
 mod theme;
 mod thumbnails;
+mod variants;
 pub mod view;
 
 use std::path::PathBuf;

@@ -109,7 +109,7 @@ fn half_panel(
         ui.ctx()
             .accesskit_node_builder(response.id, |node| node.set_value(value));
     } else {
-        panel::awaited(ui, look, half);
+        panel::awaited(ui, look, subject, half);
     }
 }
 

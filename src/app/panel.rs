@@ -274,7 +274,7 @@ pub fn show(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect, acts: &mut V
         ui.ctx()
             .accesskit_node_builder(response.id, |node| node.set_value(value));
     } else {
-        awaited(ui, look, place);
+        awaited(ui, look, subject, place);
     }
     crosshair(ui, look, place);
 }
@@ -305,10 +305,13 @@ pub fn picture(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect, clip: Rec
     true
 }
 
-/// The photo in grey stands in for a map that is still to come.
-pub fn awaited(ui: &Ui, look: Look<'_>, place: Rect) {
+/// The photo in grey stands in for a map that is still to come, or that cannot be had.
+pub fn awaited(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect) {
     photo(ui, look, place, Color32::from_white_alpha(90));
-    let text = if look.state.answers.owed() {
+    let label = text(look.state, subject.label);
+    let text = if look.state.refusal(label).is_some() {
+        "no vector for this label"
+    } else if look.state.answers.owed() {
         "computing…"
     } else {
         "not computed"
@@ -425,18 +428,6 @@ pub fn title(ui: &mut Ui, state: &AppState, label: usize, more: &str, place: Rec
             ui.add(egui::Label::new(more).truncate());
         }
     });
-}
-
-/// What a column is, in a sentence.
-pub fn variant_sentence(variant: Option<Variant>) -> &'static str {
-    match variant {
-        None => "The photo as it is",
-        Some(Variant::Standard) => "Standard region features, without either block",
-        Some(Variant::Rcb) => "Region-contextualised block alone: attention between regions",
-        Some(Variant::Scb) => "Scene-contextualised block alone: channels gated by the scene",
-        Some(Variant::Biam) => "Both blocks together: the full network",
-        Some(Variant::Ridge) => "Baseline that saw no photo: a regression from words to classes",
-    }
 }
 
 /// A line that is seen on dark and on light ground.

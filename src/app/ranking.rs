@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use egui::{Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::state::{AppState, RankingFilter};
-use super::theme;
+use super::{theme, variants};
 use crate::engine::{Comparison, Ranking, TrueLabels};
 use crate::model::Variant;
 use crate::semantics::{LabelStatus, label_key};
@@ -135,7 +135,7 @@ fn variant_choice(ui: &mut Ui, state: &mut AppState) {
             let chosen = state.ranked_by == variant;
             let size = vec2(10.0, 10.0);
             let (square, _) = ui.allocate_exact_size(size, Sense::hover());
-            let colour = theme::variant_colour(ui.visuals(), variant);
+            let colour = variants::variant_colour(ui.visuals(), variant);
             ui.painter().rect_filled(square, 2.0, colour);
             let response = ui.selectable_label(chosen, variant.title());
             let name = format!("Rank by {}", variant.title());
@@ -331,7 +331,7 @@ impl Rows<'_> {
                 pos2(place.left(), top + 0.5),
                 vec2((place.width() * part).max(1.0), (height - 1.0).max(1.0)),
             );
-            let colour = theme::variant_colour(ui.visuals(), *variant);
+            let colour = variants::variant_colour(ui.visuals(), *variant);
             ui.painter().rect_filled(bar, 1.0, colour);
         }
     }

@@ -264,6 +264,7 @@ fn only(
         covered,
         trained_k: comparison.trained_k,
         labels: rows.iter().map(|&l| comparison.labels[l].clone()).collect(),
+        refused: Vec::new(),
         variants: columns.iter().map(|&v| comparison.variants[v]).collect(),
         maps: columns.iter().map(maps_of).collect(),
         ranking: None,

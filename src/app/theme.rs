@@ -3,7 +3,6 @@
 use egui::{Color32, CornerRadius, Stroke, TextStyle, Visuals};
 
 use super::state::Theme;
-use crate::model::Variant;
 use crate::semantics::LabelStatus;
 
 /// Space between panels of the comparison and around groups, in points.
@@ -139,22 +138,6 @@ pub fn status_sentence(status: LabelStatus) -> &'static str {
             "Taught: no training label, but the backbone's ImageNet classes know the word."
         }
         LabelStatus::Unseen => "Unseen: neither a training label nor a word the backbone knows.",
-    }
-}
-
-/// The colour of a variant's bars.
-pub fn variant_colour(visuals: &Visuals, variant: Variant) -> Color32 {
-    match (variant, visuals.dark_mode) {
-        (Variant::Standard, true) => Color32::from_gray(150),
-        (Variant::Standard, false) => Color32::from_gray(120),
-        (Variant::Rcb, true) => Color32::from_rgb(230, 159, 80),
-        (Variant::Rcb, false) => Color32::from_rgb(196, 116, 20),
-        (Variant::Scb, true) => Color32::from_rgb(90, 190, 160),
-        (Variant::Scb, false) => Color32::from_rgb(0, 138, 104),
-        (Variant::Biam, true) => Color32::from_rgb(96, 168, 232),
-        (Variant::Biam, false) => Color32::from_rgb(20, 100, 180),
-        (Variant::Ridge, true) => Color32::from_rgb(200, 140, 200),
-        (Variant::Ridge, false) => Color32::from_rgb(150, 80, 150),
     }
 }
 

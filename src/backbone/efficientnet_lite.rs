@@ -8,12 +8,14 @@ use super::{Backbone, Covered, RegionFeatures};
 use crate::kernels::{
     Activation, Conv3x3, Depthwise, InvertedResidual, Padding, Pointwise, mean_over_regions,
 };
-use candle_core::{DType, Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 
 /// Mean and scale of the pixels: (x - 127) / 128.
 const PIXEL_MEAN: f32 = 127.0;
 const PIXEL_SCALE: f32 = 128.0;
+/// Pixels between two regions.
+pub const STRIDE: usize = 32;
 
 /// A run of equal blocks; only the first of them has the stride and the change of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,14 +164,7 @@ impl Backbone for EfficientNetLite {
     }
 
     fn features(&self, pixels: &Tensor) -> Result<RegionFeatures> {
-        let side = self.input_size;
-        if pixels.dtype() != DType::U8 || pixels.dims().get(1..) != Some(&[side, side, 3]) {
-            bail!(
-                "the backbone takes pixels [N, {side}, {side}, 3] in u8, not {:?} in {:?}",
-                pixels.dims(),
-                pixels.dtype()
-            );
-        }
+        super::check_pixels(pixels, self.input_size)?;
         // On a thread of the pool, so that no layer has to wake one first.
         rayon::scope(|_| self.forward(pixels))
     }

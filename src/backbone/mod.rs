@@ -1,10 +1,12 @@
 //! Backbones: from pixels to region features and a global feature.
 
 pub mod efficientnet_lite;
+pub mod vgg19;
 
 pub use efficientnet_lite::EfficientNetLite;
+pub use vgg19::Vgg19;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor, bail};
 
 /// The part of a photo that a grid of regions covers, as fractions of its width and height.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -25,6 +27,12 @@ impl Covered {
     };
 }
 
+impl From<[f32; 4]> for Covered {
+    fn from([x0, y0, x1, y1]: [f32; 4]) -> Self {
+        Self { x0, y0, x1, y1 }
+    }
+}
+
 /// What a backbone says of `N` photos.
 #[derive(Clone, Debug)]
 pub struct RegionFeatures {
@@ -33,7 +41,7 @@ pub struct RegionFeatures {
     pub regions: Tensor,
     /// x_g, `[N, G]`.
     pub global: Tensor,
-    /// Where the grid lies in the photo.
+    /// Where the grid lies in the photo, as far as a backbone knows: in all of the pixels.
     pub covered: Covered,
 }
 
@@ -48,4 +56,16 @@ pub trait Backbone: Send + Sync {
     /// The classifier's rows, `[classes, C]`, where it has one: applied to a single region they say
     /// what is there.
     fn classifier_rows(&self) -> Option<&Tensor>;
+}
+
+/// That `pixels` are what a network of this input side takes.
+fn check_pixels(pixels: &Tensor, side: usize) -> Result<()> {
+    if pixels.dtype() != DType::U8 || pixels.dims().get(1..) != Some(&[side, side, 3]) {
+        bail!(
+            "the backbone takes pixels [N, {side}, {side}, 3] in u8, not {:?} in {:?}",
+            pixels.dims(),
+            pixels.dtype()
+        );
+    }
+    Ok(())
 }

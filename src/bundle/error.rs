@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::checkpoint::CheckpointError;
 use crate::files::{FileError, one_line, shown};
 use crate::model::ConfigError;
 use crate::semantics::SemanticsError;
@@ -29,6 +30,18 @@ pub enum BundleError {
     Weights { path: PathBuf, reason: String },
     #[error("{}: {error}", shown(.path))]
     Config { path: PathBuf, error: ConfigError },
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(
+        "no word vectors are named; name GloVe's text file or the like, or the labels' own vectors, with --word-vectors or --label-vectors"
+    )]
+    NoWords,
+    #[error(
+        "{0} of the photos for ordinary regions could be read, 2 are the least and 512 are best; name other photos"
+    )]
+    FewPhotos(usize),
+    #[error("ordinary regions cannot be computed: {0}")]
+    Ordinary(String),
     #[error(transparent)]
     Semantics(#[from] SemanticsError),
 }

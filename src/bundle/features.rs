@@ -1,6 +1,7 @@
 //! Features of photos in the forms that a bundle's networks take.
 
 use candle_core::{Result, Tensor};
+use image::RgbImage;
 
 use super::Bundle;
 use crate::backbone::RegionFeatures;
@@ -26,6 +27,17 @@ impl PhotoFeatures {
 }
 
 impl Bundle {
+    /// Features of a photo of any size, brought to the backbone's input.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn features_of_photo(&self, photo: &RgbImage) -> Result<PhotoFeatures> {
+        let side = self.input.side as usize;
+        let pixels = self.input.pixels(photo).into_raw();
+        let pixels = Tensor::from_vec(pixels, (1, side, side, 3), &self.device)?;
+        self.photo_features(&pixels)
+    }
+
     /// Features of `pixels`, `[N, S, S, 3]` in u8, for every network of this bundle.
     ///
     /// # Errors

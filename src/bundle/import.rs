@@ -2,25 +2,26 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 
 use super::BundleError;
-use super::load::{Bundle, MANIFEST, sha256};
+use super::backbone::vgg19_entry;
+use super::encoder_parts::take_encoder;
+use super::load::{Bundle, MANIFEST, Place, sha256};
 use super::manifest::{
-    BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelEncoderKind, LabelsEntry,
-    Manifest, ModelEntry, ProjectionEntry, VariantEntry,
+    BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry,
+    ProjectionEntry, VariantEntry,
 };
+use super::unfinished::UnfinishedFolder;
+use crate::backbone::vgg19;
 use crate::files::{FileError, read_bounded, write_atomically};
+use crate::image_io::Framing;
 use crate::model::{ModelConfig, Preset, Variant};
-use crate::semantics::sentence::SentenceEncoder;
-use crate::semantics::{
-    LabelEncoder, LabelLists, Source, convert_sentence_tokenizer, convert_sentence_weights,
-};
+use crate::semantics::{LabelEncoder, LabelLists, Source};
 
 /// Largest part that is read.
 const PART_LIMIT: u64 = 2 << 30;
@@ -28,14 +29,12 @@ const PART_LIMIT: u64 = 2 << 30;
 const INPUT_SIZE: usize = 448;
 /// Rows and columns of regions at [`INPUT_SIZE`].
 const GRID: [usize; 2] = [14, 14];
-const BACKBONE: &str = "backbone.safetensors";
+pub(super) const BACKBONE: &str = "backbone.safetensors";
 const PROJECTION: &str = "projection.safetensors";
-const LABELS: &str = "labels.tsv";
+pub(super) const LABELS: &str = "labels.tsv";
 const TEACHER: &str = "teacher.tsv";
-const TEXT_ENCODER: &str = "text_encoder.safetensors";
-const TOKENIZER: &str = "tokenizer.json";
-const LABEL_VECTORS: &str = "label_vectors.safetensors";
-const CARD: &str = "CARD.md";
+pub(super) const LABEL_VECTORS: &str = "label_vectors.safetensors";
+pub(super) const CARD: &str = "CARD.md";
 /// The tensor of a head's file with its ordinary regions.
 const ORDINARY_REGIONS: &str = "ordinary_regions";
 
@@ -45,7 +44,8 @@ pub struct Parts {
     /// A folder with `backbone.safetensors`, `projection.safetensors` (optional), one or more of
     /// `standard|rcb|scb|biam|ridge.safetensors`, `labels.tsv`, `teacher.tsv` (optional).
     pub heads: PathBuf,
-    /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`, or a bundle.
+    /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`, or a bundle, whose
+    /// encoder is taken.
     pub text_encoder: PathBuf,
     /// The bundle's name.
     pub name: String,
@@ -62,12 +62,7 @@ pub struct Parts {
 /// # Errors
 /// A missing or unreadable part, an `out` that exists, heads that disagree with each other.
 pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, BundleError> {
-    if parts.out.exists() {
-        return Err(BundleError::Weights {
-            path: parts.out.clone(),
-            reason: "exists already; remove it or name another folder with --out".to_owned(),
-        });
-    }
+    exists_already(&parts.out)?;
     let mut files = BTreeMap::new();
     doing("reading the heads");
     for name in [BACKBONE, LABELS] {
@@ -80,27 +75,13 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     }
     let variants = read_variants(&parts.heads, &mut files)?;
     doing("converting the label encoder");
-    let of_bundle = parts.text_encoder.join(TEXT_ENCODER);
-    let source = match of_bundle.exists() {
-        true => of_bundle,
-        false => parts.text_encoder.join("model.safetensors"),
-    };
-    let converted = convert_sentence_weights(Source {
-        path: &source,
-        bytes: &read(&source)?,
-    })?;
-    files.insert(TEXT_ENCODER.to_owned(), converted);
-    let source = parts.text_encoder.join("tokenizer.json");
-    let converted = convert_sentence_tokenizer(Source {
-        path: &source,
-        bytes: &read(&source)?,
-    })?;
-    files.insert(TOKENIZER.to_owned(), converted);
+    let (entry, encoder) = take_encoder(&parts.text_encoder, &mut files)?;
     doing("encoding the labels");
-    let (vectors, dimension) = label_vectors(parts, &files)?;
+    let backbone = backbone_entry(parts, &files)?;
+    let vectors = label_vectors(parts, &files, &*encoder)?;
     files.insert(LABEL_VECTORS.to_owned(), vectors);
-    let model = model_entry(parts, &files, &variants, dimension)?;
-    let mut manifest = manifest(parts, &files, variants, model);
+    let model = model_entry(parts, &files, &variants, encoder.dimension())?;
+    let mut manifest = manifest(parts, &files, backbone, entry, variants, model);
     manifest.sha256 = hashes(&files);
     doing("trying the networks");
     try_out(parts, &files, &manifest)?;
@@ -112,11 +93,24 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     Ok(manifest)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
+/// Refuses to make a folder that is there.
+pub(super) fn exists_already(out: &Path) -> Result<(), BundleError> {
+    match out.exists() {
+        false => Ok(()),
+        true => Err(BundleError::Weights {
+            path: out.to_owned(),
+            reason: "exists already; remove it or name another folder with --out".to_owned(),
+        }),
+    }
+}
+
+/// A part as bytes.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
     Ok(read_bounded(path, PART_LIMIT)?)
 }
 
-type Files = BTreeMap<String, Vec<u8>>;
+/// Files of a bundle that is being made, by name.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 fn hashes(files: &Files) -> BTreeMap<String, String> {
     files
@@ -133,7 +127,12 @@ fn try_out(parts: &Parts, files: &Files, manifest: &Manifest) -> Result<(), Bund
             BundleError::File(FileError::Missing(missing))
         })
     };
-    match Bundle::build(&parts.heads, manifest, &read, &Device::Cpu) {
+    let place = Place {
+        named: &parts.heads,
+        mapped: &parts.text_encoder,
+        read: Box::new(read),
+    };
+    match Bundle::build(&place, manifest, &Device::Cpu) {
         Ok(_) => Ok(()),
         // There is no such file yet that could be looked at.
         Err(BundleError::Manifest { reason, .. }) => Err(BundleError::Weights {
@@ -172,32 +171,44 @@ fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, B
     Ok(entries)
 }
 
-/// The vectors of the bundle's labels as a safetensors file, and their size.
-fn label_vectors(parts: &Parts, files: &Files) -> Result<(Vec<u8>, usize), BundleError> {
-    let path = |name| parts.out.join(name);
-    let (weights_path, tokenizer_path, labels_path) =
-        (path(TEXT_ENCODER), path(TOKENIZER), path(LABELS));
-    let source = |path, name: &str| Source {
-        path,
-        bytes: files.get(name).map_or(&[], Vec::as_slice),
-    };
-    let encoder = SentenceEncoder::load(
-        source(&weights_path, TEXT_ENCODER),
-        source(&tokenizer_path, TOKENIZER),
-        &Device::Cpu,
-    )?;
-    let lists = LabelLists::parse(source(&labels_path, LABELS), None)?;
+/// What the backbone's file says that it is.
+fn backbone_entry(parts: &Parts, files: &Files) -> Result<BackboneEntry, BundleError> {
+    let bytes = files.get(BACKBONE).map_or(&[][..], Vec::as_slice);
+    let header = header(&parts.heads.join(BACKBONE), bytes)?;
+    let shape = |name: &str| header.shapes.get(name).map(Vec::as_slice);
+    Ok(match vgg19::Config::of_shapes(shape) {
+        Some(config) => vgg19_entry(&config, BACKBONE, Framing::Squash),
+        None => BackboneEntry {
+            kind: BackboneKind::EfficientnetLite2,
+            input_size: INPUT_SIZE,
+            grid: GRID,
+            file: BACKBONE.to_owned(),
+            widths: None,
+            hidden: None,
+            resize: Framing::Squash,
+        },
+    })
+}
+
+/// The vectors of the bundle's labels as a safetensors file.
+fn label_vectors(
+    parts: &Parts,
+    files: &Files,
+    encoder: &dyn LabelEncoder,
+) -> Result<Vec<u8>, BundleError> {
+    let path = parts.out.join(LABELS);
+    let bytes = files.get(LABELS).map_or(&[][..], Vec::as_slice);
+    let lists = LabelLists::parse(Source { path: &path, bytes }, None)?;
     let labels: Vec<&str> = lists
         .labels()
         .iter()
         .map(|listed| listed.label.as_str())
         .collect();
     let vectors = encoder.encode(&labels)?;
-    let bytes = half_precision("vectors", &vectors).map_err(|error| BundleError::Weights {
-        path: labels_path,
+    half_precision("vectors", &vectors).map_err(|error| BundleError::Weights {
+        path,
         reason: error.to_string(),
-    })?;
-    Ok((bytes, encoder.dimension()))
+    })
 }
 
 fn half_precision(name: &str, tensor: &Tensor) -> candle_core::Result<Vec<u8>> {
@@ -351,6 +362,8 @@ fn overridden(preset: Preset, text: &str) -> Result<ModelConfig, String> {
 fn manifest(
     parts: &Parts,
     files: &Files,
+    backbone: BackboneEntry,
+    label_encoder: LabelEncoderEntry,
     variants: Vec<VariantEntry>,
     model: ModelEntry,
 ) -> Manifest {
@@ -358,18 +371,9 @@ fn manifest(
     Manifest {
         format: FORMAT,
         name: parts.name.clone(),
-        backbone: BackboneEntry {
-            kind: BackboneKind::EfficientnetLite2,
-            input_size: INPUT_SIZE,
-            grid: GRID,
-            file: BACKBONE.to_owned(),
-        },
+        backbone,
         projection: present(PROJECTION).map(|file| ProjectionEntry { file }),
-        label_encoder: LabelEncoderEntry {
-            kind: LabelEncoderKind::AllMiniLmL6V2,
-            file: TEXT_ENCODER.to_owned(),
-            tokenizer: TOKENIZER.to_owned(),
-        },
+        label_encoder,
         labels: LabelsEntry {
             file: LABELS.to_owned(),
             vectors: LABEL_VECTORS.to_owned(),
@@ -412,47 +416,19 @@ fn metadata_words(header: &Header) -> String {
     crate::files::one_line(&words.join("; "))
 }
 
-/// A new folder beside `out` that nobody else has.
-fn folder_beside(out: &Path) -> io::Result<PathBuf> {
-    let parent = out.parent().unwrap_or(Path::new(""));
-    if !parent.as_os_str().is_empty() {
-        fs::create_dir_all(parent)?;
-    }
-    for attempt in 0_u32.. {
-        let beside = parent.join(format!(
-            ".biam-lens-{}-{attempt}.unfinished",
-            std::process::id()
-        ));
-        match fs::create_dir(&beside) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|()| beside),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
 /// Writes all files into a folder beside `out` and renames it, so that `out` is whole or absent.
 fn write_folder(out: &Path, files: &Files, manifest: &Manifest) -> Result<(), BundleError> {
     let text = toml::to_string(manifest).map_err(|error| BundleError::Manifest {
         path: out.join(MANIFEST),
         reason: error.to_string(),
     })?;
-    let failed = |source| FileError::Write {
-        path: out.to_owned(),
-        source,
-    };
-    let beside = folder_beside(out).map_err(failed)?;
-    let written = files
+    let folder = UnfinishedFolder::beside(out)?;
+    files
         .iter()
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
         .chain([(MANIFEST, text.as_bytes())])
         .try_for_each(|(name, bytes)| {
-            write_atomically(&beside.join(name), |writer| writer.write_all(bytes))
-        })
-        .and_then(|()| fs::rename(&beside, out).map_err(failed));
-    if written.is_err() {
-        // The first error is the one that matters.
-        let _ = fs::remove_dir_all(&beside);
-    }
-    Ok(written?)
+            write_atomically(&folder.path().join(name), |writer| writer.write_all(bytes))
+        })?;
+    Ok(folder.finish()?)
 }

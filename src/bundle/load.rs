@@ -4,17 +4,16 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::BundleError;
-use super::manifest::{BackboneKind, FORMAT, LabelEncoderKind, Manifest, VariantEntry};
-use crate::backbone::efficientnet_lite::{self, EfficientNetLite};
-use crate::backbone::{Backbone, Covered, RegionFeatures};
+use super::backbone::BackbonePlan;
+use super::manifest::{FORMAT, Manifest, VariantEntry};
+use crate::backbone::{Backbone, RegionFeatures};
 use crate::files::{FileError, first_line, one_line, read_bounded};
+use crate::image_io::{Framing, NetworkInput};
 use crate::kernels::{Activation, Pointwise};
-use crate::model::{Biam, EncodeOptions, ModelConfig, Network, Ridge, Variant};
-use crate::semantics::sentence::SentenceEncoder;
+use crate::model::{ModelConfig, Network, Variant};
 use crate::semantics::{LabelEncoder, LabelLists, Source};
 
 /// Name of the manifest in a bundle's folder.
@@ -23,8 +22,8 @@ pub const MANIFEST: &str = "bundle.toml";
 const MANIFEST_LIMIT: u64 = 1 << 20;
 /// Largest file of a bundle: VGG-19 in single precision with room to spare.
 const FILE_LIMIT: u64 = 2 << 30;
-/// Pixels between two regions of the backbone.
-const STRIDE: usize = 32;
+/// The input's side is a multiple of it, in pixels.
+const SIDE_STEP: usize = 32;
 /// Largest side of the input in pixels: beyond it a photo takes minutes and gigabytes.
 const LARGEST_INPUT: usize = 2048;
 
@@ -50,7 +49,9 @@ pub struct Bundle {
     pub encoder: Box<dyn LabelEncoder>,
     pub variants: Vec<TrainedVariant>,
     pub device: Device,
-    pub backbone_kind: BackboneKind,
+    pub backbone_plan: BackbonePlan,
+    /// How photos are brought to the backbone.
+    pub input: NetworkInput,
     /// Rows and columns of regions.
     pub grid: [usize; 2],
     backbone: Box<dyn Backbone>,
@@ -79,18 +80,16 @@ impl Bundle {
     ) -> Result<Self, BundleError> {
         let mut manifest = read_manifest(folder)?;
         manifest.variants.retain(|entry| wanted(entry.name));
-        let read = |name: &str| Ok(read_bounded(&folder.join(name), FILE_LIMIT)?);
-        Self::build(folder, &manifest, &read, device)
+        Self::build(&Place::folder(folder), &manifest, device)
     }
 
-    /// Builds the networks of `manifest` from its files, which `read` gives by name; `folder` is
-    /// where errors say that they are.
+    /// Builds the networks of `manifest` from its files.
     pub(super) fn build(
-        folder: &Path,
+        place: &Place<'_>,
         manifest: &Manifest,
-        read: &Read,
         device: &Device,
     ) -> Result<Self, BundleError> {
+        let folder = place.named;
         let path = folder.join(MANIFEST);
         let config = manifest
             .model
@@ -103,9 +102,9 @@ impl Bundle {
             .check()
             .map_err(|error| BundleError::Config { path, error })?;
         let parts = Parts {
-            folder,
-            read,
+            place,
             manifest,
+            plan: BackbonePlan::new(&manifest.backbone),
             config: &config,
             device,
         };
@@ -115,6 +114,7 @@ impl Bundle {
             || rayon::join(|| parts.encoder(), || parts.features_and_labels()),
         );
         let (backbone, projection, lists, label_vectors) = rest?;
+        let features_identity = parts.features_identity();
         Ok(Self {
             folder: folder.to_owned(),
             name: manifest.name.clone(),
@@ -123,11 +123,12 @@ impl Bundle {
             encoder: encoder?,
             variants: variants?,
             device: device.clone(),
-            backbone_kind: manifest.backbone.kind,
+            input: parts.input(),
+            backbone_plan: parts.plan,
             grid: manifest.backbone.grid,
             backbone,
             projection,
-            features_identity: parts.features_identity(),
+            features_identity,
             config,
         })
     }
@@ -149,7 +150,7 @@ impl Bundle {
 
     /// Side of the square input in pixels.
     pub fn input_size(&self) -> u32 {
-        self.backbone.input_size() as u32
+        self.input.side
     }
 
     /// Region features x_r as the heads take them (projected where the bundle projects) and the
@@ -249,24 +250,44 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Gives the bytes of a bundle's file by its name.
-pub(super) type Read<'a> = dyn Fn(&str) -> Result<Vec<u8>, BundleError> + Sync + 'a;
+type Read<'a> = Box<dyn Fn(&str) -> Result<Vec<u8>, BundleError> + Sync + 'a>;
+
+/// Where a bundle's files are.
+pub(super) struct Place<'a> {
+    /// The folder that errors name.
+    pub named: &'a Path,
+    /// The folder of files that are mapped.
+    pub mapped: &'a Path,
+    pub read: Read<'a>,
+}
+
+impl<'a> Place<'a> {
+    /// A folder on disk.
+    pub(super) fn folder(folder: &'a Path) -> Self {
+        Self {
+            named: folder,
+            mapped: folder,
+            read: Box::new(|name| Ok(read_bounded(&folder.join(name), FILE_LIMIT)?)),
+        }
+    }
+}
 
 /// What every part of a bundle is read from.
-struct Parts<'a> {
-    folder: &'a Path,
-    read: &'a Read<'a>,
-    manifest: &'a Manifest,
-    config: &'a ModelConfig,
-    device: &'a Device,
+pub(super) struct Parts<'a> {
+    pub place: &'a Place<'a>,
+    pub manifest: &'a Manifest,
+    pub plan: BackbonePlan,
+    pub config: &'a ModelConfig,
+    pub device: &'a Device,
 }
 
 type FeaturesAndLabels = (Box<dyn Backbone>, Option<Pointwise>, LabelLists, Tensor);
 
 impl Parts<'_> {
     /// A file of the bundle, with its content as the manifest has it.
-    fn read(&self, name: &str) -> Result<(PathBuf, Vec<u8>), BundleError> {
-        let path = self.folder.join(name);
-        let bytes = (self.read)(name)?;
+    pub(super) fn read(&self, name: &str) -> Result<(PathBuf, Vec<u8>), BundleError> {
+        let path = self.place.named.join(name);
+        let bytes = (self.place.read)(name)?;
         match self.manifest.sha256.get(name) {
             Some(hash) if *hash == sha256(&bytes) => Ok((path, bytes)),
             Some(_) => Err(BundleError::Changed(path)),
@@ -278,7 +299,7 @@ impl Parts<'_> {
     fn check_sizes(&self) -> Result<(), BundleError> {
         let refuse = |reason: String| {
             Err(BundleError::Manifest {
-                path: self.folder.join(MANIFEST),
+                path: self.place.named.join(MANIFEST),
                 reason,
             })
         };
@@ -286,19 +307,25 @@ impl Parts<'_> {
             backbone, variants, ..
         } = self.manifest;
         let side = backbone.input_size;
-        if !side.is_multiple_of(STRIDE) || !(STRIDE..=LARGEST_INPUT).contains(&side) {
+        if !side.is_multiple_of(SIDE_STEP) || !(SIDE_STEP..=LARGEST_INPUT).contains(&side) {
             return refuse(format!(
-                "input-size = {side} is no multiple of {STRIDE} up to {LARGEST_INPUT}"
+                "input-size = {side} is no multiple of {SIDE_STEP} up to {LARGEST_INPUT}"
             ));
         }
-        let regions = side / STRIDE;
+        let only = self.plan.input_size();
+        if side != only {
+            return refuse(format!(
+                "input-size = {side}, but this backbone takes {only}"
+            ));
+        }
+        let regions = side / self.plan.stride();
         if backbone.grid != [regions; 2] {
             let [rows, columns] = backbone.grid;
             return refuse(format!(
                 "grid = [{rows}, {columns}], but input-size = {side} gives [{regions}, {regions}]"
             ));
         }
-        let (k, features) = (self.config.top_k, self.backbone_config().head);
+        let (k, features) = (self.config.top_k, self.plan.region_channels());
         if k > regions * regions {
             let all = regions * regions;
             return refuse(format!("top-k = {k} is more than the {all} regions"));
@@ -313,7 +340,7 @@ impl Parts<'_> {
             ));
         }
         let with_scene = |entry: &VariantEntry| entry.name.has_scb();
-        let given = self.config.global_channels;
+        let (given, features) = (self.config.global_channels, self.plan.global_channels());
         if variants.iter().any(with_scene) && given != features {
             return refuse(format!(
                 "the networks take a global feature of {given} channels, the backbone gives \
@@ -323,32 +350,37 @@ impl Parts<'_> {
         Ok(())
     }
 
+    fn input(&self) -> NetworkInput {
+        NetworkInput {
+            // Checked to be far below what an u32 holds.
+            side: self.plan.input_size() as u32,
+            interpolation: self.plan.interpolation(),
+            framing: self.manifest.backbone.resize,
+        }
+    }
+
     fn features_identity(&self) -> String {
         let hash = |name: &str| self.manifest.sha256.get(name).map_or("", String::as_str);
         let backbone = &self.manifest.backbone;
         let projection = self.manifest.projection.as_ref();
         sha256(
             format!(
-                "{:?} {} {} {PREPROCESSING} {}",
+                "{:?} {} {} {PREPROCESSING} {}{}",
                 backbone.kind,
                 backbone.input_size,
                 hash(&backbone.file),
                 projection.map_or("", |entry| hash(&entry.file)),
+                match backbone.resize {
+                    Framing::Squash => "",
+                    Framing::CentreCrop => " centre-crop",
+                },
             )
             .as_bytes(),
         )
     }
 
-    fn backbone_config(&self) -> efficientnet_lite::Config {
-        let BackboneKind::EfficientnetLite2 = self.manifest.backbone.kind;
-        efficientnet_lite::Config {
-            input_size: self.manifest.backbone.input_size,
-            ..efficientnet_lite::Config::lite2()
-        }
-    }
-
     /// Reads safetensors and makes something of them, in single precision.
-    fn weights<T>(
+    pub(super) fn weights<T>(
         &self,
         name: &str,
         make: impl FnOnce(VarBuilder) -> candle_core::Result<T>,
@@ -362,79 +394,11 @@ impl Parts<'_> {
             })
     }
 
-    fn variants(&self) -> Result<Vec<TrainedVariant>, BundleError> {
-        self.manifest
-            .variants
-            .par_iter()
-            .map(|entry| self.weights(&entry.file, |vb| self.trained(entry, vb)))
-            .collect()
-    }
-
-    fn trained(&self, entry: &VariantEntry, vb: VarBuilder) -> candle_core::Result<TrainedVariant> {
-        let ordinary_regions = match &entry.ordinary_regions {
-            Some(name) => {
-                let regions = vb.get_unchecked(name)?;
-                let (_, out) = regions.dims2()?;
-                let wanted = match entry.name {
-                    Variant::Ridge => self.backbone_config().head,
-                    _ => self.config.out_channels,
-                };
-                if out != wanted {
-                    candle_core::bail!("`{name}` has {out} channels, the network {wanted}")
-                }
-                Some(regions)
-            }
-            None => None,
-        };
-        Ok(TrainedVariant {
-            network: self.network(entry.name, vb)?,
-            ordinary_regions,
-        })
-    }
-
-    fn network(&self, variant: Variant, vb: VarBuilder) -> candle_core::Result<Network> {
-        if variant == Variant::Ridge {
-            let channels = self.backbone_config().head;
-            let ridge = Ridge::new(channels, self.config.label_dimension, vb)?;
-            return Ok(Network::Ridge(ridge));
-        }
-        let network = Biam::new(self.config, variant, vb)?;
-        // The first photo should not wait for weights to be packed; here the heads do it side by
-        // side.
-        network.encode(&self.blank_photo()?, &EncodeOptions::default())?;
-        Ok(Network::Biam(Box::new(network)))
-    }
-
-    fn blank_photo(&self) -> candle_core::Result<RegionFeatures> {
-        let [rows, columns] = self.manifest.backbone.grid;
-        let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, self.device);
-        Ok(RegionFeatures {
-            regions: zeros(&[1, self.config.region_channels, rows, columns])?,
-            global: zeros(&[1, self.config.global_channels])?,
-            covered: Covered::WHOLE,
-        })
-    }
-
-    fn encoder(&self) -> Result<Box<dyn LabelEncoder>, BundleError> {
-        let entry = &self.manifest.label_encoder;
-        let LabelEncoderKind::AllMiniLmL6V2 = entry.kind;
-        let (weights_path, weights) = self.read(&entry.file)?;
-        let (tokenizer_path, tokenizer) = self.read(&entry.tokenizer)?;
-        let source = |path, bytes| Source { path, bytes };
-        let encoder = SentenceEncoder::load(
-            source(&weights_path, &weights),
-            source(&tokenizer_path, &tokenizer),
-            self.device,
-        )?;
-        Ok(Box::new(encoder))
-    }
-
     fn features_and_labels(&self) -> Result<FeaturesAndLabels, BundleError> {
-        let config = self.backbone_config();
         let file = &self.manifest.backbone.file;
-        let backbone = self.weights(file, |vb| EfficientNetLite::new(&config, vb))?;
+        let backbone = self.weights(file, |vb| self.plan.build(vb))?;
         let projection = match &self.manifest.projection {
-            Some(entry) => Some(self.weights(&entry.file, |vb| self.projection(config.head, vb))?),
+            Some(entry) => Some(self.weights(&entry.file, |vb| self.projection(vb))?),
             None => None,
         };
         let lists = self.lists()?;
@@ -442,11 +406,11 @@ impl Parts<'_> {
         let vectors = self.weights(&self.manifest.labels.vectors, |vb| {
             vb.get((count, self.config.label_dimension), "vectors")
         })?;
-        Ok((Box::new(backbone), projection, lists, vectors))
+        Ok((backbone, projection, lists, vectors))
     }
 
-    fn projection(&self, channels: usize, vb: VarBuilder) -> candle_core::Result<Pointwise> {
-        let out = self.config.region_channels;
+    fn projection(&self, vb: VarBuilder) -> candle_core::Result<Pointwise> {
+        let (out, channels) = (self.config.region_channels, self.plan.region_channels());
         let weight = vb.get((out, channels), "projection.weight")?;
         let bias = vb.get(out, "projection.bias")?;
         Pointwise::new(&weight, Some(&bias), Activation::None)

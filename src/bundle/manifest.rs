@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::image_io::Framing;
 use crate::model::{ModelConfig, Preset, Variant};
 
 /// The format this program writes and reads.
@@ -34,6 +35,7 @@ pub struct Manifest {
 #[serde(rename_all = "kebab-case")]
 pub enum BackboneKind {
     EfficientnetLite2,
+    Vgg19,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,13 @@ pub struct BackboneEntry {
     /// Rows and columns of regions.
     pub grid: [usize; 2],
     pub file: String,
+    /// Channels of VGG-19's five stages, where they are not the published ones.
+    pub widths: Option<[usize; 5]>,
+    /// Outputs of VGG-19's fc6 and fc7, where they are not the published ones.
+    pub hidden: Option<usize>,
+    /// How photos are brought to the square.
+    #[serde(default, skip_serializing_if = "Framing::is_default")]
+    pub resize: Framing,
 }
 
 /// A first layer of every head, stored once: x_r = weight · region feature + bias.
@@ -60,6 +69,8 @@ pub struct ProjectionEntry {
 pub enum LabelEncoderKind {
     #[serde(rename = "all-MiniLM-L6-v2")]
     AllMiniLmL6V2,
+    /// A vector for each word (GloVe, word2vec) in this program's own file, which is mapped.
+    WordVectors,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +78,11 @@ pub enum LabelEncoderKind {
 pub struct LabelEncoderEntry {
     pub kind: LabelEncoderKind,
     pub file: String,
-    pub tokenizer: String,
+    /// The file that says how a text encoder splits labels; word vectors have none.
+    pub tokenizer: Option<String>,
+    /// SHA-256 of the words' index, which is checked in place of the whole file of word vectors; see
+    /// [`crate::semantics::WordVectors::index_sha256`].
+    pub index_sha256: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +108,7 @@ pub struct ModelEntry {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VariantEntry {
     pub name: Variant,
+    /// Where its weights are; a view's are the full network's.
     pub file: String,
     /// The tensor of `file` that holds e_f of ordinary regions, `[R, out]`.
     pub ordinary_regions: Option<String>,
@@ -125,6 +141,16 @@ impl Manifest {
         if self.variants.is_empty() {
             return Err("it names no network (no [[variant]])".to_owned());
         }
+        let encoder = &self.label_encoder;
+        match encoder.kind {
+            LabelEncoderKind::AllMiniLmL6V2 if encoder.tokenizer.is_none() => {
+                return Err("its label encoder has no tokenizer".to_owned());
+            }
+            LabelEncoderKind::WordVectors if encoder.index_sha256.is_none() => {
+                return Err("its label encoder has no index-sha256".to_owned());
+            }
+            _ => {}
+        }
         for (row, entry) in self.variants.iter().enumerate() {
             if self.variants[..row]
                 .iter()
@@ -141,10 +167,10 @@ impl Manifest {
         let mut files = vec![
             self.backbone.file.as_str(),
             &self.label_encoder.file,
-            &self.label_encoder.tokenizer,
             &self.labels.file,
             &self.labels.vectors,
         ];
+        files.extend(self.label_encoder.tokenizer.as_deref());
         files.extend(self.projection.as_ref().map(|entry| entry.file.as_str()));
         files.extend(self.labels.teacher.as_deref());
         files.extend(self.variants.iter().map(|entry| entry.file.as_str()));
@@ -166,6 +192,18 @@ mod tests {
         let entry = ModelEntry::new(Preset::Authors, &config).expect("it serialises");
         assert_eq!(entry.overrides.len(), 2);
         assert_eq!(entry.config().expect("it reads back"), config);
+    }
+
+    #[test]
+    fn a_backbone_says_how_photos_are_resized_or_squashes_them() {
+        let text = "kind = \"vgg19\"\ninput-size = 224\ngrid = [14, 14]\nfile = \"b\"\n";
+        let mut entry: BackboneEntry = toml::from_str(text).expect("an entry");
+        assert_eq!(entry.resize, Framing::Squash);
+        assert_eq!(toml::to_string(&entry).expect("it serialises"), text);
+        let cropped = format!("{text}resize = \"centre-crop\"\n");
+        entry = toml::from_str(&cropped).expect("an entry");
+        assert_eq!(entry.resize, Framing::CentreCrop);
+        assert_eq!(toml::to_string(&entry).expect("it serialises"), cropped);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //!
 //! [`StateDict`] lists the tensors of a PyTorch checkpoint, in the format of today (`torch_zip`) or
 //! of PyTorch 0.4 to 1.5 (`torch_old`), and decodes one when it is asked for. [`names`] maps the
-//! names that the paper's authors gave their tensors onto this program's. [`numpy`] reads pickled
-//! arrays. All of them stand on [`pickle`], which turns Python's pickles into plain values.
+//! names that the paper's authors gave their tensors onto this program's, [`vgg19`] those of the
+//! backbone that they used. [`numpy`] reads pickled arrays. All of them stand on [`pickle`], which
+//! turns Python's pickles into plain values.
 
+mod everything;
 mod globals;
 pub mod names;
 pub mod numpy;
@@ -17,12 +19,14 @@ mod storage;
 mod tensors;
 mod torch_old;
 mod torch_zip;
+pub mod vgg19;
 
 #[cfg(test)]
 mod pickle_tests;
 #[cfg(test)]
 mod state_dict_tests;
 
+pub use everything::read_as_everything;
 pub use globals::Name;
 pub use state_dict::StateDict;
 pub use storage::StorageType;

@@ -273,7 +273,7 @@ fn matrix(shape: &[usize]) -> &[usize] {
 }
 
 /// The first names, and how many more there are.
-fn listed<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn listed<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
     let first: Vec<_> = names.by_ref().take(SHOWN_NAMES).collect();
     match (first.as_slice(), names.count()) {
         ([], _) => "no tensors".to_owned(),

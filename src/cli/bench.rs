@@ -125,8 +125,8 @@ struct Bench<'a> {
 impl<'a> Bench<'a> {
     fn new(session: &'a Session, source: PhotoSource, runs: usize) -> Result<Self> {
         let bundle = session.bundle();
-        let side = session.input_size() as usize;
-        let photo = prepare(&source, session.input_size())?;
+        let side = session.input().side as usize;
+        let photo = prepare(&source, session.input())?;
         let pixels = Tensor::from_slice(&photo.pixels, (1, side, side, 3), &bundle.device)?;
         let count = bundle.label_vectors.dim(0)?;
         ensure!(count > 0, "this bundle has no labels to time");
@@ -144,11 +144,10 @@ impl<'a> Bench<'a> {
 
     fn stages(&self) -> Result<BTreeMap<String, Times>> {
         let mut stages = BTreeMap::new();
-        let side = self.bundle.input_size();
         let mut decode = Vec::new();
         let mut resize = Vec::new();
         for _ in 0..self.runs.min(20) {
-            let photo = prepare(&self.source, side)?;
+            let photo = prepare(&self.source, self.bundle.input)?;
             for time in photo.times {
                 let times = if time.stage == "decode" {
                     &mut decode
@@ -249,7 +248,7 @@ fn summary(mut times: Vec<f64>) -> Times {
 
 /// Maps of a few labels in all variants, as the window's first request asks for.
 fn first_maps(session: &mut Session, source: &PhotoSource) -> Result<()> {
-    let photo = prepare(source, session.input_size())?;
+    let photo = prepare(source, session.input())?;
     let variants: Vec<Variant> = session.facts().variants.clone();
     let labels = samples::first_labels();
     let wanted = Wanted {

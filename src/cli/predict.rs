@@ -17,6 +17,7 @@ use crate::engine::{
     Comparison, EngineError, PhotoSource, PreparedPhoto, Session, Wanted, prepare_unshown,
 };
 use crate::files::{one_line, save_npy_f32, shown, write_atomically};
+use crate::image_io::NetworkInput;
 use crate::model::Variant;
 use crate::semantics::LabelStatus;
 
@@ -93,6 +94,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
     let labels = match typed {
         Some(typed) => {
+            let typed = common::known_labels(&mut session, typed)?;
             all_good &= typed.complete;
             typed.labels
         }
@@ -107,14 +109,14 @@ pub fn run(options: &Options) -> Result<Outcome> {
         ranking: false,
         ordinary: false,
     };
-    let side = session.input_size();
+    let input = session.input();
     let mut chunks = photos.chunks(AHEAD);
-    let mut prepared = prepare_all(chunks.next().unwrap_or(&[]), side);
+    let mut prepared = prepare_all(chunks.next().unwrap_or(&[]), input);
     while !prepared.is_empty() {
         let next = chunks.next().unwrap_or(&[]);
         // Decoding the next photos shares the cores with looking at these.
         let (ahead, done) = rayon::join(
-            || prepare_all(next, side),
+            || prepare_all(next, input),
             || answer_all(&mut session, options, &wanted, prepared),
         );
         all_good &= done?;
@@ -136,11 +138,11 @@ fn make_folder(folder: &Path) -> Result<()> {
 
 type Prepared = Result<PreparedPhoto, EngineError>;
 
-fn prepare_all(photos: &[PathBuf], side: u32) -> Vec<(PathBuf, Prepared)> {
+fn prepare_all(photos: &[PathBuf], input: NetworkInput) -> Vec<(PathBuf, Prepared)> {
     photos
         .par_iter()
         .map(|path| {
-            let photo = prepare_unshown(&PhotoSource::File(path.clone()), side);
+            let photo = prepare_unshown(&PhotoSource::File(path.clone()), input);
             (path.clone(), photo)
         })
         .collect()

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::{Outcome, common};
-use crate::engine::{PhotoSource, Wanted, prepare};
+use crate::engine::{PhotoSource, Session, Wanted, prepare};
 use crate::figure::colour_map::ColourMap;
 use crate::figure::display_list::DisplayList;
 use crate::figure::figure_style::FigureStyle;
@@ -97,9 +97,13 @@ pub fn run(options: &Options) -> Result<Outcome> {
     check_target(&options.out)?;
     let typed = options.labels.read()?.context(common::NO_LABELS)?;
     let (photos, all_listed) = common::photos(&options.photos)?;
-    let mut all_good = all_listed && typed.complete;
     let mut session = options.engine.open()?;
+    let typed = common::known_labels(&mut session, typed)?;
+    let mut all_good = all_listed && typed.complete;
     let variants = common::variants(&options.variant, &session, true)?;
+    if options.scale.needs_ordinary_regions() {
+        tell_of_missing_regions(&session, &variants);
+    }
     let wanted = Wanted {
         labels: &typed.labels,
         variants: &variants,
@@ -108,7 +112,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     };
     let mut pages = Vec::new();
     for path in photos {
-        let photo = match prepare(&PhotoSource::File(path), session.input_size()) {
+        let photo = match prepare(&PhotoSource::File(path), session.input()) {
             Ok(photo) => photo,
             Err(error) => {
                 common::complain(&error);
@@ -135,6 +139,22 @@ pub fn run(options: &Options) -> Result<Outcome> {
     };
     write_atomically(&options.out, |writer| writer.write_all(&bytes))?;
     Ok(Outcome::complete_if(all_good))
+}
+
+/// Says why colours will not mean what was asked for.
+fn tell_of_missing_regions(session: &Session, variants: &[Variant]) {
+    let bundle = session.bundle();
+    let missing = variants.iter().find(|&&variant| {
+        let trained = bundle.variant(variant);
+        trained.is_some_and(|trained| trained.ordinary_regions.is_none())
+    });
+    if let Some(variant) = missing {
+        common::complain(&format!(
+            "the network “{variant}” has no ordinary regions to compare with, so every panel is \
+             coloured by its own raw responses; biam-lens import {} --ordinary PHOTOS computes them",
+            shown(&bundle.folder)
+        ));
+    }
 }
 
 fn styles(options: &Options) -> (OverlayStyle, FigureStyle) {

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail};
 use candle_core::{DType, Device, Tensor};
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::data::DatasetArguments;
 use super::eval;
@@ -100,7 +98,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
         .into());
     }
     let work = Workplace::open(&options.out, options.resume)?;
-    let stop = stop_on_request()?;
+    let stop = common::stop_on_request()?;
     let classes = choose_classes(bundle.lists.teacher(), &unseen_names(&dataset, &split));
     let Some(cache) = options.features(&bundle, &dataset, &settings, &stop)? else {
         common::complain(&"stopped; the features so far are kept: start it again with --resume");
@@ -142,17 +140,6 @@ pub fn run(options: &Options) -> Result<Outcome> {
         Some(_) => eval::run(&options.table()),
         None => Ok(Outcome::complete_if(missing == 0)),
     }
-}
-
-/// A flag that Ctrl-C or a request to end raises; the second one ends the program at once.
-fn stop_on_request() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .context("this system does not let the program listen for Ctrl-C")?;
-    }
-    Ok(stop)
 }
 
 fn notes(path: &Path) -> Result<String> {

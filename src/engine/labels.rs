@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use super::EngineError;
 use super::cache::Cache;
-use super::messages::{LabelFacts, OrdinaryResponses};
+use super::messages::{LabelFacts, OrdinaryResponses, RefusedLabel};
 use crate::bundle::{Bundle, TrainedVariant};
 use crate::model::Variant;
 use crate::model::region_classifier::responses;
@@ -25,6 +25,8 @@ const NEAREST: usize = 3;
 pub struct KnownLabels {
     /// By [`label_key`]: the vector `[D]`.
     vectors: Cache<String, Tensor>,
+    /// By [`label_key`]: why the encoder has no vector.
+    refused: Cache<String, String>,
     facts: Cache<String, LabelFacts>,
     ordinary: Cache<(String, Variant), Option<Arc<OrdinaryResponses>>>,
     /// Row of each of the bundle's labels in its matrix, by [`label_key`].
@@ -53,6 +55,7 @@ impl KnownLabels {
         let seen_rows = Tensor::from_vec(seen_rows, count, &bundle.device)?;
         Ok(Self {
             vectors: Cache::new(KEPT_LABELS),
+            refused: Cache::new(KEPT_LABELS),
             facts: Cache::new(KEPT_LABELS),
             ordinary: Cache::new(KEPT_ORDINARY),
             rows,
@@ -65,7 +68,9 @@ impl KnownLabels {
     pub fn all_encoded(&mut self, labels: &[String]) -> bool {
         labels.iter().all(|label| {
             let key = label_key(label);
-            self.rows.contains_key(&key) || self.vectors.get(&key).is_some()
+            self.rows.contains_key(&key)
+                || self.vectors.get(&key).is_some()
+                || self.refused.get(&key).is_some()
         })
     }
 
@@ -74,21 +79,66 @@ impl KnownLabels {
         self.rows.get(&label_key(label)).copied()
     }
 
-    /// Vectors `[L, D]` of `labels`; those not yet known are encoded together.
-    pub fn vectors(&mut self, bundle: &Bundle, labels: &[String]) -> Result<Tensor, EngineError> {
+    /// Those of `labels` that have a vector, and the others with the reason; those not yet known are
+    /// encoded together.
+    ///
+    /// # Errors
+    /// An encoder that fails for another reason than a label.
+    pub fn sort_out(
+        &mut self,
+        bundle: &Bundle,
+        labels: &[String],
+    ) -> Result<(Vec<String>, Vec<RefusedLabel>), EngineError> {
         let mut new: Vec<&str> = Vec::new();
         for label in labels {
             let key = label_key(label);
-            if !self.rows.contains_key(&key) && self.vectors.get(&key).is_none() {
+            let known = self.rows.contains_key(&key)
+                || self.vectors.get(&key).is_some()
+                || self.refused.get(&key).is_some();
+            if !known {
                 new.push(label);
             }
         }
-        if !new.is_empty() {
-            let encoded = bundle.encoder.encode(&new)?;
-            for (row, label) in new.iter().enumerate() {
-                self.vectors.insert(label_key(label), encoded.get(row)?);
+        self.encode(bundle, &new)?;
+        let (mut good, mut refused) = (Vec::with_capacity(labels.len()), Vec::new());
+        for label in labels {
+            match self.refused.get(&label_key(label)) {
+                None => good.push(label.clone()),
+                Some(reason) => refused.push(RefusedLabel {
+                    label: label.clone(),
+                    reason: reason.clone(),
+                }),
             }
         }
+        Ok((good, refused))
+    }
+
+    /// Encodes labels together; where one of them is no good, one after the other.
+    fn encode(&mut self, bundle: &Bundle, labels: &[&str]) -> Result<(), EngineError> {
+        if labels.is_empty() {
+            return Ok(());
+        }
+        match bundle.encoder.encode(labels) {
+            Ok(encoded) => {
+                for (row, label) in labels.iter().enumerate() {
+                    self.vectors.insert(label_key(label), encoded.get(row)?);
+                }
+            }
+            Err(error) if !error.is_about_a_label() => return Err(error.into()),
+            Err(error) => match labels {
+                [label] => self.refused.insert(label_key(label), error.to_string()),
+                labels => {
+                    for label in labels {
+                        self.encode(bundle, &[label])?;
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Vectors `[L, D]` of labels that [`KnownLabels::sort_out`] has found good.
+    pub fn vectors(&mut self, bundle: &Bundle, labels: &[String]) -> Result<Tensor, EngineError> {
         let mut rows = Vec::with_capacity(labels.len());
         for label in labels {
             let key = label_key(label);

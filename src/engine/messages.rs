@@ -176,6 +176,14 @@ pub struct LabelFacts {
     pub nearest: Vec<(String, f32)>,
 }
 
+/// A label that the bundle's label encoder has no vector for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedLabel {
+    pub label: String,
+    /// Why, and what might be typed instead, in one line.
+    pub reason: String,
+}
+
 /// How long one stage took.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageTime {
@@ -234,6 +242,8 @@ pub struct Comparison {
     /// The k the bundle's networks were trained with.
     pub trained_k: usize,
     pub labels: Vec<LabelFacts>,
+    /// Labels that were asked for and have no vector; they are not among `labels`.
+    pub refused: Vec<RefusedLabel>,
     pub variants: Vec<Variant>,
     /// `maps[variant][label]`.
     pub maps: Vec<Vec<ResponseMap>>,

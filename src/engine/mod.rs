@@ -16,7 +16,7 @@ pub use device::{DeviceChoice, DeviceError, OpenDevice};
 pub use error::EngineError;
 pub use messages::{
     BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
-    Progress, Ranking, Reply, Request, ResponseMap, StageTime, TrueLabels,
+    Progress, Ranking, RefusedLabel, Reply, Request, ResponseMap, StageTime, TrueLabels,
 };
 pub use photos::{PreparedPhoto, prepare, prepare_unshown};
 pub use session::{Session, Wanted};

@@ -9,16 +9,19 @@ use super::EngineError;
 use super::messages::{Photo, PhotoSource, StageTime};
 use super::samples;
 use super::true_labels::true_labels;
+use crate::backbone::Covered;
 use crate::image_io::{
-    self, PhotoFact, PhotoLimits, decode_photo, open_photo, resize_bicubic, squash,
+    self, NetworkInput, PhotoFact, PhotoLimits, decode_photo, open_photo, resize_bicubic,
 };
 
 /// A photo as the network takes it and as the window shows it.
 #[derive(Debug)]
 pub struct PreparedPhoto {
     pub photo: Arc<Photo>,
-    /// The photo squashed to the network's square input, `[S, S, 3]`.
+    /// The photo as the network takes it, `[S, S, 3]`.
     pub pixels: Vec<u8>,
+    /// The part of it that the network sees.
+    pub covered: Covered,
     /// `decode` and `resize`.
     pub times: Vec<StageTime>,
 }
@@ -55,29 +58,29 @@ fn decode(source: &PhotoSource) -> Result<image_io::Photo, EngineError> {
     })
 }
 
-/// Opens a photo and brings it to the network's input of `input_size` pixels.
+/// Opens a photo and brings it to the network's input.
 ///
 /// # Errors
 /// A photo that cannot be read, in one line that names it.
-pub fn prepare(source: &PhotoSource, input_size: u32) -> Result<PreparedPhoto, EngineError> {
-    prepare_for(source, input_size, true)
+pub fn prepare(source: &PhotoSource, input: NetworkInput) -> Result<PreparedPhoto, EngineError> {
+    prepare_for(source, input, true)
 }
 
 /// As [`prepare`], for answers without a picture: what would be shown is the network's own square
-/// input, and no list is searched for the photo's labels.
+/// input, whatever part of the photo that is, and no list is searched for the photo's labels.
 ///
 /// # Errors
 /// As [`prepare`].
 pub fn prepare_unshown(
     source: &PhotoSource,
-    input_size: u32,
+    input: NetworkInput,
 ) -> Result<PreparedPhoto, EngineError> {
-    prepare_for(source, input_size, false)
+    prepare_for(source, input, false)
 }
 
 fn prepare_for(
     source: &PhotoSource,
-    input_size: u32,
+    input: NetworkInput,
     shown: bool,
 ) -> Result<PreparedPhoto, EngineError> {
     let start = Instant::now();
@@ -89,7 +92,8 @@ fn prepare_for(
         value: format!("{format:?}").to_uppercase(),
     };
     let decoded = Instant::now();
-    let squashed = squash(&rgb, input_size as usize);
+    let pixels = input.pixels(&rgb);
+    let covered = Covered::from(input.covered(rgb.width(), rgb.height()));
     let resized = Instant::now();
     let time = |stage: &str, from: Instant, to: Instant| StageTime {
         stage: stage.to_owned(),
@@ -102,12 +106,13 @@ fn prepare_for(
             size: [rgb.width() as usize, rgb.height() as usize],
             shown: match shown {
                 true => at_most(rgb, Photo::LONGEST_SHOWN),
-                false => squashed.clone(),
+                false => pixels.clone(),
             },
             facts: std::iter::once(format).chain(facts).collect(),
             true_labels: source.path().filter(|_| shown).and_then(true_labels),
         }),
-        pixels: squashed.into_raw(),
+        pixels: pixels.into_raw(),
+        covered,
         times: vec![
             time("decode", start, decoded),
             time("resize", decoded, resized),
@@ -137,6 +142,7 @@ fn at_most(rgb: RgbImage, side: u32) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image_io::{Framing, Interpolation};
 
     #[test]
     fn shown_photos_keep_their_shape_and_are_never_enlarged() {
@@ -151,7 +157,13 @@ mod tests {
     #[test]
     fn every_sample_opens() {
         for name in samples::names() {
-            let photo = prepare(&PhotoSource::Sample(name), 64).expect(name);
+            let input = NetworkInput {
+                side: 64,
+                interpolation: Interpolation::Bicubic,
+                framing: Framing::Squash,
+            };
+            let photo = prepare(&PhotoSource::Sample(name), input).expect(name);
+            assert_eq!(photo.covered, Covered::WHOLE);
             assert_eq!(photo.pixels.len(), 64 * 64 * 3);
         }
     }

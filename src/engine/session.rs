@@ -9,11 +9,12 @@ use candle_core::{Device, Tensor};
 use super::cache::Cache;
 use super::labels::KnownLabels;
 use super::messages::{
-    BundleFacts, Comparison, Grid, OrdinaryResponses, Ranking, ResponseMap, StageTime,
+    BundleFacts, Comparison, Grid, OrdinaryResponses, Ranking, RefusedLabel, ResponseMap, StageTime,
 };
 use super::photos::PreparedPhoto;
 use super::{DeviceChoice, EngineError};
 use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
+use crate::image_io::NetworkInput;
 use crate::model::pooling::top_k_mean;
 use crate::model::{EncodeOptions, Encoded, Variant};
 use crate::semantics::{LabelStatus, label_key};
@@ -141,9 +142,9 @@ impl Session {
         &self.facts
     }
 
-    /// Side in pixels of the square that photos are brought to.
-    pub fn input_size(&self) -> u32 {
-        self.bundle.input_size()
+    /// How photos are brought to the network.
+    pub fn input(&self) -> NetworkInput {
+        self.bundle.input
     }
 
     pub fn bundle(&self) -> &Bundle {
@@ -156,10 +157,21 @@ impl Session {
         self.encoded.clear();
     }
 
-    /// Response maps of `wanted` on a photo. `Ok(None)` when `stop` said so between two stages.
+    /// Those of `labels` that have a vector, and the others with the reason.
     ///
     /// # Errors
-    /// A variant that the bundle lacks, a label that is none, a failing device.
+    /// An encoder that fails for another reason than a label.
+    pub fn sort_out(
+        &mut self,
+        labels: &[String],
+    ) -> Result<(Vec<String>, Vec<RefusedLabel>), EngineError> {
+        self.labels.sort_out(&self.bundle, labels)
+    }
+
+    /// Response maps of `wanted` on a photo; labels without a vector are told beside them. `Ok(None)` when `stop` said so between two stages.
+    ///
+    /// # Errors
+    /// A variant that the bundle lacks, a failing device.
     pub fn compare(
         &mut self,
         photo: &PreparedPhoto,
@@ -173,7 +185,15 @@ impl Session {
             times: photo.times.clone(),
         };
         let all_encoded = self.labels.all_encoded(wanted.labels);
-        let vectors = clock.time("text", || self.labels.vectors(&self.bundle, wanted.labels))?;
+        let (known, refused, vectors) = clock.time("text", || {
+            let (known, refused) = self.labels.sort_out(&self.bundle, wanted.labels)?;
+            let vectors = self.labels.vectors(&self.bundle, &known)?;
+            Ok::<_, EngineError>((known, refused, vectors))
+        })?;
+        let wanted = &Wanted {
+            labels: &known,
+            ..*wanted
+        };
         if let Some(text) = clock.times.last_mut() {
             text.cached = all_encoded;
         }
@@ -189,7 +209,7 @@ impl Session {
         let mut maps = Vec::with_capacity(wanted.variants.len());
         let mut scores = Vec::new();
         let mut responses = Vec::new();
-        let mut place = None;
+        let mut grid = (1, 1);
         for &variant in wanted.variants {
             let Some(encoded) = self.encode(key, &photo.pixels, variant, &mut clock, stop)? else {
                 return Ok(None);
@@ -205,12 +225,12 @@ impl Session {
                 scores.push(ranked.scores);
                 responses.push(ranked.responses);
             }
-            place = Some((encoded.grid, encoded.covered));
+            grid = encoded.grid;
             if stop() {
                 return Ok(None);
             }
         }
-        let ((rows, columns), covered) = place.unwrap_or(((1, 1), crate::backbone::Covered::WHOLE));
+        let (rows, columns) = grid;
         let labels = wanted
             .labels
             .iter()
@@ -219,9 +239,10 @@ impl Session {
         Ok(Some(Comparison {
             photo: photo.photo.clone(),
             grid: Grid { rows, columns },
-            covered,
+            covered: photo.covered,
             trained_k: self.bundle.config.top_k,
             labels: labels.collect::<Result<_, EngineError>>()?,
+            refused,
             variants: wanted.variants.to_vec(),
             maps,
             ranking: wanted.ranking.then(|| Ranking {
@@ -287,7 +308,7 @@ impl Session {
 
     /// Features of one photo's `[S, S, 3]` pixels.
     pub fn features(&self, pixels: &[u8]) -> Result<PhotoFeatures, candle_core::Error> {
-        let side = self.input_size() as usize;
+        let side = self.input().side as usize;
         let pixels = Tensor::from_slice(pixels, (1, side, side, 3), &self.bundle.device)?;
         self.bundle.photo_features(&pixels)
     }

@@ -258,7 +258,7 @@ impl Engine {
             Some(photo) => photo,
             None => {
                 self.progress(Some(&format!("Opening {name}")));
-                let photo = Arc::new(prepare(&compare.photo, session.input_size())?);
+                let photo = Arc::new(prepare(&compare.photo, session.input())?);
                 self.photos.insert(stamp, photo.clone());
                 photo
             }

@@ -9,6 +9,7 @@ use crate::backbone::{Covered, RegionFeatures};
 use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
 use crate::dataset::{Content, Dataset, DatasetPhoto, FeatureCache, Which};
 use crate::engine::{EngineError, PhotoSource, PreparedPhoto, prepare_unshown};
+use crate::image_io::{Framing, PhotoLimits, open_photo};
 use crate::model::pooling::top_k_mean;
 use crate::model::{EncodeOptions, Variant};
 
@@ -71,10 +72,10 @@ pub fn answer_photos(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Answers, EvalError> {
     let mut run = Run::new(bundle, dataset, labels)?;
-    let side = bundle.input_size();
+    let input = bundle.input;
     let prepare_all = |photos: &[DatasetPhoto]| -> Vec<Result<PreparedPhoto, EngineError>> {
         let prepare =
-            |photo: &DatasetPhoto| prepare_unshown(&PhotoSource::File(photo.path.clone()), side);
+            |photo: &DatasetPhoto| prepare_unshown(&PhotoSource::File(photo.path.clone()), input);
         photos.par_iter().map(prepare).collect()
     };
     let mut chunks = dataset.photos.chunks(BATCH);
@@ -138,12 +139,24 @@ pub fn answer_cached(
                 (Some(raw), false) => raw.clone(),
                 _ => gather(Which::Projected)?,
             };
-            run.features(&found, &PhotoFeatures { heads, raw })?;
+            let covered: Vec<_> = found.iter().map(|photo| covered(bundle, photo)).collect();
+            run.features(&found, &covered, &PhotoFeatures { heads, raw })?;
         }
         done += photos.len();
         progress(done);
     }
     run.finish()
+}
+
+/// The part of a photo that the network saw, where boxes are to be met there; `None` where it can
+/// no longer be told.
+fn covered(bundle: &Bundle, photo: &DatasetPhoto) -> Option<Covered> {
+    if photo.boxes.is_empty() || bundle.input.framing == Framing::Squash {
+        return Some(Covered::WHOLE);
+    }
+    let opened = open_photo(&photo.path, PhotoLimits::default()).ok()?;
+    let covered = bundle.input.covered(opened.width(), opened.height());
+    Some(covered.into())
 }
 
 /// An evaluation under way.
@@ -188,12 +201,13 @@ impl<'a> Run<'a> {
         prepared: &[Result<PreparedPhoto, EngineError>],
     ) -> Result<(), EvalError> {
         let mut read = Vec::with_capacity(photos.len());
-        let mut pixels = Vec::new();
+        let (mut pixels, mut covered) = (Vec::new(), Vec::new());
         for (photo, prepared) in photos.iter().zip(prepared) {
             match prepared {
                 Ok(prepared) => {
                     read.push(photo);
                     pixels.extend_from_slice(&prepared.pixels);
+                    covered.push(Some(prepared.covered));
                 }
                 Err(error) => self.answers.unreadable.push(error.to_string()),
             }
@@ -205,13 +219,14 @@ impl<'a> Run<'a> {
         let shape = (read.len(), side, side, 3);
         let pixels = Tensor::from_vec(pixels, shape, &self.bundle.device)?;
         let features = self.bundle.photo_features(&pixels)?;
-        self.features(&read, &features)
+        self.features(&read, &covered, &features)
     }
 
-    /// Answers for photos with these features, in order.
+    /// Answers for photos with these features, in order, and where their grids lie.
     fn features(
         &mut self,
         photos: &[&DatasetPhoto],
+        covered: &[Option<Covered>],
         features: &PhotoFeatures,
     ) -> Result<(), EvalError> {
         let labels = self.answers.labels;
@@ -233,8 +248,10 @@ impl<'a> Run<'a> {
                 });
             }
             answers.scores.extend(scores);
-            for (row, photo) in photos.iter().enumerate() {
-                answers.pairs.extend(maps.pairs(row, photo));
+            for (row, (photo, covered)) in photos.iter().zip(covered).enumerate() {
+                if let Some(covered) = covered {
+                    answers.pairs.extend(maps.pairs(row, photo, *covered));
+                }
             }
         }
         Ok(())
@@ -254,7 +271,6 @@ struct Maps {
     responses: Vec<f32>,
     labels: usize,
     grid: (usize, usize),
-    covered: Covered,
 }
 
 impl Maps {
@@ -271,7 +287,6 @@ impl Maps {
             responses: maps.flatten_all()?.to_vec1()?,
             labels: projected.dim(0)?,
             grid: encoded.grid,
-            covered: encoded.covered,
         })
     }
 
@@ -288,7 +303,12 @@ impl Maps {
     }
 
     /// How the maps of the photo in `row` meet the boxes it has.
-    fn pairs<'a>(&'a self, row: usize, photo: &'a DatasetPhoto) -> impl Iterator<Item = Pair> + 'a {
+    fn pairs<'a>(
+        &'a self,
+        row: usize,
+        photo: &'a DatasetPhoto,
+        covered: Covered,
+    ) -> impl Iterator<Item = Pair> + 'a {
         let mut boxed: Vec<usize> = photo.boxes.iter().map(|b| b.label as usize).collect();
         boxed.sort_unstable();
         boxed.dedup();
@@ -302,7 +322,7 @@ impl Maps {
             let regions = self.regions();
             let start = (row * self.labels + label) * regions;
             let map = self.responses.get(start..start + regions)?;
-            let located = locate(map, self.grid, self.covered, &boxes)?;
+            let located = locate(map, self.grid, covered, &boxes)?;
             Some(Pair { label, located })
         })
     }

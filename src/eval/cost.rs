@@ -7,9 +7,8 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::EvalError;
-use crate::backbone::efficientnet_lite;
-use crate::bundle::manifest::BackboneKind;
-use crate::bundle::{Bundle, TrainedVariant};
+use crate::backbone::{efficientnet_lite, vgg19};
+use crate::bundle::{BackbonePlan, Bundle, TrainedVariant};
 use crate::model::config::{RegionContext, SceneValue};
 use crate::model::pooling::top_k_mean;
 use crate::model::{EncodeOptions, ModelConfig, Variant};
@@ -74,7 +73,7 @@ pub fn head_counts(
     let mix = |inputs, outputs| Counts::layer(inputs, outputs, 1, regions);
     // Bias and norm.
     let convolution = |inputs| Counts::layer(9 * inputs, c, 3, regions);
-    let fused = if variant == Variant::Biam { 2 * c } else { c };
+    let fused = if variant.fuses() { 2 * c } else { c };
     let mut counts = convolution(config.region_channels) + mix(fused, out);
     if variant.has_rcb() {
         counts = counts + region_counts(config, regions);
@@ -134,9 +133,28 @@ fn region_counts(config: &ModelConfig, regions: usize) -> Counts {
     }
 }
 
-/// The layers from pixels to region features; the classifier, which no photo goes through, is left
-/// out.
-pub fn backbone_counts(config: &efficientnet_lite::Config) -> Counts {
+/// The layers from pixels to region features and the global feature; a classifier, which no photo
+/// goes through, is left out.
+pub fn backbone_counts(plan: &BackbonePlan) -> Counts {
+    match plan {
+        BackbonePlan::EfficientNetLite(config) => efficientnet_lite_counts(config),
+        BackbonePlan::Vgg19(config) => vgg19_counts(config),
+    }
+}
+
+fn vgg19_counts(config: &vgg19::Config) -> Counts {
+    let convolutions = config.convolutions().map(|layer| {
+        let positions = layer.side * layer.side;
+        Counts::layer(9 * layer.inputs, layer.outputs, 1, positions)
+    });
+    let linears = config.linears();
+    let linears = linears.map(|(_, inputs, outputs)| Counts::layer(inputs, outputs, 1, 1));
+    convolutions
+        .chain(linears)
+        .fold(Counts::default(), Add::add)
+}
+
+fn efficientnet_lite_counts(config: &efficientnet_lite::Config) -> Counts {
     let mut side = config.input_size.div_ceil(2);
     let mut counts = Counts::layer(27, config.stem, 2, side * side);
     let mut channels = config.stem;
@@ -184,16 +202,12 @@ pub struct Measured {
 impl Cost {
     /// Counts of a bundle's network for `labels` labels.
     pub fn of(bundle: &Bundle, variant: Variant, labels: usize) -> Self {
-        let BackboneKind::EfficientnetLite2 = bundle.backbone_kind;
-        let backbone = efficientnet_lite::Config {
-            input_size: bundle.input_size() as usize,
-            ..efficientnet_lite::Config::lite2()
-        };
+        let raw = bundle.backbone_plan.region_channels();
         let regions = bundle.grid[0] * bundle.grid[1];
-        let head = head_counts(&bundle.config, variant, backbone.head, regions, labels);
-        let mut total = head + backbone_counts(&backbone);
+        let head = head_counts(&bundle.config, variant, raw, regions, labels);
+        let mut total = head + backbone_counts(&bundle.backbone_plan);
         if bundle.projects() && !variant.takes_raw_regions() {
-            total = total + Counts::layer(backbone.head, bundle.config.region_channels, 1, regions);
+            total = total + Counts::layer(raw, bundle.config.region_channels, 1, regions);
         }
         Self {
             head,
@@ -345,7 +359,7 @@ mod tests {
 
     #[test]
     fn the_backbone_has_its_published_size() {
-        let counts = backbone_counts(&efficientnet_lite::Config::lite2());
+        let counts = efficientnet_lite_counts(&efficientnet_lite::Config::lite2());
         let classifier = 1280 * 1000 + 1000;
         // 6.1 million parameters with the classifier.
         assert_eq!((counts.parameters + classifier) / 100_000, 60);
@@ -354,8 +368,17 @@ mod tests {
             input_size: 260,
             ..efficientnet_lite::Config::lite2()
         };
-        let billions = backbone_counts(&usual).multiply_adds as f64 / 1e9;
+        let billions = efficientnet_lite_counts(&usual).multiply_adds as f64 / 1e9;
         assert!((0.8..0.92).contains(&billions), "{billions}");
+    }
+
+    #[test]
+    fn vgg_19_has_its_published_size() {
+        let counts = backbone_counts(&BackbonePlan::Vgg19(vgg19::Config::vgg19()));
+        let classifier = 4096 * 1000;
+        assert_eq!(counts.parameters + classifier + 1000, 143_667_240);
+        // Torchvision tells 19.63 billion.
+        assert_eq!((counts.multiply_adds + classifier) / 10_000_000, 1963);
     }
 
     #[test]

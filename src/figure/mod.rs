@@ -60,6 +60,7 @@ pub(crate) mod tests {
                     nearest: Vec::new(),
                 })
                 .collect(),
+            refused: Vec::new(),
             variants: Variant::ALL[..variants].to_vec(),
             maps: (0..variants)
                 .map(|v| (0..labels).map(|l| response_map(v, l)).collect())

@@ -5,15 +5,17 @@
 
 mod decode;
 mod facts;
+mod input;
 mod list;
 mod orient;
 mod resize;
 
 pub use decode::{decode_photo, open_photo};
 pub use facts::PhotoFact;
+pub use input::{Framing, NetworkInput};
 pub(crate) use list::ENDINGS as PHOTO_ENDINGS;
 pub use list::list_photos;
-pub use resize::{resize_bicubic, squash};
+pub use resize::{Interpolation, resize_bicubic, squash};
 
 use crate::files::{FileError, one_line, shown};
 use image::{ImageFormat, RgbImage};

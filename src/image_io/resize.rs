@@ -1,8 +1,8 @@
-//! The one resize: bicubic interpolation that agrees with Pillow's `Image.resize(size, BICUBIC)`
-//! to the bit, so that a network sees the pixels it was trained on.
+//! The one resize: bicubic and bilinear interpolation that agree with Pillow's `Image.resize` to the
+//! bit, so that a network sees the pixels it was trained on.
 //!
-//! The filter is Keys' cubic (1981) with a = -1/2. Where the photo shrinks, the filter is stretched
-//! over all source pixels that an output pixel stands for (antialiasing). Weights are rounded to
+//! The filters are Keys' cubic (1981) with a = -1/2 and a triangle. Where the photo shrinks, they are
+//! stretched over all source pixels that an output pixel stands for (antialiasing). Weights are rounded to
 //! 22-bit fixed point; columns and rows are filtered one after the other, rounded to 8 bits
 //! between.
 
@@ -12,14 +12,13 @@ use rayon::prelude::*;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::__m256i;
 use std::array;
+use std::ops::Range;
 
 const CHANNELS: usize = 3;
 /// Fraction bits of a weight: 32 less 8 for the pixel and 2 for the filter's overshoot.
 const FRACTION_BITS: u32 = 32 - 8 - 2;
 /// One half in fixed point, so that the final shift rounds.
 const HALF: i32 = 1 << (FRACTION_BITS - 1);
-/// Distance from its centre, in source pixels, at which the unstretched filter ends.
-const SUPPORT: f64 = 2.0;
 /// Bytes filtered at a time along a row: whole pixels and whole vectors both.
 const BLOCK: usize = 24;
 /// Rows filtered together: what fits the registers of a vector unit.
@@ -27,6 +26,53 @@ const STRIP: usize = 4;
 
 /// The bytes or the sums of eight neighbouring pixels.
 type Block<T> = [T; BLOCK];
+
+/// How the pixels between pixels are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interpolation {
+    Bilinear,
+    Bicubic,
+}
+
+impl Interpolation {
+    /// Distance from its centre, in source pixels, at which the unstretched filter ends.
+    fn support(self) -> f64 {
+        match self {
+            Self::Bilinear => 1.0,
+            Self::Bicubic => 2.0,
+        }
+    }
+
+    /// The filter at this distance from its centre.
+    fn weight(self, distance: f64) -> f64 {
+        match self {
+            Self::Bilinear => (1.0 - distance.abs()).max(0.0),
+            Self::Bicubic => cubic(distance),
+        }
+    }
+}
+
+/// One axis of a resized photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Axis {
+    /// Pixels that the whole photo would have.
+    pub whole: u32,
+    /// Those that are made.
+    pub kept: Range<u32>,
+}
+
+impl Axis {
+    pub(super) fn whole(length: u32) -> Self {
+        Self {
+            whole: length,
+            kept: 0..length,
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.kept == (0..self.whole)
+    }
+}
 
 /// The photo squashed to `size` x `size` pixels whatever its aspect: `[size, size, 3]`.
 ///
@@ -40,19 +86,34 @@ pub fn squash(photo: &RgbImage, size: usize) -> RgbImage {
 ///
 /// A photo without pixels gives a black one.
 pub fn resize_bicubic(photo: &RgbImage, width: u32, height: u32) -> RgbImage {
-    let mut resized = RgbImage::new(width, height);
+    let axes = (Axis::whole(width), Axis::whole(height));
+    resize(photo, Interpolation::Bicubic, &axes.0, &axes.1)
+}
+
+/// The kept part of the photo resized to whole columns and rows.
+///
+/// A photo without pixels gives a black one.
+pub(super) fn resize(
+    photo: &RgbImage,
+    interpolation: Interpolation,
+    columns: &Axis,
+    rows: &Axis,
+) -> RgbImage {
+    let mut resized = RgbImage::new(columns.kept.len() as u32, rows.kept.len() as u32);
     if photo.is_empty() || resized.is_empty() {
         return resized;
     }
-    let columns = Filter::new(photo.width() as usize, width as usize);
-    let rows = Filter::new(photo.height() as usize, height as usize);
-    let target_bytes = width as usize * CHANNELS;
-    if rows_come_first(photo, width, height) {
+    let same_width = columns.is_whole() && columns.whole == photo.width();
+    let rows_first = rows_come_first(photo, columns.whole, rows.whole);
+    let columns = Filter::new(photo.width(), columns, interpolation);
+    let rows = Filter::new(photo.height(), rows, interpolation);
+    let target_bytes = columns.starts.len() * CHANNELS;
+    if rows_first {
         let source_bytes = photo.width() as usize * CHANNELS;
-        let mut lowered = vec![0; height as usize * source_bytes];
+        let mut lowered = vec![0; rows.starts.len() * source_bytes];
         filter_rows(photo.as_raw(), &rows, source_bytes, &mut lowered);
         filter_columns(&lowered, source_bytes, &columns, resized.as_mut());
-    } else if photo.width() == width {
+    } else if same_width {
         filter_rows(photo.as_raw(), &rows, target_bytes, resized.as_mut());
     } else {
         let source_bytes = photo.width() as usize * CHANNELS;
@@ -84,10 +145,11 @@ struct Filter {
 }
 
 impl Filter {
-    fn new(source: usize, outputs: usize) -> Self {
-        let scale = source as f64 / outputs as f64;
+    fn new(source: u32, axis: &Axis, interpolation: Interpolation) -> Self {
+        let scale = f64::from(source) / f64::from(axis.whole);
+        let (source, outputs) = (source as usize, axis.kept.len());
         let stretch = scale.max(1.0);
-        let support = SUPPORT * stretch;
+        let support = interpolation.support() * stretch;
         let stride = support.ceil() as usize * 2 + 1;
         let mut filter = Self {
             starts: Vec::with_capacity(outputs),
@@ -96,8 +158,12 @@ impl Filter {
             stride,
         };
         let mut exact = Vec::with_capacity(stride);
-        for (output, fixed) in filter.weights.chunks_exact_mut(stride).enumerate() {
-            let centre = (output as f64 + 0.5) * scale;
+        for (output, fixed) in axis
+            .kept
+            .clone()
+            .zip(filter.weights.chunks_exact_mut(stride))
+        {
+            let centre = (f64::from(output) + 0.5) * scale;
             // Casting cuts off, and turns what lies before the first pixel into 0.
             let start = (centre - support + 0.5) as usize;
             let end = ((centre + support + 0.5) as usize).min(source);
@@ -107,7 +173,8 @@ impl Filter {
             let shrink = 1.0 / stretch;
             exact.extend(
                 (0..end - start)
-                    .map(|tap| cubic((tap as f64 + start as f64 - centre + 0.5) * shrink)),
+                    .map(|tap| (tap as f64 + start as f64 - centre + 0.5) * shrink)
+                    .map(|distance| interpolation.weight(distance)),
             );
             let total: f64 = exact.iter().fold(0.0, |sum, weight| sum + weight);
             for (fixed, &weight) in fixed.iter_mut().zip(&exact) {
@@ -130,7 +197,7 @@ fn cubic(distance: f64) -> f64 {
     let x = distance.abs();
     if x < 1.0 {
         ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
-    } else if x < SUPPORT {
+    } else if x < 2.0 {
         (((x - 5.0) * x + 8.0) * x - 4.0) * A
     } else {
         0.0
@@ -351,8 +418,8 @@ mod tests {
     #[test]
     fn weights_of_every_output_sum_to_one() {
         for (source, outputs) in [(6000, 448), (5, 448), (448, 448), (1, 9), (9, 1)] {
-            let filter = Filter::new(source, outputs);
-            for output in 0..outputs {
+            let filter = Filter::new(source, &Axis::whole(outputs), Interpolation::Bicubic);
+            for output in 0..outputs as usize {
                 let total: i32 = filter.taps(output).iter().sum();
                 let off = (total - (1 << FRACTION_BITS)).unsigned_abs() as usize;
                 assert!(off <= filter.stride, "{source} to {outputs}: {total}");
@@ -366,7 +433,9 @@ mod tests {
         let bytes: Vec<u8> = (0..STRIP * width * CHANNELS + BLOCK * 8)
             .map(|i| (i * i % 251) as u8)
             .collect();
-        let taps = InterleavedTaps::new(&Filter::new(width, outputs));
+        let axis = Axis::whole(outputs as u32);
+        let filter = Filter::new(width as u32, &axis, Interpolation::Bicubic);
+        let taps = InterleavedTaps::new(&filter);
         let rows = array::from_fn(|row| &bytes[row * width * CHANNELS..]);
         let mut portable = vec![0; STRIP * outputs * CHANNELS];
         filter_strip_with(rows, &taps, &mut portable, portable_sums);

@@ -10,6 +10,7 @@ use super::lanes::InstructionSet;
 use super::memory::{contiguous, read};
 use super::winograd::PackedWinograd;
 use super::winograd_gradient::weight_gradient;
+use super::winograd_tiles::TileSize;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `activation(x * W + b)` of `[N, h, w, in]` with `weight` `[out, in, 3, 3]` and `bias` `[out]`,
@@ -85,7 +86,7 @@ impl Operator {
         let (outputs, inputs, _, _) = weight.dims4()?;
         read(self.name(), weight, |weight| {
             let layer = PackedWinograd::new(
-                self.set,
+                (self.set, TileSize::Two),
                 [inputs, outputs],
                 &turned(weight, outputs, inputs),
                 None,
@@ -114,7 +115,7 @@ impl CustomOp3 for Operator {
         let (images, height, width, _) = xs_layout.shape().dims4()?;
         let (outputs, inputs, _, _) = weight_layout.shape().dims4()?;
         let layer = PackedWinograd::new(
-            self.set,
+            (self.set, TileSize::Two),
             [outputs, inputs],
             contiguous(self.name(), weight, weight_layout)?,
             Some(contiguous(self.name(), bias, bias_layout)?),

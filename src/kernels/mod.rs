@@ -16,6 +16,7 @@ pub mod conv3x3;
 pub mod conv3x3_gradient;
 pub mod depthwise;
 pub mod dropout;
+pub mod half_linear;
 pub mod inverted_residual;
 mod lanes;
 pub mod linear;
@@ -30,6 +31,7 @@ mod testing;
 pub mod top_k;
 mod winograd;
 mod winograd_gradient;
+mod winograd_tiles;
 
 use candle_core::{DType, Result, Tensor, bail};
 
@@ -37,10 +39,11 @@ pub use activation::Activation;
 pub use attention::{attention, attention_weights};
 pub use conv3x3::Conv3x3;
 pub use depthwise::Depthwise;
+pub use half_linear::HalfLinear;
 pub use inverted_residual::InvertedResidual;
 pub use memory::keep_freed_memory;
 pub use pointwise::Pointwise;
-pub use pooling::mean_over_regions;
+pub use pooling::{max_of_squares, mean_over_regions};
 
 /// Rows and columns of zeros around an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,6 @@
-//! 3x3 convolution by Winograd's minimal filtering F(2x2, 3x3): 16 multiplications give four output
-//! pixels, where the definition takes 36 (Lavin and Gray, CVPR 2016, section 4.1).
+//! 3x3 convolution by Winograd's minimal filtering, for two sizes of tile: see `winograd_tiles.rs`.
 //!
-//! Tiles of 4x4 input pixels overlap by two. Each of the 16 places of the transformed tiles is a
+//! Tiles of input pixels overlap by two. Each of the 16 or 36 places of the transformed tiles is a
 //! matrix product of its own: `[tiles, in]` times `[in, out]`.
 
 use super::Activation;
@@ -9,16 +8,22 @@ use super::lanes::{InstructionSet, Lanes, instruction_set_entry};
 use super::matrix::{PackedMatrix, Rows, Target};
 use super::memory::{Aligned, SharedMut, filled, with_scratch};
 use super::parallel;
+use super::winograd_tiles::{Filtering, Four, TileSize, Two, transform_window};
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// Places of a transformed tile.
-pub(crate) const PLACES: usize = 16;
-/// Tiles that are worked on at once: their transformed values stay in the cache.
+/// Tiles of two by two that are worked on at once: their transformed values stay in the cache.
 const TILES: usize = 196;
+/// Floats of transformed values of tiles of four by four that a thread works on at once: they stay
+/// in its own cache.
+const CACHED: usize = 256 * 1024;
+/// The fewest tiles of four by four that are worth reading all weights for.
+const FEWEST: usize = 48;
 
 /// The weights of a 3x3 convolution of stride 1 and padding 1, transformed and packed.
 pub(crate) struct PackedWinograd {
     set: InstructionSet,
+    size: TileSize,
     inputs: usize,
     outputs: usize,
     /// One matrix for each place.
@@ -32,19 +37,23 @@ pub(crate) struct PackedWinograd {
 impl PackedWinograd {
     /// Transforms `weight` `[out, in, 3, 3]`: U = G g Gᵀ.
     pub(crate) fn new(
-        set: InstructionSet,
+        (set, size): (InstructionSet, TileSize),
         [outputs, inputs]: [usize; 2],
         weight: &[f32],
         bias: Option<&[f32]>,
         activation: Activation,
         affine: Option<(Vec<f32>, Vec<f32>)>,
     ) -> Self {
-        let transformed = transform_weights(weight, [outputs, inputs]);
-        let size = inputs * outputs;
-        let matrices = (0..PLACES)
+        let channels = [outputs, inputs];
+        let transformed = match size {
+            TileSize::Two => transform_weights::<Two, 4, 2>(weight, channels),
+            TileSize::Four => transform_weights::<Four, 6, 4>(weight, channels),
+        };
+        let pairs = inputs * outputs;
+        let matrices = (0..size.places())
             .into_par_iter()
             .map(|place| {
-                let values = &transformed[place * size..(place + 1) * size];
+                let values = &transformed[place * pairs..(place + 1) * pairs];
                 let entry = |k: usize, c: usize| values[k * outputs + c];
                 PackedMatrix::new(set, inputs, outputs, entry, None, Activation::None)
             })
@@ -53,6 +62,7 @@ impl PackedWinograd {
         let (scale, shift) = affine.unwrap_or_else(|| (vec![1.0; outputs], vec![0.0; outputs]));
         Self {
             set,
+            size,
             inputs,
             outputs,
             matrices,
@@ -75,42 +85,71 @@ impl PackedWinograd {
         images: usize,
         (height, width): (usize, usize),
     ) -> Vec<f32> {
-        let grid = Grid::new(height, width);
+        let grid = Grid::new(self.size, height, width);
         let tiles = images * grid.tiles();
         let run = |output: SharedMut| {
-            for first in (0..tiles).step_by(TILES) {
-                let count = TILES.min(tiles - first);
-                self.tiles(values, &grid, first, count, output);
+            let blocks = tiles.div_ceil(self.block());
+            // With blocks enough each thread takes some whole; else all threads share each block.
+            let whole = self.size == TileSize::Four && blocks >= 2 * rayon::current_num_threads();
+            let block = |block: usize| {
+                let block = parallel::part(tiles, blocks, block);
+                self.tiles(values, &grid, block, whole, output);
+            };
+            match whole {
+                true => parallel::for_each_piece(blocks, block),
+                false => (0..blocks).for_each(block),
             }
         };
         // SAFETY: the tiles cover every pixel.
         unsafe { filled(images * height * width * self.outputs, run) }
     }
 
-    /// `count` tiles from `first` on: transform, multiply, transform back.
-    fn tiles(&self, values: &[f32], grid: &Grid, first: usize, count: usize, output: SharedMut) {
+    /// Tiles that are worked on at once, at most.
+    fn block(&self) -> usize {
+        match self.size {
+            TileSize::Two => TILES,
+            TileSize::Four => {
+                let floats = self.size.places() * (self.inputs + self.outputs);
+                (CACHED / floats).clamp(FEWEST, TILES)
+            }
+        }
+    }
+
+    /// The tiles of `block`: transform, multiply, transform back; on this thread `alone` or on all.
+    fn tiles(
+        &self,
+        values: &[f32],
+        grid: &Grid,
+        block: Range<usize>,
+        alone: bool,
+        output: SharedMut,
+    ) {
+        let (places, count) = (self.size.places(), block.len());
         let inputs = self.inputs.next_multiple_of(16);
         let outputs = self.outputs.next_multiple_of(16);
-        with_scratch(PLACES * count * (inputs + outputs), |scratch| {
-            let (left, product) = scratch.split_at_mut(PLACES * count * inputs);
+        with_scratch(places * count * (inputs + outputs), |scratch| {
+            let (left, product) = scratch.split_at_mut(places * count * inputs);
             let (left, product) = (
                 SharedMut(left.as_mut_ptr()),
                 SharedMut(product.as_mut_ptr()),
             );
-            let work = PLACES * count * self.inputs * self.outputs;
-            let pieces = parallel::pieces(work).min(count);
+            let work = places * count * self.inputs * self.outputs;
+            let pieces = match alone {
+                true => 1,
+                false => parallel::pieces(work).min(count),
+            };
             let across = |piece: usize| {
                 let part = parallel::part(count, pieces, piece);
-                (first, count, part)
+                (block.start, count, part)
             };
             parallel::for_each_piece(pieces, |piece| {
                 // SAFETY: each piece transforms tiles of its own.
                 unsafe { input_entry(self.set, self, values, grid, across(piece), left) };
             });
             // As many pieces as places, each with weights that no other piece reads.
-            let pieces_of_product = if pieces == 1 { 1 } else { PLACES };
+            let pieces_of_product = if pieces == 1 { 1 } else { places };
             parallel::for_each_piece(pieces_of_product, |piece| {
-                for place in parallel::part(PLACES, pieces_of_product, piece) {
+                for place in parallel::part(places, pieces_of_product, piece) {
                     // SAFETY: each place has a part of both scratch memories for itself.
                     unsafe {
                         let start = left.at(place * count * inputs);
@@ -137,6 +176,8 @@ impl PackedWinograd {
 pub(crate) struct Grid {
     pub(crate) height: usize,
     pub(crate) width: usize,
+    /// Output pixels along a tile's side.
+    pixels: usize,
     /// Rows of tiles.
     rows: usize,
     /// Tiles in a row.
@@ -144,12 +185,14 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    pub(crate) fn new(height: usize, width: usize) -> Self {
+    pub(crate) fn new(size: TileSize, height: usize, width: usize) -> Self {
+        let pixels = size.pixels();
         Self {
             height,
             width,
-            rows: height.div_ceil(2),
-            columns: width.div_ceil(2),
+            pixels,
+            rows: height.div_ceil(pixels),
+            columns: width.div_ceil(pixels),
         }
     }
 
@@ -164,25 +207,28 @@ impl Grid {
         let in_image = tile % (self.rows * self.columns);
         (
             tile / (self.rows * self.columns),
-            in_image / self.columns * 2,
-            in_image % self.columns * 2,
+            in_image / self.columns * self.pixels,
+            in_image % self.columns * self.pixels,
         )
     }
 }
 
 /// The transformed weights, place after place and in the order in which each place's matrix is
-/// packed: `[16, in, out]` of `[out, in, 3, 3]`.
-fn transform_weights(weight: &[f32], [outputs, inputs]: [usize; 2]) -> Vec<f32> {
-    let size = inputs * outputs;
+/// packed: `[T · T, in, out]` of `[out, in, 3, 3]`.
+fn transform_weights<F: Filtering<T, M>, const T: usize, const M: usize>(
+    weight: &[f32],
+    [outputs, inputs]: [usize; 2],
+) -> Vec<f32> {
+    let pairs = inputs * outputs;
     let transform = |to: SharedMut| {
-        let pieces = parallel::pieces(PLACES * size).min(inputs);
+        let pieces = parallel::pieces(T * T * pairs).min(inputs);
         parallel::for_each_piece(pieces, |piece| {
             for input in parallel::part(inputs, pieces, piece) {
                 for output in 0..outputs {
                     let window = &weight[(output * inputs + input) * 9..][..9];
-                    let places = transform_weight(window).into_iter().enumerate();
-                    for (place, value) in places {
-                        let entry = place * size + input * outputs + output;
+                    let places = transform_window::<F, T, M>(window);
+                    for (place, &value) in places.as_flattened().iter().enumerate() {
+                        let entry = place * pairs + input * outputs + output;
                         // SAFETY: in the allocation; each piece writes inputs of its own.
                         unsafe { to.at(entry).write(value) };
                     }
@@ -191,29 +237,7 @@ fn transform_weights(weight: &[f32], [outputs, inputs]: [usize; 2]) -> Vec<f32> 
         });
     };
     // SAFETY: every entry of every place is written.
-    unsafe { filled(PLACES * size, transform) }
-}
-
-/// G g Gᵀ with G = [1 0 0; ½ ½ ½; ½ -½ ½; 0 0 1].
-fn transform_weight(weight: &[f32]) -> [f32; PLACES] {
-    let along = |[a, b, c]: [f32; 3]| {
-        let (even, odd) = ((a + c) * 0.5, b * 0.5);
-        [a, even + odd, even - odd, c]
-    };
-    let mut columns = [[0.0; 3]; 4];
-    for x in 0..3 {
-        for (y, value) in along([weight[x], weight[3 + x], weight[6 + x]])
-            .into_iter()
-            .enumerate()
-        {
-            columns[y][x] = value;
-        }
-    }
-    let mut transformed = [0.0; PLACES];
-    for (y, row) in columns.into_iter().enumerate() {
-        transformed[y * 4..y * 4 + 4].copy_from_slice(&along(row));
-    }
-    transformed
+    unsafe { filled(T * T * pairs, transform) }
 }
 
 instruction_set_entry!(
@@ -222,7 +246,7 @@ instruction_set_entry!(
         layer: &PackedWinograd,
         values: &[f32],
         grid: &Grid,
-        tiles: (usize, usize, std::ops::Range<usize>),
+        tiles: (usize, usize, Range<usize>),
         left: SharedMut,
     )
 );
@@ -232,26 +256,39 @@ unsafe fn transform_input<L: Lanes>(
     layer: &PackedWinograd,
     values: &[f32],
     grid: &Grid,
-    (first, count, part): (usize, usize, std::ops::Range<usize>),
+    (first, count, part): (usize, usize, Range<usize>),
     left: SharedMut,
 ) {
     for tile in part {
+        let from = (values, layer.inputs);
+        let to = (count, tile);
         // SAFETY: the places of this tile are this piece's.
         unsafe {
-            let from = (values, layer.inputs);
-            transform_pixels::<L>(from, grid, first + tile, (count, tile), left);
+            match layer.size {
+                TileSize::Two => {
+                    transform_pixels::<L, Two, 4, 2>(from, grid, first + tile, to, left);
+                }
+                TileSize::Four => {
+                    transform_pixels::<L, Four, 6, 4>(from, grid, first + tile, to, left);
+                }
+            }
         }
     }
 }
 
-/// V = Bᵀ d B with Bᵀ = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1], pixels outside the image zero.
+/// V = Bᵀ d B, pixels outside the image zero.
 ///
 /// `values` have `inputs` channels; the result is tile `to` of `count` in `left`.
 ///
 /// # Safety
 /// `left` has room for the tile in every place, and nobody else uses it.
 #[inline(always)]
-pub(crate) unsafe fn transform_pixels<L: Lanes>(
+pub(crate) unsafe fn transform_pixels<
+    L: Lanes,
+    F: Filtering<T, M>,
+    const T: usize,
+    const M: usize,
+>(
     (values, inputs): (&[f32], usize),
     grid: &Grid,
     tile: usize,
@@ -260,11 +297,11 @@ pub(crate) unsafe fn transform_pixels<L: Lanes>(
 ) {
     let stride = inputs.next_multiple_of(16);
     let (image, top, left_pixel) = grid.place(tile);
-    // Addresses of the 16 pixels; null outside the image.
-    let mut pixels = [std::ptr::null::<f32>(); 16];
-    for (i, pixel) in pixels.iter_mut().enumerate() {
-        let y = (top + i / 4).wrapping_sub(1);
-        let x = (left_pixel + i % 4).wrapping_sub(1);
+    // Addresses of the pixels; null outside the image.
+    let mut pixels = [[std::ptr::null::<f32>(); T]; T];
+    for (i, pixel) in pixels.as_flattened_mut().iter_mut().enumerate() {
+        let y = (top + i / T).wrapping_sub(1);
+        let x = (left_pixel + i % T).wrapping_sub(1);
         if y < grid.height && x < grid.width {
             *pixel = values[((image * grid.height + y) * grid.width + x) * inputs..].as_ptr();
         }
@@ -274,28 +311,22 @@ pub(crate) unsafe fn transform_pixels<L: Lanes>(
         // SAFETY: pixels inside the image have `inputs` floats; the room is the
         // caller's.
         unsafe {
-            let mut d = [[L::splat(0.0); 4]; 4];
-            for (i, &pixel) in pixels.iter().enumerate() {
-                if !pixel.is_null() {
-                    d[i / 4][i % 4] = L::load_up_to(pixel.add(channel), lanes);
+            let mut columns = [[L::splat(0.0); T]; T];
+            for x in 0..T {
+                let mut d = [L::splat(0.0); T];
+                for (y, value) in d.iter_mut().enumerate() {
+                    let pixel = pixels[y][x];
+                    if !pixel.is_null() {
+                        *value = L::load_up_to(pixel.add(channel), lanes);
+                    }
+                }
+                for (y, value) in F::input(d).into_iter().enumerate() {
+                    columns[y][x] = value;
                 }
             }
-            let mut columns = [[L::splat(0.0); 4]; 4];
-            for x in 0..4 {
-                columns[0][x] = d[0][x].sub(d[2][x]);
-                columns[1][x] = d[1][x].add(d[2][x]);
-                columns[2][x] = d[2][x].sub(d[1][x]);
-                columns[3][x] = d[1][x].sub(d[3][x]);
-            }
-            for (y, row) in columns.iter().enumerate() {
-                let transformed = [
-                    row[0].sub(row[2]),
-                    row[1].add(row[2]),
-                    row[2].sub(row[1]),
-                    row[1].sub(row[3]),
-                ];
-                for (x, value) in transformed.into_iter().enumerate() {
-                    let place = ((y * 4 + x) * count + to) * stride + channel;
+            for (y, row) in columns.into_iter().enumerate() {
+                for (x, value) in F::input(row).into_iter().enumerate() {
+                    let place = ((y * T + x) * count + to) * stride + channel;
                     value.store(left.at(place));
                 }
             }
@@ -308,57 +339,77 @@ instruction_set_entry!(
     output_entry => transform_output(
         layer: &PackedWinograd,
         grid: &Grid,
-        tiles: (usize, usize, std::ops::Range<usize>),
+        tiles: (usize, usize, Range<usize>),
         product: SharedMut,
         output: SharedMut,
     )
 );
 
-/// Aᵀ m A with Aᵀ = [1 1 1 0; 0 1 -1 -1], then bias, activation and affine map.
 #[inline(always)]
 unsafe fn transform_output<L: Lanes>(
     layer: &PackedWinograd,
     grid: &Grid,
-    (first, count, part): (usize, usize, std::ops::Range<usize>),
+    (first, count, part): (usize, usize, Range<usize>),
     product: SharedMut,
+    output: SharedMut,
+) {
+    for tile in part {
+        let from = (product, count, tile);
+        // SAFETY: the caller's.
+        unsafe {
+            match layer.size {
+                TileSize::Two => {
+                    finish_pixels::<L, Two, 4, 2>(layer, grid, first + tile, from, output);
+                }
+                TileSize::Four => {
+                    finish_pixels::<L, Four, 6, 4>(layer, grid, first + tile, from, output);
+                }
+            }
+        }
+    }
+}
+
+/// Aᵀ m A, then bias, activation and affine map, of tile `from` of `count` in `product`.
+#[inline(always)]
+unsafe fn finish_pixels<L: Lanes, F: Filtering<T, M>, const T: usize, const M: usize>(
+    layer: &PackedWinograd,
+    grid: &Grid,
+    tile: usize,
+    (product, count, from): (SharedMut, usize, usize),
     output: SharedMut,
 ) {
     let outputs = layer.outputs;
     let stride = outputs.next_multiple_of(16);
-    for tile in part {
-        let (image, top, left) = grid.place(first + tile);
-        for channel in (0..outputs).step_by(L::WIDTH) {
-            // SAFETY: this tile's products were written; only pixels inside the image are written,
-            // and they are this piece's.
-            unsafe {
-                let mut columns = [[L::splat(0.0); 4]; 2];
-                let [upper, lower] = &mut columns;
-                for (x, (upper, lower)) in upper.iter_mut().zip(lower).enumerate() {
-                    let m = |y: usize| ((y * 4 + x) * count + tile) * stride + channel;
-                    let (m0, m1) = (L::load(product.at(m(0))), L::load(product.at(m(1))));
-                    let (m2, m3) = (L::load(product.at(m(2))), L::load(product.at(m(3))));
-                    *upper = m0.add(m1).add(m2);
-                    *lower = m1.sub(m2).sub(m3);
+    let (image, top, left) = grid.place(tile);
+    for channel in (0..outputs).step_by(L::WIDTH) {
+        // SAFETY: this tile's products were written; only pixels inside the image are written, and
+        // they are this piece's.
+        unsafe {
+            let mut columns = [[L::splat(0.0); T]; M];
+            for x in 0..T {
+                let mut m = [L::splat(0.0); T];
+                for (y, value) in m.iter_mut().enumerate() {
+                    let place = ((y * T + x) * count + from) * stride + channel;
+                    *value = L::load(product.at(place));
                 }
-                let bias = L::load(layer.bias.as_ptr().add(channel));
-                let scale = L::load(layer.scale.as_ptr().add(channel));
-                let shift = L::load(layer.shift.as_ptr().add(channel));
-                for (y, row) in columns.iter().enumerate() {
-                    let pair = [
-                        row[0].add(row[1]).add(row[2]),
-                        row[1].sub(row[2]).sub(row[3]),
-                    ];
-                    for (x, value) in pair.into_iter().enumerate() {
-                        if top + y >= grid.height || left + x >= grid.width {
-                            continue;
-                        }
-                        let pixel = (image * grid.height + top + y) * grid.width + left + x;
-                        layer
-                            .activation
-                            .apply_lanes(value.add(bias))
-                            .mul_add(scale, shift)
-                            .store_up_to(output.at(pixel * outputs + channel), outputs - channel);
+                for (y, value) in F::output(m).into_iter().enumerate() {
+                    columns[y][x] = value;
+                }
+            }
+            let bias = L::load(layer.bias.as_ptr().add(channel));
+            let scale = L::load(layer.scale.as_ptr().add(channel));
+            let shift = L::load(layer.shift.as_ptr().add(channel));
+            for (y, row) in columns.into_iter().enumerate() {
+                for (x, value) in F::output(row).into_iter().enumerate() {
+                    if top + y >= grid.height || left + x >= grid.width {
+                        continue;
                     }
+                    let pixel = (image * grid.height + top + y) * grid.width + left + x;
+                    layer
+                        .activation
+                        .apply_lanes(value.add(bias))
+                        .mul_add(scale, shift)
+                        .store_up_to(output.at(pixel * outputs + channel), outputs - channel);
                 }
             }
         }

@@ -7,10 +7,13 @@
 use super::lanes::{InstructionSet, Lanes, instruction_set_entry};
 use super::memory::{Aligned, SharedMut, filled, with_scratch};
 use super::parallel;
-use super::winograd::{Grid, PLACES, transform_pixels};
+use super::winograd::{Grid, transform_pixels};
+use super::winograd_tiles::{TileSize, Two};
 use gemm::{Parallelism, gemm};
 use std::ops::Range;
 
+/// Places of a transformed tile.
+const PLACES: usize = 16;
 /// Tiles that are worked on at once: their transformed values stay in the cache.
 const TILES: usize = 196;
 /// Rows of a product that is one piece of work.
@@ -24,7 +27,7 @@ pub(crate) fn weight_gradient(
     (gradient, outputs): (&[f32], usize),
     (images, height, width): (usize, usize, usize),
 ) -> Vec<f32> {
-    let grid = Grid::new(height, width);
+    let grid = Grid::new(TileSize::Two, height, width);
     let tiles = images * grid.tiles();
     let work = Work {
         set,
@@ -150,7 +153,7 @@ unsafe fn transform<L: Lanes>(
         // SAFETY: the caller's: this tile's places are this piece's.
         unsafe {
             let from = (work.values, work.inputs);
-            transform_pixels::<L>(from, &work.grid, first + tile, (count, tile), left);
+            transform_pixels::<L, Two, 4, 2>(from, &work.grid, first + tile, (count, tile), left);
             transform_gradient::<L>(work, first + tile, (count, tile), right);
         }
     }

@@ -17,15 +17,9 @@ use super::rcb::RegionContextualisedBlock;
 use super::region_ablation::RegionAblation;
 use super::region_classifier::{self, RegionClassifier};
 use super::scb::SceneContextualisedBlock;
+use super::silenced::{Block, Filler};
 use crate::backbone::{Covered, RegionFeatures};
 use crate::kernels::Activation;
-
-/// A block of the full network that can be switched off to see what the other one does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Block {
-    Rcb,
-    Scb,
-}
 
 /// How to encode a photo.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +78,7 @@ impl Biam {
     /// `classifier`.
     pub fn new(config: &ModelConfig, variant: Variant, vb: VarBuilder) -> Result<Self> {
         let c = config.channels;
-        let fused = if variant == Variant::Biam { 2 * c } else { c };
+        let fused = if variant.fuses() { 2 * c } else { c };
         let activation = match config.fuse_leaky_slope {
             Some(slope) => Activation::LeakyRelu(slope),
             None => Activation::None,
@@ -132,6 +126,14 @@ impl Biam {
 
     pub fn variant(&self) -> Variant {
         self.variant
+    }
+
+    /// What stands in the place of a silenced block's half of [e_r; e_g].
+    pub fn filler(&self) -> Filler {
+        match self.fuse_input_mean {
+            Some(_) => Filler::Mean,
+            None => Filler::Zero,
+        }
     }
 
     /// The first half: everything about `N` photos that needs no label.
@@ -272,9 +274,13 @@ impl Biam {
             (None, None) => inner.latent.flatten(1, 2)?,
             (Some(alone), None) | (None, Some(alone)) => alone.clone(),
             (Some(region), Some(scene)) => {
-                let region = self.silenced(region, Block::Rcb, options)?;
-                let scene = self.silenced(scene, Block::Scb, options)?;
-                Tensor::cat(&[&region, &scene], 2)?
+                let both = [(region, Block::Rcb), (scene, Block::Scb)];
+                let halves = both.map(|(half, block)| match options.silence == Some(block) {
+                    true => self.silenced(half, block),
+                    false => Ok(half.clone()),
+                });
+                let [region, scene] = halves;
+                Tensor::cat(&[region?, scene?], 2)?
             }
         };
         if options.silence.is_some() && self.variant != Variant::Biam {
@@ -289,11 +295,17 @@ impl Biam {
         }
     }
 
-    /// `half` as it is, or what stands for it when its block is silenced.
-    fn silenced(&self, half: &Tensor, block: Block, options: &EncodeOptions) -> Result<Tensor> {
-        if options.silence != Some(block) {
-            return Ok(half.clone());
-        }
+    /// Eq. 9 alone: `[N, P, out]` of what the blocks gave, [e_r; e_g] `[N, P, 2C]` in the full
+    /// network; e_f where the configuration has no shortcut.
+    ///
+    /// # Errors
+    /// Another width.
+    pub fn fuse(&self, input: &Tensor) -> Result<Tensor> {
+        self.fuse.forward(input)
+    }
+
+    /// What stands for `half` when its block is silenced.
+    fn silenced(&self, half: &Tensor, block: Block) -> Result<Tensor> {
         let channels = self.config.channels;
         let start = if block == Block::Rcb { 0 } else { channels };
         match &self.fuse_input_mean {

@@ -4,10 +4,15 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// Which of the separately trained networks (the paper's Table 3).
+use super::silenced::{Block, Filler};
+
+/// Which network: one of the separately trained ones (the paper's Table 3), a view of the full one,
+/// or the baseline. The order is that of how much there is in them, but for the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(into = "&'static str", try_from = "String")]
 pub enum Variant {
+    /// The full network with one block silenced: a view of it, which was never trained so.
+    Silenced(Block, Filler),
     /// Standard region features: h_r straight to the classifier.
     Standard,
     /// Region-contextualised block alone: e_r to the classifier.
@@ -32,10 +37,21 @@ impl Variant {
         Self::Biam,
         Self::Ridge,
     ];
+    /// Every view of the full network.
+    pub const VIEWS: [Self; 4] = [
+        Self::Silenced(Block::Scb, Filler::Mean),
+        Self::Silenced(Block::Rcb, Filler::Mean),
+        Self::Silenced(Block::Scb, Filler::Zero),
+        Self::Silenced(Block::Rcb, Filler::Zero),
+    ];
 
     /// The name used on the command line, in file names and in manifests.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Silenced(Block::Scb, Filler::Mean) => "biam-scb-silenced-mean",
+            Self::Silenced(Block::Scb, Filler::Zero) => "biam-scb-silenced-zero",
+            Self::Silenced(Block::Rcb, Filler::Mean) => "biam-rcb-silenced-mean",
+            Self::Silenced(Block::Rcb, Filler::Zero) => "biam-rcb-silenced-zero",
             Self::Standard => "standard",
             Self::Rcb => "rcb",
             Self::Scb => "scb",
@@ -47,6 +63,10 @@ impl Variant {
     /// The name people read.
     pub fn title(self) -> &'static str {
         match self {
+            Self::Silenced(Block::Scb, Filler::Mean) => "BiAM, SCB silenced (mean)",
+            Self::Silenced(Block::Scb, Filler::Zero) => "BiAM, SCB silenced (zero)",
+            Self::Silenced(Block::Rcb, Filler::Mean) => "BiAM, RCB silenced (mean)",
+            Self::Silenced(Block::Rcb, Filler::Zero) => "BiAM, RCB silenced (zero)",
             Self::Standard => "Standard",
             Self::Rcb => "RCB",
             Self::Scb => "SCB",
@@ -55,14 +75,19 @@ impl Variant {
         }
     }
 
-    /// Whether this network has a region-contextualised block.
+    /// Whether this network has a region-contextualised block, heard or silenced.
     pub fn has_rcb(self) -> bool {
-        matches!(self, Self::Rcb | Self::Biam)
+        matches!(self, Self::Rcb | Self::Biam | Self::Silenced(..))
     }
 
-    /// Whether this network has a scene-contextualised block.
+    /// Whether this network has a scene-contextualised block, heard or silenced.
     pub fn has_scb(self) -> bool {
-        matches!(self, Self::Scb | Self::Biam)
+        matches!(self, Self::Scb | Self::Biam | Self::Silenced(..))
+    }
+
+    /// Whether this network fuses both blocks (Eq. 9).
+    pub fn fuses(self) -> bool {
+        self.has_rcb() && self.has_scb()
     }
 
     /// Whether this network takes the backbone's own region features, not the projected ones.
@@ -79,8 +104,25 @@ impl std::fmt::Display for Variant {
 
 /// A variant's name that nobody knows.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown variant “{0}”: choose from standard, rcb, scb, biam, ridge")]
+#[error(
+    "unknown variant “{0}”: choose from standard, rcb, scb, biam, ridge, or a view such as \
+     biam-scb-silenced-zero"
+)]
 pub struct UnknownVariant(String);
+
+impl From<Variant> for &'static str {
+    fn from(variant: Variant) -> Self {
+        variant.name()
+    }
+}
+
+impl TryFrom<String> for Variant {
+    type Error = UnknownVariant;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
 
 impl std::str::FromStr for Variant {
     type Err = UnknownVariant;
@@ -89,6 +131,7 @@ impl std::str::FromStr for Variant {
         let wanted = text.trim().to_lowercase();
         Self::WITH_RIDGE
             .into_iter()
+            .chain(Self::VIEWS)
             .find(|variant| variant.name() == wanted)
             .ok_or_else(|| UnknownVariant(text.trim().to_owned()))
     }
@@ -269,7 +312,7 @@ mod tests {
 
     #[test]
     fn variants_are_found_by_name_and_unknown_ones_are_named() {
-        for variant in Variant::WITH_RIDGE {
+        for variant in Variant::WITH_RIDGE.into_iter().chain(Variant::VIEWS) {
             assert_eq!(
                 variant.name().parse::<Variant>().expect("its name"),
                 variant

@@ -12,8 +12,10 @@ pub mod region_ablation;
 pub mod region_classifier;
 pub mod ridge;
 pub mod scb;
+pub mod silenced;
 
-pub use biam::{Biam, Block, EncodeOptions, Encoded, Trace};
+pub use biam::{Biam, EncodeOptions, Encoded, Trace};
 pub use config::{ConfigError, ModelConfig, Preset, Variant};
 pub use network::Network;
 pub use ridge::Ridge;
+pub use silenced::{Block, Filler, SilencedView};

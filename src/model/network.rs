@@ -1,17 +1,22 @@
 //! Any network as engine, screen and evaluation know it: two halves, whatever is inside.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 
 use super::biam::{Biam, EncodeOptions, Encoded};
 use super::config::Variant;
 use super::region_classifier;
 use super::ridge::Ridge;
+use super::silenced::SilencedView;
 use crate::backbone::RegionFeatures;
 
 /// A network of a bundle.
 pub enum Network {
     /// BiAM or one of the networks it is compared with.
-    Biam(Box<Biam>),
+    Biam(Arc<Biam>),
+    /// A view of the full network.
+    Silenced(SilencedView),
     /// The baseline that saw no photo.
     Ridge(Ridge),
 }
@@ -20,6 +25,7 @@ impl Network {
     pub fn variant(&self) -> Variant {
         match self {
             Self::Biam(network) => network.variant(),
+            Self::Silenced(view) => view.variant(),
             Self::Ridge(_) => Variant::Ridge,
         }
     }
@@ -33,6 +39,7 @@ impl Network {
     pub fn encode(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Encoded> {
         match self {
             Self::Biam(network) => network.encode(photos, options),
+            Self::Silenced(view) => view.encode(photos, options),
             Self::Ridge(_) if options.silence.is_some() => {
                 candle_core::bail!("the ridge baseline has no block to silence")
             }
@@ -48,6 +55,7 @@ impl Network {
     pub fn project_labels(&self, labels: &Tensor) -> Result<Tensor> {
         match self {
             Self::Biam(network) => network.project_labels(labels),
+            Self::Silenced(view) => view.network().project_labels(labels),
             Self::Ridge(ridge) => ridge.project_labels(labels),
         }
     }

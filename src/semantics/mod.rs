@@ -14,7 +14,7 @@ pub use labels::{LabelLists, LabelStatus, TeacherClass};
 pub use neighbours::neighbours;
 pub use sentence::{SentenceEncoder, convert_sentence_tokenizer, convert_sentence_weights};
 pub use text::{LabelError, MAX_LABELS, ParsedLabels, label_key, normalise_label, parse_labels};
-pub use word_vectors::{WordVectorError, WordVectors, convert_word_vectors};
+pub use word_vectors::{WordEncoder, WordVectorError, WordVectors, convert_word_vectors};
 
 use std::path::{Path, PathBuf};
 
@@ -61,6 +61,18 @@ pub enum SemanticsError {
     /// A tensor operation failed, usually for want of memory on the device.
     #[error("label vectors could not be computed: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),
+}
+
+impl SemanticsError {
+    /// Whether the fault is a label's, and others can still be encoded.
+    pub fn is_about_a_label(&self) -> bool {
+        matches!(
+            self,
+            Self::Label(_)
+                | Self::Split { .. }
+                | Self::Words(WordVectorError::Unknown { .. } | WordVectorError::NoWords(_))
+        )
+    }
 }
 
 /// Turns labels into vectors: one row of the paper's A for each label.

@@ -3,25 +3,21 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use rand::seq::{SliceRandom as _, index};
+use rand::seq::index;
 
 use super::error::TrainError;
 use super::photos::TrainingSet;
 use super::random::generator;
 use crate::backbone::{Covered, RegionFeatures};
 use crate::bundle::manifest::ModelEntry;
+use crate::bundle::ordinary::{BATCH, PHOTOS, Sample, Sampler};
+use crate::bundle::safetensors_file::safetensors_bytes;
 use crate::files::write_atomically;
-use crate::model::{Biam, EncodeOptions, ModelConfig, Preset, Variant};
-
-/// Regions of training photos that are kept.
-const ORDINARY: usize = 2048;
-/// Photos that they come from, where there are so many.
-const PHOTOS: usize = 512;
-/// Photos encoded at once.
-const BATCH: usize = 8;
+use crate::model::{Biam, ModelConfig, Network, Preset, Variant};
 
 /// Weights and statistics `tensors` as a bundle's head holds them: in half precision, with
 /// `ordinary_regions` `[2048, out]`, e_f of random regions of random training photos as these
@@ -45,89 +41,39 @@ pub fn finished_head(
         head.insert(name, half);
     }
     let vb = VarBuilder::from_tensors(rounded, DType::F32, device);
-    let network = Biam::new(config, variant, vb)?;
+    let network = Network::Biam(Arc::new(Biam::new(config, variant, vb)?));
     let sample = sample(&network, set, seed, device)?;
     let half = |tensor: Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F16);
     head.insert("ordinary_regions".to_owned(), half(sample.ordinary)?);
-    if let Some(mean) = sample.input_mean {
-        head.insert("fuse.input_mean".to_owned(), half(mean)?);
+    if let Some(full) = sample.full {
+        head.insert("fuse.input_mean".to_owned(), half(full.input_mean)?);
     }
     Ok(head)
 }
 
-struct Sample {
-    /// `[R, out]`.
-    ordinary: Tensor,
-    /// `[2C]`.
-    input_mean: Option<Tensor>,
-}
-
 fn sample(
-    network: &Biam,
+    network: &Network,
     set: &TrainingSet<'_>,
     seed: u64,
     device: &Device,
 ) -> std::result::Result<Sample, TrainError> {
     let mut random = generator(seed, "ordinary regions", 0);
     let [rows, columns] = set.features.grid();
-    let regions = rows * columns;
     let photos = index::sample(&mut random, set.photos.len(), PHOTOS.min(set.photos.len()));
     let photos = photos.into_vec();
-    let each = ORDINARY.div_ceil(photos.len()).min(regions);
-    let (mut ordinary, mut means) = (Vec::new(), Vec::new());
+    let mut sampler = Sampler::new(network, photos.len(), rows * columns, random);
     for chunk in photos.chunks(BATCH) {
         let records = set.records(chunk);
-        let features = RegionFeatures {
+        sampler.add(&RegionFeatures {
             regions: set
                 .features
                 .regions(&records, &vec![false; records.len()])?
                 .to_device(device)?,
             global: set.features.globals(&records)?.to_device(device)?,
             covered: Covered::WHOLE,
-        };
-        let encoded = network.encode(&features, &EncodeOptions::default())?;
-        let per_photo = encoded.features.dim(1)?;
-        let places: Vec<u32> = (0..chunk.len())
-            .flat_map(|photo| {
-                let sampled = index::sample(&mut random, per_photo, each.min(per_photo));
-                sampled
-                    .into_iter()
-                    .map(move |region| (photo * per_photo + region) as u32)
-            })
-            .collect();
-        let places = Tensor::new(places, device)?;
-        ordinary.push(encoded.features.flatten_to(1)?.index_select(&places, 0)?);
-        means.extend(input_mean(network, &features, chunk.len())?);
+        })?;
     }
-    let ordinary = Tensor::cat(&ordinary, 0)?;
-    let mut order: Vec<u32> = (0..ordinary.dim(0)? as u32).collect();
-    order.shuffle(&mut random);
-    order.truncate(ORDINARY);
-    let order = Tensor::new(order, device)?;
-    Ok(Sample {
-        ordinary: ordinary.index_select(&order, 0)?,
-        input_mean: match means.is_empty() {
-            true => None,
-            false => {
-                let sum = Tensor::stack(&means, 0)?.sum(0)?;
-                Some(sum.affine(1.0 / photos.len() as f64, 0.0)?)
-            }
-        },
-    })
-}
-
-/// The mean of [e_r; e_g] over a few photos' regions, times their number; for the full network.
-fn input_mean(network: &Biam, photos: &RegionFeatures, count: usize) -> Result<Option<Tensor>> {
-    if network.variant() != Variant::Biam {
-        return Ok(None);
-    }
-    let trace = network.trace(photos, &EncodeOptions::default())?;
-    let (Some(region), Some(scene)) = (trace.region_contextualised, trace.scene_contextualised)
-    else {
-        return Ok(None);
-    };
-    let both = Tensor::cat(&[region, scene], 2)?.mean((0, 1))?;
-    both.affine(count as f64, 0.0).map(Some)
+    Ok(sampler.finish()?)
 }
 
 /// Writes a head as `path`, with what the importer of bundles wants to know of it.
@@ -170,26 +116,8 @@ pub fn write_tensors(
     tensors: &BTreeMap<String, Tensor>,
     metadata: BTreeMap<String, String>,
 ) -> std::result::Result<(), TrainError> {
-    let bytes = safetensors::serialize(tensors, None).map_err(candle_core::Error::wrap)?;
-    let bytes = with_metadata(&bytes, metadata)?;
+    let bytes = safetensors_bytes(tensors, metadata)?;
     Ok(write_atomically(path, |writer| writer.write_all(&bytes))?)
-}
-
-/// A safetensors file with `metadata` in its header, in the order of the names: the crate would
-/// write it in another order each time.
-fn with_metadata(file: &[u8], metadata: BTreeMap<String, String>) -> Result<Vec<u8>> {
-    let (length, rest) = file
-        .split_first_chunk()
-        .ok_or_else(|| candle_core::Error::msg("a safetensors file without a header"))?;
-    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
-    let mut header: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(header).map_err(candle_core::Error::wrap)?;
-    let metadata = serde_json::to_value(metadata).map_err(candle_core::Error::wrap)?;
-    header.insert("__metadata__".to_owned(), metadata);
-    let mut header = serde_json::to_vec(&header).map_err(candle_core::Error::wrap)?;
-    // The numbers behind it lie aligned.
-    header.resize(header.len().next_multiple_of(size_of::<u64>()), b' ');
-    Ok([&(header.len() as u64).to_le_bytes(), &header[..], data].concat())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::TrainError;
 use crate::bundle::import::{Parts, assemble};
 use crate::bundle::manifest::Manifest;
-use crate::bundle::{MANIFEST, read_manifest};
+use crate::bundle::{MANIFEST, WORD_VECTORS, read_manifest};
 use crate::dataset::{Dataset, Split};
 use crate::files::{FileError, read_bounded, write_atomically};
 use crate::model::Variant;
@@ -82,8 +82,14 @@ impl Workplace {
         if let Some(projection) = &manifest.projection {
             copy(&projection.file, "projection.safetensors")?;
         }
-        copy(&manifest.label_encoder.file, "text_encoder.safetensors")?;
-        copy(&manifest.label_encoder.tokenizer, "tokenizer.json")?;
+        let encoder = &manifest.label_encoder;
+        match &encoder.tokenizer {
+            Some(tokenizer) => {
+                copy(&encoder.file, "text_encoder.safetensors")?;
+                copy(tokenizer, "tokenizer.json")?;
+            }
+            None => copy(&encoder.file, WORD_VECTORS)?,
+        }
         self.write("labels.tsv", write_labels(&lists.labels()).as_bytes())?;
         if !lists.classes.is_empty() {
             self.write("teacher.tsv", write_teacher(lists.classes).as_bytes())?;

@@ -141,6 +141,10 @@ fn manifests_that_are_none_are_refused_with_their_line() {
             "a global feature of 100 channels",
         ),
         (
+            whole.replace("efficientnet-lite2\"", "vgg19\""),
+            "input-size = 448, but this backbone takes 224",
+        ),
+        (
             whole.replace("lite2\"", "lite9\""),
             "unknown variant `efficientnet-lite9`",
         ),
@@ -176,6 +180,33 @@ fn manifests_that_are_none_are_refused_with_their_line() {
     }
     replace(folder.path(), "bundle.toml", b"format = 1 \xff");
     assert!(refusal(folder.path()).contains("it is not text"));
+}
+
+#[test]
+fn a_bundle_may_see_only_the_middle_of_a_photo() {
+    let folder = copy();
+    let whole = fs::read_to_string(folder.path().join("bundle.toml")).expect("the manifest");
+    let file = "file = \"backbone.safetensors\"";
+    let cropped = whole.replace(file, &format!("{file}\nresize = \"centre-crop\""));
+    replace(folder.path(), "bundle.toml", cropped.as_bytes());
+    let arguments = [
+        "predict",
+        "--json",
+        &sample("coffee.jpg"),
+        "--labels",
+        "cup",
+    ];
+    let bundle = ["--bundle", text(folder.path())];
+    let ran = run(&[&arguments[..], &bundle].concat());
+    let lines = ran.json();
+    ran.quietly_good();
+    // 600 x 400 pixels, of which the middle 400 columns are seen.
+    let covered = lines[0]["covered"].as_array().expect("a rectangle");
+    let expected = [1.0 / 6.0, 0.0, 5.0 / 6.0, 1.0];
+    for (found, expected) in covered.iter().zip(expected) {
+        let found = found.as_f64().expect("a fraction");
+        assert!((found - expected).abs() < 1e-6, "{covered:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{keys, names, run, sample, text};
 
 /// The shape and numbers of a `.npy` file of float32 in C order.
-fn read_npy(path: &Path) -> (Vec<usize>, Vec<f32>) {
+pub fn read_npy(path: &Path) -> (Vec<usize>, Vec<f32>) {
     let bytes = fs::read(path).expect("the file");
     assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
     let end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use biam_lens::backbone::Covered;
 use biam_lens::engine::{
     BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
-    Progress, Ranking, Reply, Request, ResponseMap, StageTime, TrueLabels, Worker,
+    Progress, Ranking, RefusedLabel, Reply, Request, ResponseMap, StageTime, TrueLabels, Worker,
 };
 use biam_lens::image_io::PhotoFact;
 use biam_lens::model::Variant;
@@ -129,18 +129,27 @@ impl FakeEngine {
             })));
             return;
         }
+        let known: Vec<String> = labels.iter().filter(|l| !refused(l)).cloned().collect();
         let maps = |&variant: &Variant| {
             let of = |label: &String| self.map(source, label, variant);
-            labels.iter().map(of).collect()
+            known.iter().map(of).collect()
         };
+        let without = labels
+            .iter()
+            .filter(|l| refused(l))
+            .map(|label| RefusedLabel {
+                label: label.clone(),
+                reason: format!("the label “{label}” has no vector"),
+            });
         self.reply(Reply::Comparison(Arc::new(Comparison {
             grid: GRID,
             covered: Covered::WHOLE,
             trained_k: 10,
-            labels: labels.iter().map(|label| facts(label)).collect(),
+            labels: known.iter().map(|label| facts(label)).collect(),
+            refused: without.collect(),
             variants: variants.to_vec(),
             maps: variants.iter().map(maps).collect(),
-            ranking: Some(self.ranking(source, labels, variants)),
+            ranking: Some(self.ranking(source, &known, variants)),
             times: times(variants),
             device: "CPU, 2 threads".to_owned(),
             photo,
@@ -151,9 +160,9 @@ impl FakeEngine {
         let seed = number(&source.name()) ^ number(label);
         let (row, column) = ((seed % 10 + 2) as f32, (seed / 10 % 10 + 2) as f32);
         // Each network has a scale of its own; "nothing" is a label that is nowhere.
-        let unit = 0.1 * (1 + variant as usize) as f32;
+        let unit = 0.1 * (1 + place(variant)) as f32;
         let height = if label == "nothing" { 1.2 } else { 6.0 };
-        let width = 3.0 + variant as usize as f32;
+        let width = 3.0 + place(variant) as f32;
         let responses: Vec<f32> = (0..GRID.regions())
             .map(|region| {
                 let down = (region / GRID.columns) as f32 - row;
@@ -183,7 +192,7 @@ impl FakeEngine {
         }
         let score = |variant: Variant, label: &str| {
             let own = number(&format!("{} {label} {variant}", source.name()));
-            (number(label) % 60 + own % 40) as f32 * 0.01 * (1 + variant as usize) as f32
+            (number(label) % 60 + own % 40) as f32 * 0.01 * (1 + place(variant)) as f32
         };
         let of = |&variant: &Variant| -> Vec<f32> {
             labels.iter().map(|(l, _)| score(variant, l)).collect()
@@ -228,6 +237,17 @@ impl FakeEngine {
             device_note: None,
         }
     }
+}
+
+/// A variant's place in the paper's order.
+fn place(variant: Variant) -> usize {
+    let mut all = Variant::WITH_RIDGE.iter();
+    all.position(|&known| known == variant).unwrap_or_default()
+}
+
+/// Labels in angle brackets have no vector here.
+fn refused(label: &String) -> bool {
+    label.starts_with('<')
 }
 
 fn bundle_labels() -> Vec<(String, LabelStatus)> {

@@ -1,9 +1,11 @@
-"""Writes the pictures in tests/reference/resize that the crate's bicubic resize must reproduce.
+"""Writes the pictures in tests/reference/resize that the crate's resizes must reproduce.
 
     python tests/reference/resize.py [photos...]
 
 Every NAME.in.png was made here; NAME.out.png is what Pillow 13 makes of it (earlier versions
-always filter columns first, which shows in the case "tall").
+always filter columns first, which shows in the case "tall"): NAME.out.png bicubic,
+NAME.bilinear.png bilinear and squashed to a square, NAME.crop.png bilinear with torchvision's
+Resize(side) and CenterCrop(side).
 With photos as arguments it writes, for each, the decoded PHOTO.rgb.png and its PHOTO.448.png into
 the working folder instead, for a comparison on whole photos.
 """
@@ -31,6 +33,20 @@ CASES = {
     "flat_strip": ((700, 2), (24, 24)),
     "tall_strip": ((1, 500), (24, 24)),
 }
+# name: side of the squares
+SQUARES = {"down": 28, "odd": 33, "tall": 28, "up_to_network": 40, "flat_strip": 24, "same_height": 40}
+
+
+def centre_crop(picture, side):
+    """torchvision's Resize(side) and CenterCrop(side)."""
+    width, height = picture.size
+    short, long = sorted((width, height))
+    scaled = int(side * long / short)
+    size = (side, scaled) if width <= height else (scaled, side)
+    if size != picture.size:
+        picture = picture.resize(size, Image.BILINEAR)
+    left, top = (int(round((length - side) / 2.0)) for length in size)
+    return picture.crop((left, top, left + side, top + side))
 
 
 def picture(width, height, seed):
@@ -60,6 +76,11 @@ def main():
         before = picture(*source, seed)
         before.save(folder / f"{name}.in.png", optimize=True)
         before.resize(target, Image.BICUBIC).save(folder / f"{name}.out.png", optimize=True)
+        if name in SQUARES:
+            side = SQUARES[name]
+            squashed = before.resize((side, side), Image.BILINEAR)
+            squashed.save(folder / f"{name}.bilinear.png", optimize=True)
+            centre_crop(before, side).save(folder / f"{name}.crop.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -340,3 +340,30 @@ fn ten_thousand_photos_cost_a_frame_no_more_than_ten() {
     }
     assert!(window.query_by_label("Photo 41.png").is_some(), "in view");
 }
+
+#[test]
+fn a_label_without_a_vector_is_told_and_the_others_stay() {
+    let mut window = Opening::with(&["dog", "cat"]).open();
+    window
+        .get_by_role_and_label(Role::TextInput, "Add labels")
+        .focus();
+    window.run();
+    type_over(&mut window, "Add labels", "<flurb>");
+    assert_eq!(labels(&window), ["dog", "cat", "<flurb>"]);
+    window.get_by_label("the label “<flurb>” has no vector");
+    assert!(window.get_by_label("dog in BiAM").value().is_some());
+    assert!(window.get_by_label("<flurb> in BiAM").value().is_none());
+    // Told once: what is dismissed stays away when other labels come.
+    click(&mut window, "Dismiss");
+    window
+        .get_by_role_and_label(Role::TextInput, "Add labels")
+        .focus();
+    window.run();
+    type_over(&mut window, "Add labels", "grass");
+    assert!(window.get_by_label("grass in BiAM").value().is_some());
+    assert!(
+        window
+            .query_by_label("the label “<flurb>” has no vector")
+            .is_none()
+    );
+}

@@ -15,7 +15,7 @@ use super::stamps::{Stamp, StampWriter};
 use super::store::{Durable, Hash, Store, Writer};
 use super::{CacheError, FeatureSource};
 use crate::files::{FileError, read_bounded};
-use crate::image_io::{PhotoLimits, decode_photo, squash};
+use crate::image_io::{NetworkInput, PhotoLimits, decode_photo};
 
 /// Photos that are decoded while as many go through the backbone.
 const AHEAD: usize = 16;
@@ -96,12 +96,12 @@ fn compute_all(
 ) -> Result<(), CacheError> {
     let mut on_their_way = HashSet::new();
     let mut chunks = photos.chunks(AHEAD.max(source.batch()));
-    let mut next = read_all(chunks.next().unwrap_or(&[]), source.input_size(), store);
+    let mut next = read_all(chunks.next().unwrap_or(&[]), source.input(), store);
     while !next.is_empty() {
         let ahead = chunks.next().unwrap_or(&[]);
         let ready = std::mem::take(&mut next);
         let (read, done) = rayon::join(
-            || read_all(ahead, source.input_size(), store),
+            || read_all(ahead, source.input(), store),
             || take_step(source, &store.facts.record, ready, &mut on_their_way),
         );
         let (batch, step) = done?;
@@ -114,14 +114,18 @@ fn compute_all(
     Ok(())
 }
 
-fn read_all(photos: &[PathBuf], side: u32, store: &Store) -> Vec<Result<Read, Unreadable>> {
+fn read_all(
+    photos: &[PathBuf],
+    input: NetworkInput,
+    store: &Store,
+) -> Vec<Result<Read, Unreadable>> {
     let read =
-        |path: &PathBuf| read_photo(path, side, store).map_err(|reason| (path.clone(), reason));
+        |path: &PathBuf| read_photo(path, input, store).map_err(|reason| (path.clone(), reason));
     photos.par_iter().map(read).collect()
 }
 
 /// Reads a photo once, so that its hash and its pixels are of the same bytes.
-fn read_photo(path: &Path, side: u32, store: &Store) -> Result<Read, String> {
+fn read_photo(path: &Path, input: NetworkInput, store: &Store) -> Result<Read, String> {
     // Looked at before the bytes are read: a change in between makes the stamp old, not wrong.
     let stamp = stamp_of(path);
     let limits = PhotoLimits::default();
@@ -132,7 +136,7 @@ fn read_photo(path: &Path, side: u32, store: &Store) -> Result<Read, String> {
         None => {
             let photo = decode_photo(&bytes, &path.display().to_string(), limits)
                 .map_err(|error| error.to_string())?;
-            Some(squash(&photo.rgb, side as usize).into_raw())
+            Some(input.pixels(&photo.rgb).into_raw())
         }
     };
     Ok(Read {

@@ -362,7 +362,7 @@ fn store_folder(root: &Path, source: &dyn FeatureSource, content: Content) -> Pa
 
 /// The shape of the records, as a black photo shows it.
 fn layout_of(source: &dyn FeatureSource, content: Content) -> Result<Layout, CacheError> {
-    let side = source.input_size() as usize;
+    let side = source.input().side as usize;
     let features = source.features(vec![0; side * side * 3], 1)?;
     let (_, raw, rows, columns) = features.raw.regions.dims4()?;
     let (_, projected, _, _) = features.projected.dims4()?;

@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 
 use crate::backbone::RegionFeatures;
 use crate::bundle::Bundle;
+use crate::image_io::NetworkInput;
 
 /// Photos that a GPU computes at once; a processor is as fast one by one.
 const GPU_BATCH: usize = 16;
@@ -22,8 +23,8 @@ pub trait FeatureSource: Sync {
     /// What tells this source's features from any other's: 64 hexadecimal digits that depend on the
     /// weights and on how a photo is brought to the input.
     fn identity(&self) -> &str;
-    /// Side of the square input in pixels.
-    fn input_size(&self) -> u32;
+    /// How photos are brought to the square input.
+    fn input(&self) -> NetworkInput;
     /// Photos that are best computed at once, at least 1.
     fn batch(&self) -> usize;
     /// Features of `photos` photos, whose `pixels` are `[photos, S, S, 3]`.
@@ -38,8 +39,8 @@ impl FeatureSource for Bundle {
         self.features_identity()
     }
 
-    fn input_size(&self) -> u32 {
-        Bundle::input_size(self)
+    fn input(&self) -> NetworkInput {
+        self.input
     }
 
     fn batch(&self) -> usize {

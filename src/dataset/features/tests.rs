@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::store::{Durable, Writer};
 use super::*;
 use crate::backbone::{Covered, RegionFeatures};
+use crate::image_io::{Framing, Interpolation, NetworkInput};
 
 const BOTH: Content = Content {
     raw: true,
@@ -52,8 +53,12 @@ impl FeatureSource for Fake {
         &self.identity
     }
 
-    fn input_size(&self) -> u32 {
-        SIDE as u32
+    fn input(&self) -> NetworkInput {
+        NetworkInput {
+            side: SIDE as u32,
+            interpolation: Interpolation::Bicubic,
+            framing: Framing::Squash,
+        }
     }
 
     fn batch(&self) -> usize {

@@ -11,12 +11,14 @@ pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
+use half::f16;
+
 /// The instruction sets the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InstructionSet {
     /// Whatever the compiler targets by default.
     Portable,
-    /// 256-bit vectors with fused multiply-add.
+    /// 256-bit vectors with fused multiply-add and half precision.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// 512-bit vectors.
@@ -38,7 +40,10 @@ impl InstructionSet {
     pub(crate) fn available() -> Vec<Self> {
         let mut sets = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+        {
             sets.push(Self::Avx2);
             if is_x86_feature_detected!("avx512f") {
                 sets.push(Self::Avx512);
@@ -95,6 +100,8 @@ pub(crate) trait Lanes: Copy {
 
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
+    /// Reads `WIDTH` numbers of half precision.
+    unsafe fn load_half(from: *const f16) -> Self;
     /// Reads `count` < `WIDTH` lanes; the others are zero.
     unsafe fn load_first(from: *const f32, count: usize) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -194,13 +201,13 @@ macro_rules! instruction_set_entry {
         /// The processor must have the instruction set, and the generic kernel's own demands hold.
         unsafe fn $name(set: $crate::kernels::lanes::InstructionSet, $($argument: $kind),*) {
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx2,fma")]
+            #[target_feature(enable = "avx512f,avx2,fma,f16c")]
             unsafe fn avx512($($argument: $kind),*) {
                 // SAFETY: passed on to the caller.
                 unsafe { $body::<$crate::kernels::lanes::Avx512>($($argument),*) }
             }
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
+            #[target_feature(enable = "avx2,fma,f16c")]
             unsafe fn avx2($($argument: $kind),*) {
                 // SAFETY: passed on to the caller.
                 unsafe { $body::<$crate::kernels::lanes::Avx2>($($argument),*) }

@@ -1,6 +1,7 @@
 //! Four lanes as an array: the compiler turns them into whatever vectors its target has.
 
 use super::Lanes;
+use half::f16;
 
 /// Four floats.
 #[derive(Clone, Copy)]
@@ -26,6 +27,13 @@ impl Lanes for Portable {
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller vouches for WIDTH lanes.
         Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn load_half(from: *const f16) -> Self {
+        // SAFETY: the caller vouches for WIDTH lanes.
+        let halves = unsafe { from.cast::<[f16; 4]>().read_unaligned() };
+        Self(halves.map(f16::to_f32))
     }
 
     #[inline(always)]

@@ -1,9 +1,10 @@
 //! The vectors of x86-64 processors.
 
 use super::Lanes;
+use half::f16;
 use std::arch::x86_64::*;
 
-/// Eight floats, AVX2 and FMA.
+/// Eight floats, AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(__m256);
 
@@ -35,6 +36,12 @@ impl Lanes for Avx2 {
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller vouches for AVX2 and WIDTH lanes.
         Self(unsafe { _mm256_loadu_ps(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_half(from: *const f16) -> Self {
+        // SAFETY: the caller vouches for F16C and WIDTH lanes.
+        Self(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) })
     }
 
     #[inline(always)]
@@ -119,6 +126,12 @@ impl Lanes for Avx512 {
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller vouches for AVX-512F and WIDTH lanes.
         Self(unsafe { _mm512_loadu_ps(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_half(from: *const f16) -> Self {
+        // SAFETY: the caller vouches for AVX-512F and WIDTH lanes.
+        Self(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) })
     }
 
     #[inline(always)]

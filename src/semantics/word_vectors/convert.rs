@@ -9,7 +9,7 @@ use std::path::Path;
 
 use half::f16;
 
-use super::format::{HEADER, Words};
+use super::format::{HEADER, MAGIC, Words, checksum};
 use super::{WordVectorError, binary, text};
 use crate::files::{FileError, check_target, open_regular, read_error, write_atomically};
 
@@ -108,6 +108,54 @@ pub fn convert_word_vectors(
     }
 }
 
+/// [`convert_word_vectors`], or a copy of a file that it wrote before.
+///
+/// # Errors
+/// As [`convert_word_vectors`].
+pub fn copy_word_vectors(
+    source: &Path,
+    target: &Path,
+    go_on: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<(), WordVectorError> {
+    let (mut file, _) = open_regular(source)?;
+    let mut head = Vec::new();
+    let read = (&mut file).take(MAGIC.len() as u64).read_to_end(&mut head);
+    let read = read.and_then(|_| file.seek(SeekFrom::Start(0)));
+    read.map_err(|error| read_error(source, error))?;
+    if head != MAGIC {
+        return convert_word_vectors(source, target, go_on).map(drop);
+    }
+    write_atomically(target, |writer| io::copy(&mut file, writer).map(drop))?;
+    // A damaged file is told by its own name.
+    super::WordVectors::open(source).map(drop)
+}
+
+/// Writes `target`, which [`super::WordVectors::open`] opens, from words and their vectors, as a
+/// whole or not at all. The first vector of a word counts; numbers are rounded to half precision.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_word_vectors<'w>(
+    target: &Path,
+    dimension: usize,
+    words: impl Iterator<Item = (&'w str, &'w [f32])>,
+) -> Result<Converted, WordVectorError> {
+    let mut converted = None;
+    let mut row = vec![f16::ZERO; dimension];
+    write_atomically(target, |writer| {
+        let mut output = Output::begin(writer, dimension)?;
+        for (word, vector) in words {
+            for (half, number) in row.iter_mut().zip(vector) {
+                *half = f16::from_f32(*number);
+            }
+            output.add(word, &row)?;
+        }
+        converted = Some(output.finish()?);
+        Ok(())
+    })?;
+    converted.ok_or_else(|| content(target, "nothing was written: try again"))
+}
+
 /// A conversion that fails on either side.
 pub(super) enum Failure {
     Words(WordVectorError),
@@ -131,15 +179,7 @@ fn fill(
     input: &mut Input<'_>,
     writer: &mut BufWriter<File>,
 ) -> Result<Converted, Failure> {
-    writer.write_all(&[0; HEADER])?;
-    let mut output = Output {
-        writer,
-        dimension: kind.dimension(),
-        words: Words::default(),
-        seen: HashMap::new(),
-        left_out: LeftOut::default(),
-        bytes: Vec::new(),
-    };
+    let mut output = Output::begin(writer, kind.dimension())?;
     match kind {
         Kind::GloVe { dimension } => text::read(input, &mut output, dimension, None)?,
         Kind::Word2VecText { words, dimension } => {
@@ -152,12 +192,7 @@ fn fill(
     if output.words.len() == 0 {
         return Err(content(input.path, "no words in it: fetch it again").into());
     }
-    output.words.finish(output.writer, output.dimension)?;
-    Ok(Converted {
-        words: output.words.len(),
-        dimension: output.dimension,
-        left_out: output.left_out,
-    })
+    Ok(output.finish()?)
 }
 
 /// The formats that word vectors are published in.
@@ -319,7 +354,30 @@ pub(super) struct Output<'o> {
     bytes: Vec<u8>,
 }
 
-impl Output<'_> {
+impl<'o> Output<'o> {
+    /// Leaves room for the header.
+    fn begin(writer: &'o mut BufWriter<File>, dimension: usize) -> io::Result<Self> {
+        writer.write_all(&[0; HEADER])?;
+        Ok(Self {
+            writer,
+            dimension,
+            words: Words::default(),
+            seen: HashMap::new(),
+            left_out: LeftOut::default(),
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Writes all that comes after the rows.
+    fn finish(self) -> io::Result<Converted> {
+        self.words.finish(self.writer, self.dimension)?;
+        Ok(Converted {
+            words: self.words.len(),
+            dimension: self.dimension,
+            left_out: self.left_out,
+        })
+    }
+
     /// Words that have a row so far.
     pub(super) fn len(&self) -> usize {
         self.words.len()
@@ -354,6 +412,7 @@ impl Output<'_> {
         self.words.starts.push(start);
         self.words.text.push_str(word);
         self.words.norms.push(squares.sqrt());
+        self.words.sums.push(checksum(row));
         self.bytes.clear();
         self.bytes
             .extend(row.iter().flat_map(|number| number.to_ne_bytes()));

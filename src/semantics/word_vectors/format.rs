@@ -1,5 +1,5 @@
 //! This program's own file of word vectors: a header, then the rows in half precision, their
-//! lengths, where each word's text starts, the rows in the order of their words, the texts. Numbers
+//! lengths, their checksums, where each word's text starts, the rows in the order of their words, the texts. Numbers
 //! are in the byte order of the computer.
 
 use std::cmp::Ordering;
@@ -10,7 +10,7 @@ use half::f16;
 
 use crate::files::OwnFileMap;
 
-const MAGIC: [u8; 8] = *b"BIAMWORD";
+pub(super) const MAGIC: [u8; 8] = *b"BIAMWORD";
 const VERSION: u32 = 1;
 /// Reads differently on a computer of another byte order.
 const ORDER: u32 = 0x0102_0304;
@@ -33,6 +33,8 @@ pub(super) struct Words {
     pub starts: Vec<u32>,
     /// Lengths of the rows as they are stored.
     pub norms: Vec<f32>,
+    /// Their checksums.
+    pub sums: Vec<u32>,
 }
 
 impl Words {
@@ -67,6 +69,9 @@ impl Words {
         for norm in &self.norms {
             writer.write_all(&norm.to_ne_bytes())?;
         }
+        for sum in &self.sums {
+            writer.write_all(&sum.to_ne_bytes())?;
+        }
         for start in &self.starts {
             writer.write_all(&start.to_ne_bytes())?;
         }
@@ -85,6 +90,7 @@ impl Words {
 /// Where the parts of a file start.
 struct Places {
     norms: usize,
+    sums: usize,
     starts: usize,
     order: usize,
     text: usize,
@@ -138,17 +144,26 @@ impl Layout {
         let rows = self.words.checked_mul(self.dimension)?.checked_mul(2)?;
         let four = self.words.checked_mul(4)?;
         let norms = HEADER.checked_add(rows)?.checked_next_multiple_of(4)?;
-        let starts = norms.checked_add(four)?;
+        let sums = norms.checked_add(four)?;
+        let starts = sums.checked_add(four)?;
         let order = starts.checked_add(four)?.checked_add(4)?;
         let text = order.checked_add(four)?;
         let end = text.checked_add(self.text_bytes)?;
         Some(Places {
             norms,
+            sums,
             starts,
             order,
             text,
             end,
         })
+    }
+
+    /// Everything before the vectors, and everything after them.
+    pub(super) fn index<'b>(&self, bytes: &'b [u8]) -> [&'b [u8]; 2] {
+        let after = self.places().and_then(|places| bytes.get(places.norms..));
+        let before = bytes.get(..HEADER);
+        [before.unwrap_or_default(), after.unwrap_or_default()]
     }
 
     /// Vectors of a range of rows, one after the other.
@@ -163,7 +178,16 @@ impl Layout {
     /// The rows' lengths.
     pub(super) fn norms<'m>(&self, map: &'m OwnFileMap) -> Option<&'m [f32]> {
         let places = self.places()?;
-        map.floats(places.norms..places.starts)
+        map.floats(places.norms..places.sums)
+    }
+
+    /// Whether a row is as it was written.
+    pub(super) fn is_unchanged(&self, bytes: &[u8], row: usize, vector: &[f16]) -> bool {
+        let sum = self.places().and_then(|places| {
+            let at = places.sums.checked_add(row.checked_mul(4)?)?;
+            number(bytes, at)
+        });
+        row < self.words && sum == Some(checksum(vector) as usize)
     }
 
     /// The text of a row's word.
@@ -192,6 +216,14 @@ impl Layout {
         }
         None
     }
+}
+
+/// Fowler, Noll and Vo's hash (FNV-1a) of a row, number by number: one number that changes always
+/// changes it.
+pub(super) fn checksum(vector: &[f16]) -> u32 {
+    let mix =
+        |sum: u32, number: &f16| (sum ^ u32::from(number.to_bits())).wrapping_mul(0x0100_0193);
+    vector.iter().fold(0x811c_9dc5, mix)
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<usize> {

@@ -7,6 +7,7 @@
 
 mod binary;
 mod convert;
+mod encoder;
 mod format;
 mod spelling;
 mod text;
@@ -14,7 +15,10 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use convert::{Converted, LeftOut, Progress, convert_word_vectors};
+pub use convert::{
+    Converted, LeftOut, Progress, convert_word_vectors, copy_word_vectors, write_word_vectors,
+};
+pub use encoder::WordEncoder;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -22,6 +26,7 @@ use std::path::{Path, PathBuf};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::files::{FileError, OwnFileMap, one_line, open_regular, read_error, shown};
 use format::Layout;
@@ -48,6 +53,8 @@ pub enum WordVectorError {
     },
     #[error("{}: not the word vectors that this program writes ({reason}): import them again", shown(.path))]
     Format { path: PathBuf, reason: &'static str },
+    #[error("{}: the numbers of “{word}” have changed since it was written: import the word vectors again", shown(.path))]
+    Changed { path: PathBuf, word: String },
     #[error("{}: stopped before the end; nothing was written", shown(.0))]
     Stopped(PathBuf),
     #[error("the label “{}” has no words; type a word or a short phrase", one_line(.0))]
@@ -86,6 +93,7 @@ fn unknown_words(words: &[UnknownWord]) -> String {
 /// Vectors of words, mapped from a file that [`convert_word_vectors`] wrote.
 #[derive(Debug)]
 pub struct WordVectors {
+    path: PathBuf,
     map: OwnFileMap,
     layout: Layout,
 }
@@ -97,20 +105,36 @@ impl WordVectors {
     /// A file that cannot be read or is not one.
     pub fn open(path: &Path) -> Result<Self, WordVectorError> {
         let (file, facts) = open_regular(path)?;
-        Self::mapped(&file, facts.len()).map_err(|reason| match reason {
+        let (map, layout) = mapped(&file, facts.len()).map_err(|reason| match reason {
             Refusal::Io(error) => WordVectorError::File(read_error(path, error)),
             Refusal::Format(reason) => WordVectorError::Format {
                 path: path.to_owned(),
                 reason,
             },
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            map,
+            layout,
         })
     }
 
-    fn mapped(file: &File, length: u64) -> Result<Self, Refusal> {
-        let length = usize::try_from(length).map_err(|_| Refusal::Format("it is too large"))?;
-        let map = OwnFileMap::new(file, length).map_err(Refusal::Io)?;
-        let layout = Layout::read(map.bytes()).map_err(Refusal::Format)?;
-        Ok(Self { map, layout })
+    /// The SHA-256, in hexadecimal, of everything but the vectors: the words, their places and the
+    /// vectors' checksums, some 5 % of the file. A vector is checked against its checksum when it is
+    /// used, so a program that starts need not read all of them to notice a damaged file.
+    pub fn index_sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for part in self.layout.index(self.map.bytes()) {
+            hash.update(part);
+        }
+        let bytes = hash.finalize();
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The SHA-256, in hexadecimal, of the whole file.
+    pub fn sha256(&self) -> String {
+        let bytes = Sha256::digest(self.map.bytes());
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Words that have a vector.
@@ -151,7 +175,7 @@ impl WordVectors {
     /// hyphens (`x-ray`) stays one. A word is looked up as it is typed, then in lower case.
     ///
     /// # Errors
-    /// A label without words, words that have no vector.
+    /// A label without words, words that have no vector, a file that has changed.
     pub fn encode(&self, label: &str) -> Result<Vec<f32>, WordVectorError> {
         let (rows, unknown) = self.rows_of(label);
         if !unknown.is_empty() {
@@ -169,7 +193,7 @@ impl WordVectors {
         }
         let mut mean = vec![0.0; self.dimension()];
         for row in rows {
-            let vector = self.rows(row..row + 1).unwrap_or_default();
+            let vector = self.unchanged(row)?;
             for (sum, number) in mean.iter_mut().zip(vector) {
                 *sum += number.to_f32();
             }
@@ -254,9 +278,29 @@ impl WordVectors {
         self.row(word).or_else(|| self.row(&word.to_lowercase()))
     }
 
+    /// A row that is still as it was written.
+    fn unchanged(&self, row: usize) -> Result<&[f16], WordVectorError> {
+        let vector = self.rows(row..row + 1).unwrap_or_default();
+        match self.layout.is_unchanged(self.map.bytes(), row, vector) {
+            true => Ok(vector),
+            false => Err(WordVectorError::Changed {
+                path: self.path.clone(),
+                word: self.word(row).to_owned(),
+            }),
+        }
+    }
+
     fn rows(&self, rows: std::ops::Range<usize>) -> Option<&[f16]> {
         self.layout.rows(&self.map, rows)
     }
+}
+
+/// A file's bytes and what is where in them.
+fn mapped(file: &File, length: u64) -> Result<(OwnFileMap, Layout), Refusal> {
+    let length = usize::try_from(length).map_err(|_| Refusal::Format("it is too large"))?;
+    let map = OwnFileMap::new(file, length).map_err(Refusal::Io)?;
+    let layout = Layout::read(map.bytes()).map_err(Refusal::Format)?;
+    Ok((map, layout))
 }
 
 enum Refusal {

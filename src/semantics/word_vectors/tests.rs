@@ -3,7 +3,13 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use super::{Converted, LeftOut, Progress, WordVectorError, WordVectors, convert_word_vectors};
+use candle_core::Device;
+
+use super::{
+    Converted, LeftOut, Progress, WordEncoder, WordVectorError, WordVectors, convert_word_vectors,
+    copy_word_vectors, write_word_vectors,
+};
+use crate::semantics::LabelEncoder;
 
 const GLOVE: &str = "the 1 0 0\ndog 0 1 0\ntraffic 0 3 4\nlight -3 0 4\nx-ray 0.5 0.5 1e-1\n";
 
@@ -299,4 +305,72 @@ fn other_files_are_not_opened() {
             let _ = vectors.nearest(&vec![1.0; vectors.dimension()], 3);
         }
     }
+}
+
+#[test]
+fn as_an_encoder_labels_are_rows_and_unknown_words_refusals() {
+    let encoder = WordEncoder::new(Case::new(GLOVE).open(), &Device::Cpu);
+    let rows = encoder.encode(&["  Traffic  LIGHT", "dog"]).unwrap();
+    let rows = rows.to_vec2::<f32>().unwrap();
+    // (0, 3, 4) + (-3, 0, 4) is (-3, 3, 8).
+    let norm = 82f32.sqrt();
+    let expected = [-3.0 / norm, 3.0 / norm, 8.0 / norm];
+    for (found, expected) in rows[0].iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-6, "{rows:?}");
+    }
+    assert_eq!(rows[1], [0.0, 1.0, 0.0]);
+    assert_eq!(encoder.encode(&[]).unwrap().dims(), [0, 3]);
+    let refusal = encoder.encode(&["dog", "dgo"]).unwrap_err();
+    assert!(refusal.is_about_a_label());
+    assert!(refusal.to_string().ends_with("spelled nearly so: dog"));
+    assert!(encoder.encode(&["-"]).unwrap_err().is_about_a_label());
+    assert!(encoder.knows("x-ray").unwrap() && !encoder.knows("xylophone").unwrap());
+}
+
+#[test]
+fn a_damaged_file_is_told_by_its_index_or_by_the_word_that_is_used() {
+    let case = Case::new(GLOVE);
+    let index = case.open().index_sha256();
+    let whole = std::fs::read(case.target()).unwrap();
+    let rows = 64..64 + 5 * 3 * 2;
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(case.target(), &damaged).unwrap();
+        let Ok(vectors) = WordVectors::open(&case.target()) else {
+            continue;
+        };
+        // Two bytes behind the vectors are empty.
+        let in_index = at < rows.start || at >= rows.end + 2;
+        assert_eq!(vectors.index_sha256() != index, in_index, "{at}");
+        if rows.contains(&at) {
+            let word = vectors.word((at - rows.start) / 6).to_owned();
+            let refusal = vectors.encode(&word).unwrap_err().to_string();
+            assert!(
+                refusal.contains(&format!("“{word}” have changed")),
+                "{refusal}"
+            );
+        }
+    }
+}
+
+#[test]
+fn vectors_at_hand_are_written_as_converted_ones_are() {
+    let case = Case::new(GLOVE);
+    let converted = case.open();
+    let rows: Vec<Vec<f32>> = (0..5).map(|row| converted.vector(row).unwrap()).collect();
+    let words = rows.iter().enumerate();
+    let words = words.map(|(row, vector)| (converted.word(row), vector.as_slice()));
+    let (other, copy) = (
+        case.folder.path().join("other"),
+        case.folder.path().join("copy"),
+    );
+    write_word_vectors(&other, 3, words).unwrap();
+    let go_on = |_| ControlFlow::Continue(());
+    copy_word_vectors(&case.target(), &copy, go_on).unwrap();
+    let bytes = |path: &std::path::Path| std::fs::read(path).unwrap();
+    assert_eq!(bytes(&other), bytes(&case.target()));
+    assert_eq!(bytes(&copy), bytes(&case.target()));
+    copy_word_vectors(&case.published(), &copy, go_on).unwrap();
+    assert_eq!(bytes(&copy), bytes(&case.target()));
 }
