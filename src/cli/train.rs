@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail};
-use candle_core::{DType, Device, Tensor};
 use clap::Args;
 
 use super::data::DatasetArguments;
@@ -21,7 +20,7 @@ use crate::kernels::keep_freed_memory;
 use crate::model::{ModelConfig, Variant};
 use crate::semantics::TeacherClass;
 use crate::train::experiment::{data_identity, seen_vectors, teacher, training_set, unseen_names};
-use crate::train::head::{write_head, write_tensors};
+use crate::train::head::{finished_ridge, write_head, write_tensors};
 use crate::train::log::Log;
 use crate::train::parts::{Lists, Workplace};
 use crate::train::photos::TrainingSet;
@@ -174,7 +173,7 @@ impl Options {
     ) -> Result<Option<FeatureCache>> {
         let photos: Vec<PathBuf> = dataset.photos.iter().map(|p| p.path.clone()).collect();
         let content = Content {
-            raw: settings.distillation > 0.0,
+            raw: settings.distillation > 0.0 || self.variants().contains(&Variant::Ridge),
             projected: true,
         };
         let mut cache = FeatureCache::open(&self.cache, bundle, content)?;
@@ -333,11 +332,7 @@ impl Experiment<'_> {
 
     fn ridge(&self) -> Result<()> {
         let tensors = ridge(self.bundle, self.classes, LAMBDA)?;
-        let half = |tensor: Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F16);
-        let tensors = tensors
-            .into_iter()
-            .map(|(name, tensor)| Ok((name, half(tensor)?)));
-        let tensors = tensors.collect::<candle_core::Result<_>>()?;
+        let tensors = finished_ridge(tensors, self.set, self.settings.seed)?;
         let path = self.work.head(Variant::Ridge);
         Ok(write_tensors(&path, &tensors, BTreeMap::new())?)
     }
