@@ -385,21 +385,23 @@ unsafe fn finish_pixels<L: Lanes, F: Filtering<T, M>, const T: usize, const M: u
         // SAFETY: this tile's products were written; only pixels inside the image are written, and
         // they are this piece's.
         unsafe {
-            let mut columns = [[L::splat(0.0); T]; M];
-            for x in 0..T {
+            let mut columns = [[L::splat(0.0); M]; T];
+            for (x, column) in columns.iter_mut().enumerate() {
                 let mut m = [L::splat(0.0); T];
                 for (y, value) in m.iter_mut().enumerate() {
                     let place = ((y * T + x) * count + from) * stride + channel;
                     *value = L::load(product.at(place));
                 }
-                for (y, value) in F::output(m).into_iter().enumerate() {
-                    columns[y][x] = value;
-                }
+                *column = F::output(m);
             }
             let bias = L::load(layer.bias.as_ptr().add(channel));
             let scale = L::load(layer.scale.as_ptr().add(channel));
             let shift = L::load(layer.shift.as_ptr().add(channel));
-            for (y, row) in columns.into_iter().enumerate() {
+            for y in 0..M {
+                let mut row = [L::splat(0.0); T];
+                for (value, column) in row.iter_mut().zip(&columns) {
+                    *value = column[y];
+                }
                 for (x, value) in F::output(row).into_iter().enumerate() {
                     if top + y >= grid.height || left + x >= grid.width {
                         continue;
