@@ -290,8 +290,7 @@ impl Told {
             }
             ImportStep::Words(progress) => {
                 let new = || ProgressLine::bytes("Reading words", progress.total, 0);
-                let line = self.line.get_or_insert_with(new);
-                line.show_bytes(progress.read);
+                self.line.get_or_insert_with(new).show_bytes(progress.read);
             }
             ImportStep::Photos { done, total } => {
                 let new = || ProgressLine::new("Looking for ordinary regions", total);

@@ -246,7 +246,7 @@ fn place(variant: Variant) -> usize {
 }
 
 /// Labels in angle brackets have no vector here.
-fn refused(label: &String) -> bool {
+fn refused(label: &str) -> bool {
     label.starts_with('<')
 }
 
