@@ -20,6 +20,7 @@ pub mod cli;
 pub mod dataset;
 pub mod engine;
 pub mod eval;
+pub mod fetch;
 pub mod figure;
 pub mod files;
 pub mod image_io;

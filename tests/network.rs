@@ -44,7 +44,10 @@ impl Fixture {
     fn network(&self, preset: Preset, variant: Variant, config: &ModelConfig) -> Biam {
         let prefix = format!("{}.{variant}.", name(preset));
         let tensors = self.0.iter().filter_map(|(key, tensor)| {
-            Some((key.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
+            // The shortcut stands by itself.
+            let own = key.starts_with("shortcut.").then_some(key.as_str());
+            let name = key.strip_prefix(&prefix).or(own)?;
+            Some((name.to_owned(), tensor.clone()))
         });
         let vb = VarBuilder::from_tensors(tensors.collect(), DType::F32, &Device::Cpu);
         Biam::new(config, variant, vb).expect("a network")

@@ -13,15 +13,13 @@ use safetensors::SafeTensors;
 
 use super::load::{Bundle, MANIFEST, read_manifest, sha256};
 use super::manifest::{Manifest, VariantEntry};
-use super::ordinary::{PHOTOS, Sample, Sampler};
+use super::ordinary::{PHOTOS, Sample, Sampler, TENSOR};
 use super::safetensors_file::safetensors_bytes;
 use super::{BundleError, ImportStep};
 use crate::files::{first_line, one_line, read_bounded, write_atomically};
 use crate::image_io::{PhotoLimits, open_photo};
 use crate::model::{Filler, Network, Variant};
 
-/// Tensor of a network's ordinary regions.
-const ORDINARY_REGIONS: &str = "ordinary_regions";
 /// Tensor of the mean of [e_r; e_g].
 const INPUT_MEAN: &str = "fuse.input_mean";
 /// Largest head that is read.
@@ -201,7 +199,7 @@ fn written(
             Some(bytes) => bytes,
             None => read(&file)?,
         };
-        let mut added = vec![(ORDINARY_REGIONS.to_owned(), &sample.ordinary)];
+        let mut added = vec![(TENSOR.to_owned(), &sample.ordinary)];
         if let Some(full) = &sample.full {
             added.push((INPUT_MEAN.to_owned(), &full.input_mean));
             let views = full.views.iter();
@@ -226,8 +224,8 @@ fn written(
 /// The tensor with a network's ordinary regions.
 fn tensor_of(variant: Variant) -> String {
     match variant {
-        Variant::Silenced(..) => format!("{ORDINARY_REGIONS}.{variant}"),
-        _ => ORDINARY_REGIONS.to_owned(),
+        Variant::Silenced(..) => format!("{TENSOR}.{variant}"),
+        _ => TENSOR.to_owned(),
     }
 }
 

@@ -16,6 +16,7 @@ use super::manifest::{
     BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry,
     ProjectionEntry, VariantEntry,
 };
+use super::ordinary;
 use super::unfinished::UnfinishedFolder;
 use crate::backbone::vgg19;
 use crate::files::{FileError, read_bounded, write_atomically};
@@ -35,8 +36,6 @@ pub(super) const LABELS: &str = "labels.tsv";
 const TEACHER: &str = "teacher.tsv";
 pub(super) const LABEL_VECTORS: &str = "label_vectors.safetensors";
 pub(super) const CARD: &str = "CARD.md";
-/// The tensor of a head's file with its ordinary regions.
-const ORDINARY_REGIONS: &str = "ordinary_regions";
 
 /// Where the parts of a bundle lie.
 #[derive(Clone, Debug)]
@@ -152,11 +151,11 @@ fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, B
             continue;
         }
         let bytes = read(&path)?;
-        let has_ordinary = header(&path, &bytes)?.shapes.contains_key(ORDINARY_REGIONS);
+        let has_ordinary = header(&path, &bytes)?.shapes.contains_key(ordinary::TENSOR);
         entries.push(VariantEntry {
             name: variant,
             file: file.clone(),
-            ordinary_regions: has_ordinary.then(|| ORDINARY_REGIONS.to_owned()),
+            ordinary_regions: has_ordinary.then(|| ordinary::TENSOR.to_owned()),
         });
         files.insert(file, bytes);
     }

@@ -7,6 +7,8 @@ use rand::seq::{SliceRandom as _, index};
 use crate::backbone::RegionFeatures;
 use crate::model::{Block, EncodeOptions, Filler, Network, Variant};
 
+/// The tensor of a head's file that holds them.
+pub const TENSOR: &str = "ordinary_regions";
 /// Regions that are kept.
 pub const ORDINARY_REGIONS: usize = 2048;
 /// Photos that they come from, where there are so many.

@@ -6,6 +6,7 @@
 //! backbone that they used. [`numpy`] reads pickled arrays. All of them stand on [`pickle`], which
 //! turns Python's pickles into plain values.
 
+mod everything;
 mod globals;
 pub mod names;
 pub mod numpy;
@@ -25,6 +26,7 @@ mod pickle_tests;
 #[cfg(test)]
 mod state_dict_tests;
 
+pub use everything::read_as_everything;
 pub use globals::Name;
 pub use state_dict::StateDict;
 pub use storage::StorageType;

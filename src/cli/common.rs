@@ -2,9 +2,12 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::bundle::{Bundle, find_bundle};
 use crate::engine::session::distinct;
@@ -171,6 +174,17 @@ pub fn photos(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool)> {
         bail!("no photo named; name photos or folders");
     }
     Ok((photos, errors.is_empty()))
+}
+
+/// A flag that Ctrl-C or a request to end raises; the second one ends the program at once.
+pub fn stop_on_request() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .context("this system does not let the program listen for Ctrl-C")?;
+    }
+    Ok(stop)
 }
 
 /// One line on standard error.

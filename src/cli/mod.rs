@@ -4,6 +4,7 @@ mod bench;
 mod common;
 mod data;
 mod eval;
+mod fetch;
 mod import;
 mod predict;
 mod progress;
@@ -53,6 +54,11 @@ enum Command {
         after_help = "Example: biam-lens import --checkpoint biam.pth --vgg19 vgg19.pth --word-vectors glove.6B.300d.txt --seen TagList1k.txt --unseen Concepts81.txt --out weights/authors\n\nThe authors' model. Without --ordinary PHOTOS it has no σ scale; biam-lens import weights/authors --ordinary photos/ adds it later. From parts: biam-lens import heads/ --text-encoder all-MiniLM-L6-v2/ --out weights/mine"
     )]
     Import(import::Options),
+    /// Fetch weights that others publish; nothing else here uses the network
+    #[command(
+        after_help = "Example: biam-lens fetch vgg19\n\nAsks the server how large the file is (575 MB), then you, and fetches it only with your leave. The file's SHA-256 is checked before it takes its name. When it was stopped (Ctrl-C) or the connection broke, the same command goes on where it ended. The file's path is printed on standard output."
+    )]
+    Fetch(fetch::Options),
     /// Measure the networks on labelled photos: mAP, F1, localisation, cost
     #[command(
         after_help = "Example: biam-lens eval --data flickr8k --part val --unseen unseen.txt --per-label labels.csv\n\nmAP and F1@K for the unseen labels (zero-shot), all labels (generalised zero-shot) and the seen labels (standard classification); pointing game and energy in box where photos have boxes."
@@ -76,6 +82,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Predict(options)) => predict::run(&options),
         Some(Command::Render(options)) => render::run(&options),
         Some(Command::Import(options)) => import::run(options),
+        Some(Command::Fetch(options)) => fetch::run(options),
         Some(Command::Eval(options)) => eval::run(&options),
         Some(Command::Train(options)) => train::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),

@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail};
-use candle_core::{DType, Device, Tensor};
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::data::DatasetArguments;
 use super::eval;
@@ -23,7 +20,7 @@ use crate::kernels::keep_freed_memory;
 use crate::model::{ModelConfig, Variant};
 use crate::semantics::TeacherClass;
 use crate::train::experiment::{data_identity, seen_vectors, teacher, training_set, unseen_names};
-use crate::train::head::{write_head, write_tensors};
+use crate::train::head::{finished_ridge, write_head, write_tensors};
 use crate::train::log::Log;
 use crate::train::parts::{Lists, Workplace};
 use crate::train::photos::TrainingSet;
@@ -100,7 +97,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
         .into());
     }
     let work = Workplace::open(&options.out, options.resume)?;
-    let stop = stop_on_request()?;
+    let stop = common::stop_on_request()?;
     let classes = choose_classes(bundle.lists.teacher(), &unseen_names(&dataset, &split));
     let Some(cache) = options.features(&bundle, &dataset, &settings, &stop)? else {
         common::complain(&"stopped; the features so far are kept: start it again with --resume");
@@ -144,17 +141,6 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
 }
 
-/// A flag that Ctrl-C or a request to end raises; the second one ends the program at once.
-fn stop_on_request() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .context("this system does not let the program listen for Ctrl-C")?;
-    }
-    Ok(stop)
-}
-
 fn notes(path: &Path) -> Result<String> {
     let bytes = read_bounded(path, NOTES_LIMIT)?;
     match String::from_utf8(bytes) {
@@ -187,7 +173,7 @@ impl Options {
     ) -> Result<Option<FeatureCache>> {
         let photos: Vec<PathBuf> = dataset.photos.iter().map(|p| p.path.clone()).collect();
         let content = Content {
-            raw: settings.distillation > 0.0,
+            raw: settings.distillation > 0.0 || self.variants().contains(&Variant::Ridge),
             projected: true,
         };
         let mut cache = FeatureCache::open(&self.cache, bundle, content)?;
@@ -346,11 +332,7 @@ impl Experiment<'_> {
 
     fn ridge(&self) -> Result<()> {
         let tensors = ridge(self.bundle, self.classes, LAMBDA)?;
-        let half = |tensor: Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F16);
-        let tensors = tensors
-            .into_iter()
-            .map(|(name, tensor)| Ok((name, half(tensor)?)));
-        let tensors = tensors.collect::<candle_core::Result<_>>()?;
+        let tensors = finished_ridge(tensors, self.set, self.settings.seed)?;
         let path = self.work.head(Variant::Ridge);
         Ok(write_tensors(&path, &tensors, BTreeMap::new())?)
     }

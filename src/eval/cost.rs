@@ -298,6 +298,9 @@ mod tests {
     #[test]
     fn parameters_are_those_of_the_shipped_weights() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/default");
+        let manifest = std::fs::read_to_string(folder.join("bundle.toml")).unwrap();
+        let manifest: crate::bundle::manifest::Manifest = toml::from_str(&manifest).unwrap();
+        let config = manifest.model.config().unwrap();
         for variant in Variant::ALL {
             let bytes = std::fs::read(folder.join(format!("{variant}.safetensors"))).unwrap();
             let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -308,7 +311,7 @@ mod tests {
                 .filter(|(name, _)| !no_parameters.iter().any(|part| name.contains(part)))
                 .map(|(_, tensor)| tensor.shape().iter().product::<usize>())
                 .sum();
-            let counts = head_counts(&config(), variant, 1280, 196, 442);
+            let counts = head_counts(&config, variant, 1280, 196, 442);
             assert_eq!(counts.parameters, found as u64, "{variant}");
         }
     }

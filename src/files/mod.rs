@@ -5,6 +5,7 @@ mod map;
 mod npy;
 mod npy_read;
 mod numbers;
+mod part;
 mod read;
 mod space;
 mod write;
@@ -13,6 +14,7 @@ pub use map::OwnFileMap;
 pub use npy::{save_npy_f32, write_npy_f32};
 pub use npy_read::read_npy;
 pub use numbers::{ByteOrder, FloatFormat, from_fortran_order};
+pub use part::{PartFile, part_length, remove_other_parts};
 pub(crate) use read::read_error;
 pub use read::{open_regular, read_bounded};
 pub use space::free_bytes;
@@ -45,6 +47,8 @@ pub enum FileError {
     Unwritable(PathBuf),
     #[error("{}: no space left on the disk: free some or choose another place", shown(.0))]
     DiskFull(PathBuf),
+    #[error("{}: another process is writing it: wait until that one is done", shown(.0))]
+    InUse(PathBuf),
     #[error("{}: cannot be written ({}): choose another place", shown(.path), one_line(.source))]
     Write { path: PathBuf, source: io::Error },
 }
@@ -59,6 +63,7 @@ impl FileError {
             | Self::Empty(path)
             | Self::Unwritable(path)
             | Self::DiskFull(path)
+            | Self::InUse(path)
             | Self::NotRegular { path, .. }
             | Self::TooLarge { path, .. }
             | Self::Read { path, .. }

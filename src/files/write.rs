@@ -37,16 +37,21 @@ pub fn check_target(path: &Path) -> Result<(), FileError> {
 
 /// The folder that `target`, which `path` means, lies in.
 fn existing_folder<'a>(path: &Path, target: &'a Path) -> Result<&'a Path, FileError> {
-    let folder = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(target);
     match folder.is_dir() {
         true => Ok(folder),
         false => Err(FileError::NoFolder {
             path: path.to_owned(),
             folder: folder.to_owned(),
         }),
+    }
+}
+
+/// The folder that `path` lies in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
@@ -66,13 +71,19 @@ where
     file.sync_all()?;
     drop(file);
     temporary.rename(target)?;
-    // The new name is safe from a power cut only once the folder is on the disk too; where a file
-    // system cannot do that the file itself is still whole.
+    sync_folder(folder);
+    Ok(())
+}
+
+/// Makes a new name safe from a power cut: it is only once its folder is on the disk too. Where a
+/// file system cannot do that the file itself is still whole.
+pub(super) fn sync_folder(folder: &Path) {
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
-    Ok(())
+    #[cfg(not(unix))]
+    let _ = folder;
 }
 
 /// The file that `path` really means: the end of a chain of links, and nothing but a regular file

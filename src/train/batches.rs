@@ -13,7 +13,7 @@ use super::photos::TrainingSet;
 use super::random::generator;
 use super::settings::TrainSettings;
 use super::teacher::Teacher;
-use crate::backbone::{Covered, RegionFeatures};
+use crate::backbone::RegionFeatures;
 use crate::model::coarse_grid::regions_of;
 
 /// What one step trains on.
@@ -108,17 +108,12 @@ impl Batches<'_> {
             .map(|_| self.settings.flips && random.random())
             .collect();
         let records = self.set.records(photos);
-        let features = self.set.features;
         let taught = match self.teacher {
             Some(teacher) => Some(self.taught(teacher, &records, &flips, &mut random)?),
             None => None,
         };
         Ok(Batch {
-            photos: RegionFeatures {
-                regions: features.regions(&records, &flips)?.to_device(self.device)?,
-                global: features.globals(&records)?.to_device(self.device)?,
-                covered: Covered::WHOLE,
-            },
+            photos: self.set.region_features(photos, &flips, self.device)?,
             labels: self.set.seen_labels(photos),
             taught,
         })

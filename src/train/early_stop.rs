@@ -7,7 +7,6 @@ use candle_nn::VarBuilder;
 
 use super::error::TrainError;
 use super::photos::TrainingSet;
-use crate::backbone::{Covered, RegionFeatures};
 use crate::eval::{Judged, TopK};
 use crate::model::region_classifier::pooled;
 use crate::model::{Biam, EncodeOptions, ModelConfig, Variant};
@@ -38,15 +37,7 @@ pub fn kept_aside_f1(
     let labels = network.project_labels(label_vectors)?;
     let mut scores = Vec::new();
     for chunk in aside.chunks(BATCH) {
-        let records = set.records(chunk);
-        let photos = RegionFeatures {
-            regions: set
-                .features
-                .regions(&records, &vec![false; records.len()])?
-                .to_device(device)?,
-            global: set.features.globals(&records)?.to_device(device)?,
-            covered: Covered::WHOLE,
-        };
+        let photos = set.region_features(chunk, &vec![false; chunk.len()], device)?;
         let encoded = network.encode(&photos, &EncodeOptions::default())?;
         let pooled = pooled(&encoded.features, &labels, config.top_k)?;
         scores.extend(pooled.flatten_all()?.to_vec1::<f32>()?);

@@ -12,9 +12,8 @@ use rand::seq::index;
 use super::error::TrainError;
 use super::photos::TrainingSet;
 use super::random::generator;
-use crate::backbone::{Covered, RegionFeatures};
 use crate::bundle::manifest::ModelEntry;
-use crate::bundle::ordinary::{BATCH, PHOTOS, Sample, Sampler};
+use crate::bundle::ordinary::{BATCH, ORDINARY_REGIONS, PHOTOS, Sample, Sampler, TENSOR};
 use crate::bundle::safetensors_file::safetensors_bytes;
 use crate::files::write_atomically;
 use crate::model::{Biam, ModelConfig, Network, Preset, Variant};
@@ -43,12 +42,47 @@ pub fn finished_head(
     let vb = VarBuilder::from_tensors(rounded, DType::F32, device);
     let network = Network::Biam(Arc::new(Biam::new(config, variant, vb)?));
     let sample = sample(&network, set, seed, device)?;
-    let half = |tensor: Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F16);
-    head.insert("ordinary_regions".to_owned(), half(sample.ordinary)?);
+    head.insert(TENSOR.to_owned(), half(sample.ordinary)?);
     if let Some(full) = sample.full {
         head.insert("fuse.input_mean".to_owned(), half(full.input_mean)?);
     }
     Ok(head)
+}
+
+/// The ridge baseline's `tensors` in half precision, with `ordinary_regions` `[2048, C]`: raw features
+/// of random regions of random training photos.
+///
+/// # Errors
+/// Features that cannot be read.
+pub fn finished_ridge(
+    tensors: impl IntoIterator<Item = (String, Tensor)>,
+    set: &TrainingSet<'_>,
+    seed: u64,
+) -> std::result::Result<BTreeMap<String, Tensor>, TrainError> {
+    let mut random = generator(seed, "ordinary regions", 0);
+    let [rows, columns] = set.features.grid();
+    let photos = index::sample(&mut random, set.photos.len(), PHOTOS.min(set.photos.len()));
+    let records = set.records(&photos.into_vec());
+    let each = ORDINARY_REGIONS
+        .div_ceil(records.len().max(1))
+        .min(rows * columns);
+    let mut raw = Vec::new();
+    for &record in &records {
+        let places = index::sample(&mut random, rows * columns, each).into_vec();
+        set.features.raw_rows(record, &places, false, &mut raw)?;
+    }
+    let count = each * records.len();
+    let ordinary = Tensor::from_vec(raw, (count, ()), &Device::Cpu)?;
+    let kept = ordinary.narrow(0, 0, count.min(ORDINARY_REGIONS))?;
+    let mut head = BTreeMap::from([(TENSOR.to_owned(), half(kept)?)]);
+    for (name, tensor) in tensors {
+        head.insert(name, half(tensor)?);
+    }
+    Ok(head)
+}
+
+fn half(tensor: Tensor) -> candle_core::Result<Tensor> {
+    tensor.to_device(&Device::Cpu)?.to_dtype(DType::F16)
 }
 
 fn sample(
@@ -63,15 +97,7 @@ fn sample(
     let photos = photos.into_vec();
     let mut sampler = Sampler::new(network, photos.len(), rows * columns, random);
     for chunk in photos.chunks(BATCH) {
-        let records = set.records(chunk);
-        sampler.add(&RegionFeatures {
-            regions: set
-                .features
-                .regions(&records, &vec![false; records.len()])?
-                .to_device(device)?,
-            global: set.features.globals(&records)?.to_device(device)?,
-            covered: Covered::WHOLE,
-        })?;
+        sampler.add(&set.region_features(chunk, &vec![false; chunk.len()], device)?)?;
     }
     Ok(sampler.finish()?)
 }

@@ -1,7 +1,8 @@
 //! The photos of a run: where their features are, and which labels the loss may see.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
+use crate::backbone::{Covered, RegionFeatures};
 use crate::dataset::{CacheError, FeatureCache, PhotoLabels, Which};
 
 /// Features of photos, known by their record's place: the cache on the disk, in tests made-up ones.
@@ -74,6 +75,24 @@ impl TrainingSet<'_> {
             rows.extend(self.seen.iter().map(|&label| row[label as usize]));
         }
         rows
+    }
+
+    /// What a head takes of these photos, mirrored where `flips` says so, on `device`.
+    ///
+    /// # Errors
+    /// Features that cannot be read, a device that fails.
+    pub fn region_features(
+        &self,
+        photos: &[usize],
+        flips: &[bool],
+        device: &Device,
+    ) -> Result<RegionFeatures, CacheError> {
+        let records = self.records(photos);
+        Ok(RegionFeatures {
+            regions: self.features.regions(&records, flips)?.to_device(device)?,
+            global: self.features.globals(&records)?.to_device(device)?,
+            covered: Covered::WHOLE,
+        })
     }
 
     /// The records of these photos.

@@ -112,15 +112,15 @@ fn manifests_that_are_none_are_refused_with_their_line() {
             "line 2: unknown field `colour`",
         ),
         (
-            whole.replace("top-k = 10", "top-q = 10"),
+            whole.replace("top-k = 30", "top-q = 10"),
             "unknown field `top-q`",
         ),
         (
-            whole.replace("top-k = 10", "top-k = 0"),
+            whole.replace("top-k = 30", "top-k = 0"),
             "top-k = 0; it must be at least 1",
         ),
         (
-            whole.replace("top-k = 10", "top-k = 197"),
+            whole.replace("top-k = 30", "top-k = 197"),
             "more than the 196 regions",
         ),
         (

@@ -3,11 +3,13 @@
 mod bundles;
 mod commands;
 mod eval;
+mod fetch;
 mod foreign;
 mod import;
 mod maps;
 mod photos;
 mod predict;
 mod render;
+mod server;
 mod support;
 mod train;

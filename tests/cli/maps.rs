@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::{keys, names, run, sample, text};
 
+/// k of the default bundle.
+const TOP_K: usize = 30;
+
 /// The shape and numbers of a `.npy` file of float32 in C order.
 pub fn read_npy(path: &Path) -> (Vec<usize>, Vec<f32>) {
     let bytes = fs::read(path).expect("the file");
@@ -28,10 +31,10 @@ pub fn read_npy(path: &Path) -> (Vec<usize>, Vec<f32>) {
     )
 }
 
-fn mean_of_ten_largest(map: &[f32]) -> f64 {
+fn mean_of_largest(map: &[f32]) -> f64 {
     let mut sorted: Vec<f64> = map.iter().map(|&response| f64::from(response)).collect();
     sorted.sort_by(|a, b| b.total_cmp(a));
-    sorted[..10].iter().sum::<f64>() / 10.0
+    sorted[..TOP_K].iter().sum::<f64>() / TOP_K as f64
 }
 
 #[test]
@@ -79,7 +82,7 @@ fn maps_hold_what_the_scores_are_made_of() {
                 .iter()
                 .position(|label| ranked["label"] == **label)
                 .expect("given");
-            let expected = mean_of_ten_largest(&responses[row * 196..][..196]);
+            let expected = mean_of_largest(&responses[row * 196..][..196]);
             let score = ranked["score"].as_f64().expect("a number");
             assert!((score - expected).abs() < 1e-4, "{score} for {expected}");
         }

@@ -107,6 +107,8 @@ fn squares_become_a_bundle_that_predict_opens() {
         card.contains("epochs = 5") && card.contains("| Standard | 5 |"),
         "{card}"
     );
+    let manifest = fs::read_to_string(place.at("out/bundle.toml")).expect("a manifest");
+    assert_eq!(manifest.matches("ordinary-regions").count(), 2);
     let lists = fs::read_to_string(place.at("out/labels.tsv")).expect("labels");
     assert!(lists.contains("zebra\tunseen") && lists.contains("red square\tseen"));
     let teacher = fs::read_to_string(place.at("out/teacher.tsv")).expect("a teacher");

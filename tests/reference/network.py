@@ -36,7 +36,7 @@ Layout of network.safetensors (all float32; P = h·w regions, row by row)
                                                        setting taken from the paper's preset;
                                                        setting = scb_value | scb_residual |
                                                        fuse_activation | classifier_bias
-    authors.biam.shortcut.weight, .bias                a shortcut beside the weights of authors.biam
+    shortcut.weight, .bias                             a shortcut beside the weights of authors.biam
     shortcut.maps, .scores                             eval of both together
 
 The file's metadata has one entry, `config`: JSON with the configuration of each preset.
@@ -350,8 +350,7 @@ def shortcut_tensors(config, weights, inputs):
     names = [name for name in wanted if name.startswith("shortcut.")]
     own = {name: random_weight("authors.biam", name, wanted[name].shape) for name in names}
     outputs = build(config, "biam", weights | own).eval()(*inputs)
-    tensors = {f"authors.biam.{name}": tensor for name, tensor in own.items()}
-    return tensors | responses(outputs, "shortcut")
+    return own | responses(outputs, "shortcut")
 
 
 def write_fixture(path):
