@@ -2,7 +2,7 @@
 //! what the backbone's own classifier says of any word, and learns the rest.
 //!
 //! The baseline answers a label a with x R a, where x is a raw region feature and R `[C, D]` comes
-//! from [`regression`]. With Q `[out, D]`, whose columns are orthonormal, the classifier starts as
+//! from `regression`. With Q `[out, D]`, whose columns are orthonormal, the classifier starts as
 //! W = Q and the shortcut as the linear map of x_r that comes closest to Q (x R) over regions of
 //! training photos: then e_f · W a = x R QᵀQ a = x R a.
 
