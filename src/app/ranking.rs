@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
-use egui::{Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{Atom, Button, IdSalt, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::state::{AppState, RankingFilter};
 use super::{theme, variants};
@@ -133,11 +133,16 @@ fn variant_choice(ui: &mut Ui, state: &mut AppState) {
         ui.spacing_mut().item_spacing.x = 3.0;
         for variant in state.shown_variants() {
             let chosen = state.ranked_by == variant;
-            let size = vec2(10.0, 10.0);
-            let (square, _) = ui.allocate_exact_size(size, Sense::hover());
-            let colour = variants::variant_colour(ui.visuals(), variant);
-            ui.painter().rect_filled(square, 2.0, colour);
-            let response = ui.selectable_label(chosen, variant.title());
+            // One widget, so that no line break comes between the square and its name.
+            let id = IdSalt::new("square");
+            let square = Atom::custom(id, vec2(10.0, 10.0));
+            let button = Button::selectable(chosen, (square, variant.title()));
+            let shown = button.atom_ui(ui);
+            if let Some(square) = shown.rect(id) {
+                let colour = variants::variant_colour(ui.visuals(), variant);
+                ui.painter().rect_filled(square, 2.0, colour);
+            }
+            let response = shown.response;
             let name = format!("Rank by {}", variant.title());
             response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &name));
             if response
