@@ -180,8 +180,8 @@ fn a_word_without_a_vector_is_told_and_the_others_go_on() {
     let ran = place.predict(&["--labels", "dog, gras, flurb fox"]);
     assert_eq!(ran.status, Some(1));
     let told = [
-        "the label “gras” has no vector: “gras” is not among the words; spelled nearly so: grass",
-        "the label “flurb fox” has no vector: “flurb” is not among the words",
+        "the label “gras” has no vector, type another: “gras” is not among the model's words; spelled nearly so: grass",
+        "the label “flurb fox” has no vector, type another: “flurb” is not among the model's words",
     ];
     assert_eq!(ran.complaints(), told);
     let lines = ran.json();

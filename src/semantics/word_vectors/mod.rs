@@ -59,7 +59,7 @@ pub enum WordVectorError {
     Stopped(PathBuf),
     #[error("the label “{}” has no words; type a word or a short phrase", one_line(.0))]
     NoWords(String),
-    #[error("the label “{}” has no vector: {}", one_line(.label), unknown_words(.words))]
+    #[error("the label “{}” has no vector, type another: {}", one_line(.label), unknown_words(.words))]
     Unknown {
         label: String,
         words: Vec<UnknownWord>,
@@ -78,9 +78,9 @@ fn unknown_words(words: &[UnknownWord]) -> String {
         .iter()
         .map(
             |UnknownWord { word, suggestions }| match suggestions.as_slice() {
-                [] => format!("“{}” is not among the words", one_line(word)),
+                [] => format!("“{}” is not among the model's words", one_line(word)),
                 some => format!(
-                    "“{}” is not among the words; spelled nearly so: {}",
+                    "“{}” is not among the model's words; spelled nearly so: {}",
                     one_line(word),
                     one_line(&some.join(", "))
                 ),

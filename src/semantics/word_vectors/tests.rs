@@ -153,9 +153,9 @@ fn unknown_words_are_named_with_suggestions() {
     assert!(words[2].suggestions.is_empty());
     assert_eq!(
         refusal.to_string(),
-        "the label “trafic lihgt unicorns” has no vector: “trafic” is not among the words; spelled \
-         nearly so: traffic; “lihgt” is not among the words; spelled nearly so: light; “unicorns” is \
-         not among the words"
+        "the label “trafic lihgt unicorns” has no vector, type another: “trafic” is not among the \
+         model's words; spelled nearly so: traffic; “lihgt” is not among the model's words; spelled \
+         nearly so: light; “unicorns” is not among the model's words"
     );
     for label in ["", " - ", "_"] {
         assert!(matches!(
