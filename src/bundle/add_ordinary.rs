@@ -202,7 +202,9 @@ fn written(
         let mut added = vec![(TENSOR.to_owned(), &sample.ordinary)];
         if let Some(full) = &sample.full {
             added.push((INPUT_MEAN.to_owned(), &full.input_mean));
+            // Where blocks were trained alone the bundle has no views.
             let views = full.views.iter();
+            let views = views.filter(|(view, _)| variants.iter().any(|e| same_view(e.name, *view)));
             added.extend(views.map(|(view, regions)| (tensor_of(*view), regions)));
         }
         let bytes = with_tensors(&bytes, &added).map_err(|error| BundleError::Weights {
@@ -219,6 +221,14 @@ fn written(
         }
     }
     Ok((variants, files))
+}
+
+/// Whether both silence the same block, whatever stands in its place.
+fn same_view(one: Variant, other: Variant) -> bool {
+    match (one, other) {
+        (Variant::Silenced(one, _), Variant::Silenced(other, _)) => one == other,
+        _ => false,
+    }
 }
 
 /// The tensor with a network's ordinary regions.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::files::FileError;
 
-/// A new folder beside the one that is to be made; it goes again unless it is [`UnfinishedFolder::finish`]ed.
+/// A new folder beside the one that is to be made; it goes again unless it is
+/// [`UnfinishedFolder::finish`]ed.
 pub struct UnfinishedFolder {
     folder: PathBuf,
     out: PathBuf,

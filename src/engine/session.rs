@@ -168,7 +168,8 @@ impl Session {
         self.labels.sort_out(&self.bundle, labels)
     }
 
-    /// Response maps of `wanted` on a photo; labels without a vector are told beside them. `Ok(None)` when `stop` said so between two stages.
+    /// Response maps of `wanted` on a photo; labels without a vector are told beside them. `Ok(None)`
+    /// when `stop` said so between two stages.
     ///
     /// # Errors
     /// A variant that the bundle lacks, a failing device.

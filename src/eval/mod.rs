@@ -2,8 +2,8 @@
 //! are where the things are, and what they cost.
 //!
 //! [`answers`] puts photos through the networks, [`protocol`] says which labels are ranked together,
-//! [`mod@average_precision`], [`f1`] and [`localisation`] are the metrics, [`report`] is all that was found,
-//! [`table`] and [`per_label`] show it.
+//! [`mod@average_precision`], [`f1`] and [`localisation`] are the metrics, [`report`] is all that was
+//! found, [`table`] and [`per_label`] show it.
 
 pub mod answers;
 pub mod average_precision;

@@ -365,8 +365,9 @@ impl Operator<'_> {
         unsafe { filled(images * output_length, run) }
     }
 
-    /// The output rows `band` of the image whose first row of pixels is `first`: the input rows under them are copied with their
-    /// padding, in which the three pixel rows under a window are three runs of floats.
+    /// The output rows `band` of the image whose first row of pixels is `first`: the input rows under
+    /// them are copied with their padding, in which the three pixel rows under a window are three
+    /// runs of floats.
     fn direct_band(
         &self,
         matrix: &PackedMatrix,

@@ -1,4 +1,5 @@
-//! CPU operators that candle lacks or does slowly, one file each; channels-last, checked against plain candle.
+//! CPU operators that candle lacks or does slowly, one file each; channels-last, checked against
+//! plain candle.
 //!
 //! Layers are for use: every layer holds its weights as candle tensors and, for the CPU, packed
 //! when it is built. Functions with gradients are for training ([`linear`], [`conv3x3_gradient`],

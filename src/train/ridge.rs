@@ -41,8 +41,8 @@ pub enum RidgeError {
     Tensor(#[from] candle_core::Error),
 }
 
-/// The tensors of the ridge baseline that the used ones of `classes` make, by the names that [`Ridge::new`] reads: `classifier.weight`,
-/// `[C, D]` in f32, which is Wᵀ.
+/// The tensors of the ridge baseline that the used ones of `classes` make, by the names that
+/// [`Ridge::new`] reads: `classifier.weight`, `[C, D]` in f32, which is Wᵀ.
 ///
 /// # Errors
 /// A bundle without a teacher or a classifier, λ that is not above 0, a device that fails.

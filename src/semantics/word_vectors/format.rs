@@ -1,6 +1,6 @@
 //! This program's own file of word vectors: a header, then the rows in half precision, their
-//! lengths, their checksums, where each word's text starts, the rows in the order of their words, the texts. Numbers
-//! are in the byte order of the computer.
+//! lengths, their checksums, where each word's text starts, the rows in the order of their words,
+//! the texts. Numbers are in the byte order of the computer.
 
 use std::cmp::Ordering;
 use std::io::{self, Seek, SeekFrom, Write};
