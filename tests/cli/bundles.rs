@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::support::{finish, in_repository, lens, names, run, sample, text};
 
 /// A copy of the default bundle, as links to its files.
-fn copy() -> tempfile::TempDir {
+pub fn copy() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let bundle = in_repository("weights/default");
     for name in names(&bundle) {

@@ -182,3 +182,27 @@ fn parts_that_do_not_belong_together_make_no_bundle() {
         "{refusal}"
     );
 }
+
+#[test]
+fn ordinary_regions_of_ones_own_photos_take_the_place_of_the_shipped_ones() {
+    let folder = crate::bundles::copy();
+    let (kitten, horses) = (sample("kitten.jpg"), sample("horses.jpg"));
+    let model = text(folder.path());
+    let ran = run(&["import", model, "--ordinary", &kitten, &horses]);
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    assert!(
+        ran.out.contains("392 ordinary regions of 2 photos"),
+        "{}",
+        ran.out
+    );
+    let bytes = fs::read(folder.path().join("biam.2.safetensors")).expect("the new head");
+    let head = safetensors::SafeTensors::deserialize(&bytes).expect("a head");
+    // Its blocks were trained alone as well, so it has no views.
+    assert!(head.names().iter().all(|name| !name.contains("silenced")));
+    let regions = head.tensor("ordinary_regions").expect("regions");
+    assert_eq!(regions.shape(), [392, 512]);
+    let ran = run(&[
+        "predict", &kitten, "--labels", "cat", "--json", "--bundle", model,
+    ]);
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+}
