@@ -8,7 +8,7 @@ use crate::engine::{
     BundleFacts, Comparison, Failure, LabelFacts, Photo, PhotoSource, Progress, Reply, Request,
     ResponseMap,
 };
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::semantics::{LabelStatus, label_key};
 
 /// What a comparison is asked for.
@@ -16,7 +16,7 @@ use crate::semantics::{LabelStatus, label_key};
 struct Asked {
     photo: PhotoSource,
     labels: Vec<String>,
-    variants: Vec<Variant>,
+    variants: Vec<VariantId>,
 }
 
 /// What the engine has said so far, and what it still owes.
@@ -71,7 +71,7 @@ impl AppState {
     }
 
     /// The map of a label in a variant on the chosen photo, once it is there.
-    pub fn map(&self, label: &str, variant: Variant) -> Option<&ResponseMap> {
+    pub fn map(&self, label: &str, variant: VariantId) -> Option<&ResponseMap> {
         let comparison = self.comparison()?;
         let variant = comparison.variants.iter().position(|&v| v == variant)?;
         let label = comparison.labels.iter().position(|l| l.text == label)?;
@@ -267,7 +267,7 @@ mod tests {
         state.receive(Reply::Bundle(Arc::new(BundleFacts {
             name: "made up".to_owned(),
             folder: "weights".into(),
-            variants: vec![Variant::Standard, Variant::Scb],
+            variants: vec![VariantId::STANDARD, VariantId::SCB],
             labels: Vec::new().into(),
             trained_k: 10,
             has_ordinary_regions: false,
@@ -280,8 +280,11 @@ mod tests {
     #[test]
     fn choices_that_the_bundle_does_not_allow_are_changed() {
         let state = state();
-        assert_eq!(state.shown_variants(), [Variant::Standard, Variant::Scb]);
-        assert_eq!(state.ranked_by, Variant::Scb);
+        assert_eq!(
+            state.shown_variants(),
+            [VariantId::STANDARD, VariantId::SCB]
+        );
+        assert_eq!(state.ranked_by, VariantId::SCB);
         assert!(!state.display.scale.needs_ordinary_regions());
     }
 

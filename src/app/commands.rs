@@ -13,7 +13,7 @@ use crate::engine::DeviceChoice;
 use crate::figure::colour_map::ColourMap;
 use crate::figure::interpolation::Interpolation;
 use crate::figure::scale::ScaleMode;
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// Something the user can have done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +48,7 @@ pub enum Command {
     LoadLabelSet(usize),
     DeleteLabelSet(usize),
     ToggleInput,
-    ToggleVariant(Variant),
+    ToggleVariant(VariantId),
     Scale(ScaleMode),
     Colours(ColourMap),
     Smoothing(Interpolation),
@@ -256,7 +256,7 @@ fn view_menu() -> Vec<Entry> {
         "Show the input photo",
         key(CTRL, Key::I),
     )];
-    for (variant, digit) in std::iter::zip(Variant::WITH_RIDGE, digits) {
+    for (variant, digit) in std::iter::zip(VariantId::WITH_RIDGE, digits) {
         let name = format!("Show {}", variant.title());
         rows.push(row(C::ToggleVariant(variant), name, key(CTRL, digit)));
     }
@@ -469,21 +469,21 @@ mod tests {
     #[test]
     fn the_last_column_cannot_be_hidden() {
         let mut state = AppState::new(Vec::new(), &["a"], &[]);
-        for variant in Variant::ALL {
+        for variant in VariantId::PAPER {
             carry_out(Command::ToggleVariant(variant), &mut state);
         }
-        assert_eq!(state.shown_variants(), [Variant::Biam]);
+        assert_eq!(state.shown_variants(), [VariantId::BIAM]);
     }
 
     #[test]
     fn a_fifth_network_is_there_where_the_bundle_has_it() {
         let mut state = AppState::new(Vec::new(), &["a"], &[]);
-        let command = Command::ToggleVariant(Variant::Ridge);
+        let command = Command::ToggleVariant(VariantId::RIDGE);
         assert!(available(command, &state).is_err());
         state.answers.bundle = Some(std::sync::Arc::new(crate::engine::BundleFacts {
             name: "five".to_owned(),
             folder: std::path::PathBuf::from("weights/five"),
-            variants: Variant::WITH_RIDGE.to_vec(),
+            variants: VariantId::WITH_RIDGE.to_vec(),
             labels: Vec::new().into(),
             trained_k: 10,
             has_ordinary_regions: true,
@@ -491,8 +491,8 @@ mod tests {
             device_note: None,
         }));
         assert!(available(command, &state).is_ok());
-        assert_eq!(state.shown_variants(), Variant::WITH_RIDGE);
+        assert_eq!(state.shown_variants(), VariantId::WITH_RIDGE);
         carry_out(command, &mut state);
-        assert_eq!(state.shown_variants(), Variant::ALL);
+        assert_eq!(state.shown_variants(), VariantId::PAPER);
     }
 }

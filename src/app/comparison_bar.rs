@@ -8,7 +8,7 @@ use super::panel;
 use super::state::AppState;
 use super::view::{LabelsAs, Layout};
 use crate::figure::scale::number_text;
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// The whole row.
 pub fn show(ui: &mut Ui, state: &mut AppState) {
@@ -19,7 +19,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
             Layout::Grid => labels_as(ui, state),
             Layout::Large => {
                 together(ui, 168.0, |ui| label_choice(ui, state));
-                together(ui, 152.0, |ui| variant_choice(ui, state, "Variant", true));
+                together(ui, 152.0, |ui| variant_choice(ui, state, "VariantId", true));
             }
             Layout::Slider | Layout::Difference => {
                 together(ui, 168.0, |ui| label_choice(ui, state));
@@ -115,7 +115,7 @@ fn variant_choice(ui: &mut Ui, state: &mut AppState, name: &str, first: bool) {
     let taken = state.chosen_variant().filter(|_| !first);
     let label = ui.label(name);
     let response = egui::ComboBox::from_id_salt(name)
-        .selected_text(now.map_or("", Variant::title))
+        .selected_text(now.map_or("", VariantId::title))
         .width(80.0)
         .show_ui(ui, |ui| {
             let shown = state.shown_variants();
@@ -130,7 +130,7 @@ fn variant_choice(ui: &mut Ui, state: &mut AppState, name: &str, first: bool) {
     response.labelled_by(label.id);
 }
 
-fn choose(state: &mut AppState, variant: Variant, first: bool) {
+fn choose(state: &mut AppState, variant: VariantId, first: bool) {
     if !first {
         state.view.other = Some(variant);
     } else if state.other_variant() == Some(variant) && state.compares_two() {

@@ -10,7 +10,7 @@ use super::textures::Textures;
 use super::theme::GAP;
 use super::variants;
 use super::view::LabelsAs;
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// Height of a variant's name over its row, in points.
 const VARIANT_HEIGHT: f32 = 20.0;
@@ -20,7 +20,7 @@ const LOWEST_IN_COLUMNS: f32 = 100.0;
 /// Where the panels stand.
 struct Plan {
     /// `None` is the input photo.
-    variants: Vec<Option<Variant>>,
+    variants: Vec<Option<VariantId>>,
     /// Places in the list of labels.
     labels: Vec<usize>,
     labels_as_columns: bool,
@@ -29,7 +29,7 @@ struct Plan {
 
 impl Plan {
     fn new(state: &AppState, space: Vec2, heading: f32) -> Self {
-        let mut variants: Vec<Option<Variant>> = Vec::new();
+        let mut variants: Vec<Option<VariantId>> = Vec::new();
         if state.show_input {
             variants.push(None);
         }
@@ -202,8 +202,8 @@ fn column_titles(ui: &mut Ui, plan: &Plan) {
     }
 }
 
-fn variant_title(ui: &mut Ui, variant: Option<Variant>, place: Rect) {
-    let title = variant.map_or("Input", Variant::title);
+fn variant_title(ui: &mut Ui, variant: Option<VariantId>, place: Rect) {
+    let title = variant.map_or("Input", VariantId::title);
     let label = egui::Label::new(egui::RichText::new(title).strong()).truncate();
     ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| {
         ui.add(label)
@@ -231,7 +231,7 @@ fn panels(
             placed.push((plan.labels[index], *variant, place));
         }
     }
-    let subject = |&(label, variant, _): &(usize, Option<Variant>, Rect)| {
+    let subject = |&(label, variant, _): &(usize, Option<VariantId>, Rect)| {
         variant.map(|variant| Subject::new(label, variant))
     };
     let subjects: Vec<Subject> = placed.iter().filter_map(subject).collect();
@@ -297,7 +297,7 @@ mod tests {
 
     fn plan(labels_as_columns: bool, panel: Vec2, labels: usize) -> Plan {
         Plan {
-            variants: Variant::ALL.map(Some).to_vec(),
+            variants: VariantId::PAPER.map(Some).to_vec(),
             labels: (0..labels).collect(),
             labels_as_columns,
             panel,

@@ -3,7 +3,7 @@
 
 use super::commands::{self, Command, Effect, Entry, Menu};
 use super::state::{AppState, Focus, Renaming};
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// All actions as they are now: the fixed ones, then those that change.
 pub fn all_entries(state: &AppState) -> Vec<Entry> {
@@ -31,9 +31,10 @@ pub fn changing_entries(state: &AppState) -> Vec<Entry> {
         entry(Command::LoadLabelSet(index), name, Menu::Labels)
     });
     let views = state.variants().into_iter().filter_map(|variant| {
-        let is_view = matches!(variant, Variant::Silenced(..));
+        // The usual ones have a row of their own, and a shortcut.
+        let is_usual = VariantId::WITH_RIDGE.contains(&variant);
         let name = format!("Show {}", variant.title());
-        is_view.then(|| entry(Command::ToggleVariant(variant), name, Menu::View))
+        (!is_usual).then(|| entry(Command::ToggleVariant(variant), name, Menu::View))
     });
     recent.chain(sets).chain(views).collect()
 }
@@ -123,11 +124,11 @@ mod tests {
     fn views_have_actions_where_the_bundle_has_them() {
         let mut state = AppState::new(Vec::new(), &["a"], &[]);
         assert!(changing_entries(&state).is_empty());
-        let [view, ..] = Variant::VIEWS;
+        let [view, ..] = VariantId::VIEWS;
         state.answers.bundle = Some(std::sync::Arc::new(BundleFacts {
             name: "imported".to_owned(),
             folder: std::path::PathBuf::from("weights/imported"),
-            variants: vec![view, Variant::Biam],
+            variants: vec![view, VariantId::BIAM],
             labels: Vec::new().into(),
             trained_k: 6,
             has_ordinary_regions: false,

@@ -11,7 +11,7 @@ use crate::engine::ResponseMap;
 use crate::figure::caption::{Caption, caption, difference_caption};
 use crate::figure::contour::region_outlines;
 use crate::figure::scale::{Scale, difference_values, number_text, panel_scale, signed};
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// Height of the line over a panel or a row of panels, in points.
 pub const TITLE_HEIGHT: f32 = 24.0;
@@ -23,13 +23,13 @@ pub const CAPTION_HEIGHT: f32 = 30.0;
 pub struct Subject {
     /// Place in the list of labels.
     pub label: usize,
-    pub variant: Variant,
-    pub less: Option<Variant>,
+    pub variant: VariantId,
+    pub less: Option<VariantId>,
 }
 
 impl Subject {
     /// A label in a variant.
-    pub fn new(label: usize, variant: Variant) -> Self {
+    pub fn new(label: usize, variant: VariantId) -> Self {
         Self {
             label,
             variant,
@@ -81,11 +81,11 @@ pub enum Act {
     /// Move the photo by a part of the panel.
     Pan(Vec2),
     ResetZoom,
-    MakeLarge(usize, Variant),
-    CompareWithNext(usize, Variant),
-    HideVariant(Variant),
+    MakeLarge(usize, VariantId),
+    CompareWithNext(usize, VariantId),
+    HideVariant(VariantId),
     HideLabel(usize),
-    Save(usize, Variant),
+    Save(usize, VariantId),
     Divider(f32),
 }
 
@@ -174,7 +174,7 @@ pub fn prepare(
     textures.prepare(ui.ctx(), comparison, &wanted);
 }
 
-fn scale_of(state: &AppState, label: &str, variant: Variant) -> Scale {
+fn scale_of(state: &AppState, label: &str, variant: VariantId) -> Scale {
     let Some(comparison) = state.comparison() else {
         return Scale::SIGMA;
     };
@@ -196,7 +196,7 @@ pub fn pointed_in(
     state: &AppState,
     place: Rect,
     label: usize,
-    variant: Option<Variant>,
+    variant: Option<VariantId>,
 ) -> Option<Pointed> {
     let comparison = state.comparison()?;
     let pointer = ui.ctx().pointer_hover_pos()?;

@@ -8,7 +8,7 @@ use egui::{Atom, Button, IdSalt, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 use super::state::{AppState, RankingFilter};
 use super::{theme, variants};
 use crate::engine::{Comparison, Ranking, TrueLabels};
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::semantics::{LabelStatus, label_key};
 
 /// How many labels are listed unless all are.
@@ -164,15 +164,15 @@ struct Listed<'a> {
 }
 
 /// A variant with its place in the comparison and the scores where its bars begin and end.
-type Range = (Variant, usize, [f32; 2]);
+type Range = (VariantId, usize, [f32; 2]);
 
 /// What an order of labels depends on.
 #[derive(PartialEq)]
 struct OrderOf {
     k: usize,
     filter: RankingFilter,
-    ranked_by: Variant,
-    shown: Vec<(Variant, usize)>,
+    ranked_by: VariantId,
+    shown: Vec<(VariantId, usize)>,
     /// The labels under comparison, where only they are listed.
     typed: Vec<String>,
 }
@@ -369,7 +369,7 @@ impl Rows<'_> {
 }
 
 /// The variants on screen with their places in the comparison.
-fn shown(state: &AppState, comparison: &Comparison) -> Vec<(Variant, usize)> {
+fn shown(state: &AppState, comparison: &Comparison) -> Vec<(VariantId, usize)> {
     let place = |variant| comparison.variants.iter().position(|&v| v == variant);
     let shown = state.shown_variants().into_iter();
     shown

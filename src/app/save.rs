@@ -17,7 +17,7 @@ use crate::figure::layout::comparison_figure;
 use crate::figure::scale::Scale;
 use crate::figure::{png::png, svg::svg};
 use crate::files::{shown, write_atomically};
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// The window that asks where to, when it is open.
 pub fn show(ctx: &egui::Context, state: &mut AppState, finder: &Finder) {
@@ -122,7 +122,7 @@ struct Drawing {
 
 impl Drawing {
     /// One panel, or the comparison as it is on screen; `None` before there is one.
-    fn of(state: &AppState, panel: Option<&(String, Variant)>) -> Option<Self> {
+    fn of(state: &AppState, panel: Option<&(String, VariantId)>) -> Option<Self> {
         let (variants, labels) = match panel {
             Some((label, variant)) => (vec![*variant], vec![label.clone()]),
             None => on_screen(state)?,
@@ -218,7 +218,7 @@ fn with_ending(path: PathBuf) -> PathBuf {
 }
 
 /// The variants and labels of the layout on screen, in its order.
-fn on_screen(state: &AppState) -> Option<(Vec<Variant>, Vec<String>)> {
+fn on_screen(state: &AppState) -> Option<(Vec<VariantId>, Vec<String>)> {
     let text = |label: usize| state.labels.labels().get(label).cloned();
     let one = |label: Option<usize>| Some(vec![text(label?)?]);
     Some(match state.layout() {
@@ -237,11 +237,11 @@ fn on_screen(state: &AppState) -> Option<(Vec<Variant>, Vec<String>)> {
 /// The comparison cut down to what is on screen, `part` of the photo among it.
 fn only(
     comparison: &Comparison,
-    variants: &[Variant],
+    variants: &[VariantId],
     labels: &[String],
     part: Rect,
 ) -> Comparison {
-    let place = |variant: &Variant| {
+    let place = |variant: &VariantId| {
         comparison
             .variants
             .iter()

@@ -15,7 +15,7 @@ use crate::engine::DeviceChoice;
 use crate::figure::overlay::OverlayStyle;
 use crate::figure::scale::ScaleMode;
 use crate::files::{FileError, one_line, read_bounded, shown, write_atomically};
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// A settings file is a few hundred bytes.
 const LARGEST: u64 = 1 << 20;
@@ -36,14 +36,14 @@ pub struct Settings {
     pub show_input: bool,
     /// Photos and folders opened last, the newest first.
     pub recent: Vec<PathBuf>,
-    pub hidden: Vec<Variant>,
+    pub hidden: Vec<VariantId>,
     pub scale: ScaleMode,
     /// The two ends of [`ScaleMode::Fixed`], raw responses.
     pub fixed: [f32; 2],
     pub threshold: f32,
     pub ranking_filter: RankingFilter,
     pub rank_all: bool,
-    pub ranked_by: Variant,
+    pub ranked_by: VariantId,
     pub device: DeviceChoice,
     pub picture: PictureSize,
     pub layout: Layout,
@@ -146,7 +146,7 @@ impl Settings {
             self.fixed = usual.fixed;
         }
         self.hidden.dedup();
-        if Variant::ALL.iter().all(|v| self.hidden.contains(v)) {
+        if VariantId::PAPER.iter().all(|v| self.hidden.contains(v)) {
             self.hidden.clear();
         }
         self
@@ -320,7 +320,7 @@ mod tests {
         let path = folder.path().join("new folder").join("settings.toml");
         let mut settings = Settings {
             device: DeviceChoice::Cuda(1),
-            hidden: vec![Variant::Rcb],
+            hidden: vec![VariantId::RCB],
             scale: ScaleMode::Fixed,
             fixed: [-0.25, 2.5],
             theme: Theme::Light,
@@ -353,7 +353,7 @@ mod tests {
             text_size: f32::NAN,
             panel_size: 40.0,
             fixed: [f32::INFINITY, 0.0],
-            hidden: Variant::ALL.to_vec(),
+            hidden: VariantId::PAPER.to_vec(),
             ..Settings::default()
         };
         settings.overlay.opacity = -3.0;

@@ -6,7 +6,7 @@ use super::panel::{self, Act, Look, Subject};
 use super::state::{AppState, Pointed};
 use super::textures::{Textures, WHOLE};
 use super::theme::GAP;
-use crate::model::Variant;
+use crate::model::VariantId;
 
 const SMALL_HEIGHT: f32 = 60.0;
 const NAME_HEIGHT: f32 = 16.0;
@@ -86,7 +86,7 @@ pub fn steps(ui: &Ui) -> (isize, isize) {
 /// The same label in every variant, then every label in the same variant.
 struct Strip {
     chosen: Subject,
-    variants: Vec<Variant>,
+    variants: Vec<VariantId>,
     labels: Vec<usize>,
     picture: Vec2,
 }

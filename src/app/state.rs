@@ -15,7 +15,7 @@ use super::photo_list::PhotoList;
 use super::pooling::Pooled;
 use super::view::View;
 use crate::engine::{DeviceChoice, PhotoSource};
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// How many opened photos and folders are remembered.
 const MOST_RECENT: usize = 10;
@@ -224,7 +224,7 @@ pub struct Pointed {
     /// Index of the label whose panel the pointer is in.
     pub label: usize,
     /// The variant of that panel; `None` over the input photo.
-    pub variant: Option<Variant>,
+    pub variant: Option<VariantId>,
 }
 
 /// The whole state of the window.
@@ -241,7 +241,7 @@ pub struct AppState {
     /// Whether the photo itself stands as the first column.
     pub show_input: bool,
     /// Variants that were switched off.
-    pub hidden: Vec<Variant>,
+    pub hidden: Vec<VariantId>,
     pub view: View,
     pub display: Display,
     pub ranking_filter: RankingFilter,
@@ -252,7 +252,7 @@ pub struct AppState {
     /// The ranking's scores with that k.
     pub pooled: Option<Pooled>,
     /// The variant whose scores order the ranking.
-    pub ranked_by: Variant,
+    pub ranked_by: VariantId,
     pub theme: Theme,
     /// Size of everything on screen, 1 is normal.
     pub zoom: f32,
@@ -292,7 +292,7 @@ impl AppState {
             rank_all: false,
             k: None,
             pooled: None,
-            ranked_by: Variant::Biam,
+            ranked_by: VariantId::BIAM,
             theme: Theme::default(),
             zoom: 1.0,
             panel_size: 1.0,
@@ -346,22 +346,22 @@ impl AppState {
     }
 
     /// The variants that the bundle has.
-    pub fn variants(&self) -> Vec<Variant> {
+    pub fn variants(&self) -> Vec<VariantId> {
         match &self.answers.bundle {
             Some(bundle) => bundle.variants.clone(),
-            None => Variant::ALL.to_vec(),
+            None => VariantId::PAPER.to_vec(),
         }
     }
 
     /// The variants on screen, in the paper's order.
-    pub fn shown_variants(&self) -> Vec<Variant> {
+    pub fn shown_variants(&self) -> Vec<VariantId> {
         let mut variants = self.variants();
         variants.retain(|variant| !self.hidden.contains(variant));
         variants
     }
 
     /// Shows a hidden variant, hides a shown one; the last column stays.
-    pub fn toggle_variant(&mut self, variant: Variant) {
+    pub fn toggle_variant(&mut self, variant: VariantId) {
         if let Some(position) = self.hidden.iter().position(|&hidden| hidden == variant) {
             self.hidden.remove(position);
         } else if self.shown_variants().len() > 1 || self.show_input {

@@ -5,7 +5,7 @@ use egui::{RichText, Role, Ui, WidgetInfo};
 use super::commands::{self, Command};
 use super::state::AppState;
 use super::theme;
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::semantics::LabelStatus;
 
 /// How many labels are suggested.
@@ -50,12 +50,12 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
 }
 
 /// The highest labels of the full network, or of the last one that the bundle has.
-fn best(state: &AppState) -> Option<(Variant, Vec<(String, LabelStatus)>)> {
+fn best(state: &AppState) -> Option<(VariantId, Vec<(String, LabelStatus)>)> {
     let comparison = state.comparison()?;
     let ranking = comparison.ranking.as_ref()?;
     let mut variants = comparison.variants.iter();
     let index = variants
-        .position(|&variant| variant == Variant::Biam)
+        .position(|&variant| variant == VariantId::BIAM)
         .unwrap_or(comparison.variants.len().checked_sub(1)?);
     let scores = ranking.scores.get(index)?;
     let mut order: Vec<usize> = (0..ranking.labels.len().min(scores.len())).collect();

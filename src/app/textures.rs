@@ -15,7 +15,7 @@ use crate::figure::contour::{Polyline, contour_lines};
 use crate::figure::interpolation::Field;
 use crate::figure::overlay::{OverlayStyle, overlay, panel_photo};
 use crate::figure::scale::{Scale, difference_values, panel_values};
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// How long a panel's size or the part of the photo in it must stay the same before its picture is
 /// made anew, in seconds: until then the old picture is stretched.
@@ -31,7 +31,7 @@ pub const WHOLE: Rect = Rect {
 };
 
 /// A label in a variant, or the difference of that variant and another.
-pub type PanelKey = (String, Variant, Option<Variant>);
+pub type PanelKey = (String, VariantId, Option<VariantId>);
 
 /// A panel that is to be seen.
 pub struct Wanted<'a> {

@@ -4,7 +4,7 @@
 use egui::{Rect, Vec2, pos2, vec2};
 
 use super::state::AppState;
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// How panels are laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,9 +80,9 @@ pub struct View {
     /// The label of layouts that show one.
     pub label: Option<String>,
     /// The variant of layouts that show one or two (A).
-    pub variant: Option<Variant>,
+    pub variant: Option<VariantId>,
     /// The other one of layouts that show two (B).
-    pub other: Option<Variant>,
+    pub other: Option<VariantId>,
     /// Where the divider of the A/B slider stands, 0 (left) to 1.
     pub divider: f32,
     /// Magnification in all panels: 1 shows the whole photo.
@@ -92,7 +92,7 @@ pub struct View {
     /// Labels that stay in the list but have no panels.
     pub hidden_labels: Vec<String>,
     /// The one panel to save, where it is not all of them.
-    pub save_only: Option<(String, Variant)>,
+    pub save_only: Option<(String, VariantId)>,
 }
 
 impl Default for View {
@@ -210,14 +210,14 @@ impl AppState {
     }
 
     /// The variant A: the chosen one, or else the last that is shown.
-    pub fn chosen_variant(&self) -> Option<Variant> {
+    pub fn chosen_variant(&self) -> Option<VariantId> {
         let shown = self.shown_variants();
         let chosen = self.view.variant.filter(|chosen| shown.contains(chosen));
         chosen.or(shown.last().copied())
     }
 
     /// The variant B: never the same as A.
-    pub fn other_variant(&self) -> Option<Variant> {
+    pub fn other_variant(&self) -> Option<VariantId> {
         let first = self.chosen_variant();
         let mut shown = self.shown_variants();
         shown.retain(|&variant| Some(variant) != first);
@@ -272,14 +272,14 @@ impl AppState {
     }
 
     /// Shows one panel alone.
-    pub fn make_large(&mut self, label: usize, variant: Variant) {
+    pub fn make_large(&mut self, label: usize, variant: VariantId) {
         self.view.label = self.labels.labels().get(label).cloned();
         self.view.variant = Some(variant);
         self.view.layout = Layout::Large;
     }
 
     /// Puts a panel beside the next variant of the same label under the A/B slider.
-    pub fn compare_with_next(&mut self, label: usize, variant: Variant) {
+    pub fn compare_with_next(&mut self, label: usize, variant: VariantId) {
         let shown = self.shown_variants();
         let at = shown.iter().position(|&other| other == variant);
         let next = at.map(|at| (at + 1) % shown.len());
@@ -350,19 +350,19 @@ mod tests {
     #[test]
     fn a_and_b_are_never_the_same() {
         let mut state = AppState::new(Vec::new(), &["a"], &["dog".to_owned()]);
-        assert_eq!(state.chosen_variant(), Some(Variant::Biam));
-        assert_eq!(state.other_variant(), Some(Variant::Standard));
+        assert_eq!(state.chosen_variant(), Some(VariantId::BIAM));
+        assert_eq!(state.other_variant(), Some(VariantId::STANDARD));
         state.swap_variants();
-        assert_eq!(state.chosen_variant(), Some(Variant::Standard));
-        assert_eq!(state.other_variant(), Some(Variant::Biam));
-        state.compare_with_next(0, Variant::Rcb);
+        assert_eq!(state.chosen_variant(), Some(VariantId::STANDARD));
+        assert_eq!(state.other_variant(), Some(VariantId::BIAM));
+        state.compare_with_next(0, VariantId::RCB);
         assert_eq!(state.layout(), Layout::Slider);
         for _ in 0..5 {
             state.step_variant(-1);
             assert_ne!(state.chosen_variant(), state.other_variant());
         }
-        assert_eq!(state.other_variant(), Some(Variant::Standard));
-        state.hidden = vec![Variant::Standard, Variant::Scb, Variant::Biam];
+        assert_eq!(state.other_variant(), Some(VariantId::STANDARD));
+        state.hidden = vec![VariantId::STANDARD, VariantId::SCB, VariantId::BIAM];
         assert_eq!(state.layout(), Layout::Grid, "two are needed");
         state.show_all();
         assert_eq!(state.layout(), Layout::Slider);

@@ -11,14 +11,14 @@ use rand::rngs::StdRng;
 use rand::seq::index;
 use safetensors::SafeTensors;
 
-use super::load::{Bundle, MANIFEST, read_manifest, sha256};
+use super::load::{Bundle, MANIFEST, TrainedVariant, read_manifest, sha256};
 use super::manifest::{Manifest, VariantEntry};
-use super::ordinary::{PHOTOS, Sample, Sampler, TENSOR};
 use super::safetensors_file::safetensors_bytes;
 use super::{BundleError, ImportStep};
 use crate::files::{first_line, one_line, read_bounded, write_atomically};
 use crate::image_io::{PhotoLimits, open_photo};
-use crate::model::{Filler, Network, Variant};
+use crate::model::VariantId;
+use crate::model::ordinary_regions::{PHOTOS, Sample, Sampler, TENSOR};
 
 /// Tensor of the mean of [e_r; e_g].
 const INPUT_MEAN: &str = "fuse.input_mean";
@@ -108,11 +108,10 @@ pub(super) fn gather(
     photos: &[PathBuf],
     step: &mut dyn FnMut(ImportStep<'_>),
 ) -> Result<Gathered, BundleError> {
-    let networks: Vec<&Network> = bundle
+    let networks: Vec<&TrainedVariant> = bundle
         .variants
         .iter()
-        .map(|trained| &trained.network)
-        .filter(|network| !matches!(network, Network::Silenced(_)))
+        .filter(|trained| !trained.id.is_view())
         .collect();
     let mut random = StdRng::seed_from_u64(SEED);
     let chosen = index::sample(&mut random, photos.len(), PHOTOS.min(photos.len()));
@@ -123,7 +122,7 @@ pub(super) fn gather(
     let regions = bundle.grid[0] * bundle.grid[1];
     let mut samplers: Vec<Sampler<'_>> = networks
         .iter()
-        .map(|network| Sampler::new(network, chosen.len(), regions, random.clone()))
+        .map(|trained| Sampler::new(&*trained.network, chosen.len(), regions, random.clone()))
         .collect();
     let unreadable = look_at(bundle, &chosen, &mut samplers, step)?;
     let looked_at = chosen.len() - unreadable.len();
@@ -133,8 +132,8 @@ pub(super) fn gather(
     let samples = samplers
         .into_iter()
         .zip(&networks)
-        .map(|(sampler, network)| Ok((network.variant(), sampler.finish()?)));
-    let samples: Vec<(Variant, Sample)> = samples
+        .map(|(sampler, trained)| Ok((trained.id, sampler.finish()?)));
+    let samples: Vec<(VariantId, Sample)> = samples
         .collect::<candle_core::Result<_>>()
         .map_err(failed)?;
     let regions = samples.first().map_or(Ok(0), |(_, s)| s.ordinary.dim(0));
@@ -172,9 +171,7 @@ fn look_at(
         };
         let features = bundle.features_of_photo(&photo.rgb).map_err(failed)?;
         for sampler in samplers.iter_mut() {
-            sampler
-                .add(features.of(sampler.variant()))
-                .map_err(failed)?;
+            sampler.add(features.of(sampler.takes())).map_err(failed)?;
         }
     }
     Ok(unreadable)
@@ -186,12 +183,12 @@ type Written = (Vec<VariantEntry>, BTreeMap<String, Vec<u8>>);
 fn written(
     manifest: &Manifest,
     read: &dyn Fn(&str) -> Result<Vec<u8>, BundleError>,
-    samples: &[(Variant, Sample)],
+    samples: &[(VariantId, Sample)],
 ) -> Result<Written, BundleError> {
     let mut files = BTreeMap::new();
     let mut variants = manifest.variants.clone();
     for (variant, sample) in samples {
-        let Some(entry) = variants.iter().find(|entry| entry.name == *variant) else {
+        let Some(entry) = variants.iter().find(|entry| entry.id == *variant) else {
             continue;
         };
         let file = entry.file.clone();
@@ -204,7 +201,8 @@ fn written(
             added.push((INPUT_MEAN.to_owned(), &full.input_mean));
             // Where blocks were trained alone the bundle has no views.
             let views = full.views.iter();
-            let views = views.filter(|(view, _)| variants.iter().any(|e| same_view(e.name, *view)));
+            let views =
+                views.filter(|(view, _)| variants.iter().any(|e| e.id.with_mean() == *view));
             added.extend(views.map(|(view, regions)| (tensor_of(*view), regions)));
         }
         let bytes = with_tensors(&bytes, &added).map_err(|error| BundleError::Weights {
@@ -214,28 +212,18 @@ fn written(
         files.insert(file.clone(), bytes);
         for entry in variants.iter_mut().filter(|entry| entry.file == file) {
             // A view's silenced half is now its mean.
-            if let Variant::Silenced(block, _) = entry.name {
-                entry.name = Variant::Silenced(block, Filler::Mean);
-            }
-            entry.ordinary_regions = Some(tensor_of(entry.name));
+            entry.id = entry.id.with_mean();
+            entry.ordinary_regions = Some(tensor_of(entry.id));
         }
     }
     Ok((variants, files))
 }
 
-/// Whether both silence the same block, whatever stands in its place.
-fn same_view(one: Variant, other: Variant) -> bool {
-    match (one, other) {
-        (Variant::Silenced(one, _), Variant::Silenced(other, _)) => one == other,
-        _ => false,
-    }
-}
-
 /// The tensor with a network's ordinary regions.
-fn tensor_of(variant: Variant) -> String {
-    match variant {
-        Variant::Silenced(..) => format!("{TENSOR}.{variant}"),
-        _ => TENSOR.to_owned(),
+fn tensor_of(variant: VariantId) -> String {
+    match variant.is_view() {
+        true => format!("{TENSOR}.{variant}"),
+        false => TENSOR.to_owned(),
     }
 }
 

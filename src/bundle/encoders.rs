@@ -37,8 +37,10 @@ impl Parts<'_> {
         if entry.index_sha256 != Some(vectors.index_sha256()) {
             return Err(BundleError::Changed(path));
         }
-        let (found, wanted) = (vectors.dimension(), self.config.label_dimension);
-        if found != wanted {
+        let found = vectors.dimension();
+        let takes = self.configurations.iter().map(|network| network.takes());
+        let wanted = takes.map(|takes| takes.label_dimension).next();
+        if let Some(wanted) = wanted.filter(|&wanted| wanted != found) {
             let reason = format!(
                 "vectors of {found} numbers, the networks take {wanted}; import word vectors that \
                  belong to the networks"

@@ -5,7 +5,7 @@ use image::RgbImage;
 
 use super::Bundle;
 use crate::backbone::RegionFeatures;
-use crate::model::Variant;
+use crate::model::Takes;
 
 /// Features of `N` photos for every network of a bundle.
 #[derive(Clone, Debug)]
@@ -17,10 +17,10 @@ pub struct PhotoFeatures {
 }
 
 impl PhotoFeatures {
-    /// The form that `variant` takes.
-    pub fn of(&self, variant: Variant) -> &RegionFeatures {
+    /// The form that a network takes.
+    pub fn of(&self, takes: Takes) -> &RegionFeatures {
         match &self.raw {
-            Some(raw) if variant.takes_raw_regions() => raw,
+            Some(raw) if takes.raw_regions => raw,
             _ => &self.heads,
         }
     }
@@ -55,9 +55,7 @@ impl Bundle {
 
     /// Whether a network of this bundle takes the backbone's own regions.
     pub fn takes_raw_regions(&self) -> bool {
-        let networks = self.variants.iter().map(|trained| &trained.network);
-        networks
-            .map(|network| network.variant())
-            .any(Variant::takes_raw_regions)
+        let mut networks = self.variants.iter();
+        networks.any(|trained| trained.network.takes().raw_regions)
     }
 }

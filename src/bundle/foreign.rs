@@ -18,7 +18,7 @@ use super::encoder_parts::{WORD_VECTORS, word_vectors_entry};
 use super::import::{BACKBONE, CARD, Files, LABEL_VECTORS, LABELS, exists_already, read};
 use super::label_space::{LabelFiles, LabelSpace, Vectors};
 use super::load::{Bundle, MANIFEST, Place, sha256};
-use super::manifest::{FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry, VariantEntry};
+use super::manifest::{FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, VariantEntry};
 use super::safetensors_file::safetensors_bytes;
 use super::unfinished::UnfinishedFolder;
 use super::{BundleError, ImportStep};
@@ -28,7 +28,8 @@ use crate::checkpoint::vgg19::vgg19_of_any_width;
 use crate::checkpoint::{CheckpointError, StateDict};
 use crate::files::{one_line, write_atomically};
 use crate::image_io::Framing;
-use crate::model::{Block, Filler, ModelConfig, Preset, Variant};
+use crate::model::silenced::view;
+use crate::model::{Block, Filler, ModelConfig, Preset, PresetConfig, VariantId};
 use crate::semantics::labels::write_labels;
 use crate::semantics::word_vectors::{copy_word_vectors, write_word_vectors};
 use crate::semantics::{SemanticsError, WordEncoder, WordVectors};
@@ -110,7 +111,7 @@ pub fn import_foreign(
     let card = card(foreign, &weights.mapping)?;
     files.insert(CARD.to_owned(), card.into_bytes());
     let entry = word_vectors_entry(encoder.vectors());
-    let mut manifest = manifest(foreign, &weights, entry)?;
+    let mut manifest = manifest(foreign, &weights, entry);
     manifest.sha256 = files
         .iter()
         .map(|(name, bytes)| (name.clone(), sha256(bytes)))
@@ -282,19 +283,11 @@ fn write_labels_as_words(labels: &Vectors, target: &Path) -> Result<(), BundleEr
     Ok(())
 }
 
-fn manifest(
-    foreign: &Foreign,
-    weights: &Weights,
-    label_encoder: LabelEncoderEntry,
-) -> Result<Manifest, BundleError> {
-    let view = |block| Variant::Silenced(block, Filler::Zero);
-    let variants = [view(Block::Scb), view(Block::Rcb), Variant::Biam];
-    let model = ModelEntry::new(Preset::Authors, &weights.config);
-    let model = model.map_err(|error| BundleError::Manifest {
-        path: foreign.out.join(MANIFEST),
-        reason: one_line(&error),
-    })?;
-    Ok(Manifest {
+fn manifest(foreign: &Foreign, weights: &Weights, label_encoder: LabelEncoderEntry) -> Manifest {
+    let views = [Block::Scb, Block::Rcb].map(|block| view(block, Filler::Zero));
+    let settings = PresetConfig::of(Preset::Authors, weights.config.clone()).table();
+    let networks = views.into_iter().chain([VariantId::BIAM]);
+    Manifest {
         format: FORMAT,
         name: foreign.name.clone(),
         backbone: vgg19_entry(&weights.backbone, BACKBONE, foreign.resize),
@@ -305,17 +298,12 @@ fn manifest(
             vectors: LABEL_VECTORS.to_owned(),
             teacher: None,
         },
-        model,
-        variants: variants
-            .map(|name| VariantEntry {
-                name,
-                file: HEAD.to_owned(),
-                ordinary_regions: None,
-            })
-            .to_vec(),
+        variants: networks
+            .map(|id| VariantEntry::new(id, HEAD, settings.clone()))
+            .collect(),
         sha256: BTreeMap::new(),
         provenance: foreign.provenance.clone(),
-    })
+    }
 }
 
 /// Builds the bundle from memory, so that none is written that cannot be opened.

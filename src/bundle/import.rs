@@ -13,15 +13,16 @@ use super::backbone::vgg19_entry;
 use super::encoder_parts::take_encoder;
 use super::load::{Bundle, MANIFEST, Place, sha256};
 use super::manifest::{
-    BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ModelEntry,
-    ProjectionEntry, VariantEntry,
+    BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ProjectionEntry,
+    VariantEntry,
 };
-use super::ordinary;
 use super::unfinished::UnfinishedFolder;
 use crate::backbone::vgg19;
 use crate::files::{FileError, read_bounded, write_atomically};
 use crate::image_io::Framing;
-use crate::model::{ModelConfig, Preset, Variant};
+use crate::model::ordinary_regions::TENSOR;
+use crate::model::registry::{self, HeadFacts};
+use crate::model::variant_id::BadVariantId;
 use crate::semantics::{LabelEncoder, LabelLists, Source};
 
 /// Largest part that is read.
@@ -41,7 +42,7 @@ pub(super) const CARD: &str = "CARD.md";
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// A folder with `backbone.safetensors`, `projection.safetensors` (optional), one or more of
-    /// `standard|rcb|scb|biam|ridge.safetensors`, `labels.tsv`, `teacher.tsv` (optional).
+    /// `standard|rcb|scb|biam|ridge.safetensors` (any architecture), `labels.tsv`, `teacher.tsv` (optional).
     pub heads: PathBuf,
     /// A folder with all-MiniLM-L6-v2 as `model.safetensors` and `tokenizer.json`, or a bundle, whose
     /// encoder is taken.
@@ -79,8 +80,7 @@ pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, 
     let backbone = backbone_entry(parts, &files)?;
     let vectors = label_vectors(parts, &files, &*encoder)?;
     files.insert(LABEL_VECTORS.to_owned(), vectors);
-    let model = model_entry(parts, &files, &variants, encoder.dimension())?;
-    let mut manifest = manifest(parts, &files, backbone, entry, variants, model);
+    let mut manifest = manifest(parts, &files, backbone, entry, variants);
     manifest.sha256 = hashes(&files);
     doing("trying the networks");
     try_out(parts, &files, &manifest)?;
@@ -144,27 +144,41 @@ fn try_out(parts: &Parts, files: &Files, manifest: &Manifest) -> Result<(), Bund
 
 fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, BundleError> {
     let mut entries = Vec::new();
-    for variant in Variant::WITH_RIDGE {
-        let file = format!("{variant}.safetensors");
+    for row in registry::rows().iter().filter(|row| !row.is_view) {
+        let file = format!("{}.safetensors", row.id);
         let path = heads.join(&file);
         if !path.exists() {
             continue;
         }
         let bytes = read(&path)?;
-        let has_ordinary = header(&path, &bytes)?.shapes.contains_key(ordinary::TENSOR);
+        let refuse = |reason: String| BundleError::Weights {
+            path: path.clone(),
+            reason,
+        };
+        let header = header(&path, &bytes)?;
+        let facts = HeadFacts {
+            shapes: &header.shapes,
+            words: &header.metadata,
+        };
+        let settings = (row.settings_of_head)(&facts).map_err(refuse)?;
+        let id = row
+            .id
+            .parse()
+            .map_err(|e: BadVariantId| refuse(e.to_string()))?;
+        let has_ordinary = header.shapes.contains_key(TENSOR);
         entries.push(VariantEntry {
-            name: variant,
-            file: file.clone(),
-            ordinary_regions: has_ordinary.then(|| ordinary::TENSOR.to_owned()),
+            ordinary_regions: has_ordinary.then(|| TENSOR.to_owned()),
+            ..VariantEntry::new(id, &file, settings)
         });
         files.insert(file, bytes);
     }
     if entries.is_empty() {
         return Err(BundleError::Weights {
             path: heads.to_owned(),
-            reason: "has none of standard, rcb, scb, biam, ridge.safetensors; name the folder of \
-                     the trained heads"
-                .to_owned(),
+            reason: format!(
+                "has none of {}.safetensors; name the folder of the trained heads",
+                registry::names(|row| !row.is_view)
+            ),
         });
     }
     Ok(entries)
@@ -238,133 +252,12 @@ fn header(path: &Path, bytes: &[u8]) -> Result<Header, BundleError> {
     })
 }
 
-/// The configuration that all heads agree on: sizes from the shapes, settings from the metadata.
-fn model_entry(
-    parts: &Parts,
-    files: &Files,
-    variants: &[VariantEntry],
-    label_dimension: usize,
-) -> Result<ModelEntry, BundleError> {
-    let mut agreed: Option<(Preset, ModelConfig)> = None;
-    // The baseline has nothing to configure but the label vectors' size.
-    let heads = variants.iter().filter(|entry| entry.name != Variant::Ridge);
-    for entry in heads {
-        let path = parts.heads.join(&entry.file);
-        let header = header(&path, files.get(&entry.file).map_or(&[], Vec::as_slice))?;
-        let refuse = |reason: String| BundleError::Weights {
-            path: path.clone(),
-            reason,
-        };
-        let found = head_config(&header, entry.name).map_err(refuse)?;
-        if found.1.label_dimension != label_dimension {
-            return Err(refuse(format!(
-                "takes label vectors of {}, the label encoder gives {label_dimension}; choose \
-                 parts that belong together",
-                found.1.label_dimension
-            )));
-        }
-        let same = |(preset, config): &(Preset, ModelConfig)| {
-            // Heads without a scene block do not know the global feature's size.
-            let global = config.global_channels.max(found.1.global_channels);
-            let with = |config: &ModelConfig| ModelConfig {
-                global_channels: global,
-                ..config.clone()
-            };
-            *preset == found.0 && with(config) == with(&found.1)
-        };
-        match &mut agreed {
-            None => agreed = Some(found),
-            Some(first) if same(first) => {
-                first.1.global_channels = first.1.global_channels.max(found.1.global_channels);
-            }
-            Some(_) => {
-                return Err(refuse(
-                    "has other sizes or settings than the heads before it; a bundle's heads \
-                     share one configuration"
-                        .to_owned(),
-                ));
-            }
-        }
-    }
-    let (preset, mut config) = agreed.unwrap_or((
-        Preset::Authors,
-        ModelConfig {
-            label_dimension,
-            ..ModelConfig::preset(Preset::Authors)
-        },
-    ));
-    config.global_channels = config.global_channels.max(1);
-    ModelEntry::new(preset, &config).map_err(|error| BundleError::Manifest {
-        path: parts.out.join(MANIFEST),
-        reason: error.to_string(),
-    })
-}
-
-/// One head's configuration. `global_channels` is 0 for a head that does not use it.
-fn head_config(header: &Header, variant: Variant) -> Result<(Preset, ModelConfig), String> {
-    let shape = |name: &str| {
-        header
-            .shapes
-            .get(name)
-            .ok_or_else(|| format!("the tensor `{name}` is missing; choose another file"))
-    };
-    let size = |name: &str, axis: usize| {
-        shape(name)?
-            .get(axis)
-            .copied()
-            .ok_or_else(|| format!("the tensor `{name}` has too few dimensions"))
-    };
-    let setting = |name: &str| header.metadata.get(name).map(String::as_str);
-    let preset = match setting("preset") {
-        Some("paper") => Preset::Paper,
-        Some("authors") | None => Preset::Authors,
-        Some(other) => return Err(format!("unknown preset “{other}”; paper and authors exist")),
-    };
-    let base = match setting("settings") {
-        None => ModelConfig::preset(preset),
-        Some(text) => overridden(preset, text)?,
-    };
-    let number = |name: &str, default: usize| match setting(name) {
-        None => Ok(default),
-        Some(text) => text
-            .parse()
-            .map_err(|_| format!("its metadata has {name} = “{text}”, which is no number")),
-    };
-    Ok((
-        preset,
-        ModelConfig {
-            region_channels: size("latent.conv.weight", 1)?,
-            global_channels: match variant.has_scb() {
-                true => size("scb.global_key.weight", 1)?,
-                false => 0,
-            },
-            channels: size("latent.conv.weight", 0)?,
-            out_channels: size("classifier.weight", 0)?,
-            label_dimension: size("classifier.weight", 1)?,
-            heads: number("heads", base.heads)?,
-            top_k: number("top_k", base.top_k)?,
-            ..base
-        },
-    ))
-}
-
-/// A preset with what a head's metadata lays over it, a TOML table.
-fn overridden(preset: Preset, text: &str) -> Result<ModelConfig, String> {
-    let refuse = |error: &dyn std::fmt::Display| {
-        format!("its metadata has settings that are not understood ({error}); choose another file")
-    };
-    let overrides = toml::from_str(text).map_err(|error| refuse(&error))?;
-    let entry = ModelEntry { preset, overrides };
-    entry.config().map_err(|error| refuse(&error))
-}
-
 fn manifest(
     parts: &Parts,
     files: &Files,
     backbone: BackboneEntry,
     label_encoder: LabelEncoderEntry,
     variants: Vec<VariantEntry>,
-    model: ModelEntry,
 ) -> Manifest {
     let present = |name: &str| files.contains_key(name).then(|| name.to_owned());
     Manifest {
@@ -378,7 +271,6 @@ fn manifest(
             vectors: LABEL_VECTORS.to_owned(),
             teacher: present(TEACHER),
         },
-        model,
         variants,
         sha256: BTreeMap::new(),
         provenance: parts.provenance.clone(),

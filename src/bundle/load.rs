@@ -1,6 +1,7 @@
 //! A bundle's folder read into networks on a device.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -8,12 +9,12 @@ use sha2::{Digest, Sha256};
 
 use super::BundleError;
 use super::backbone::BackbonePlan;
-use super::manifest::{FORMAT, Manifest, VariantEntry};
+use super::manifest::{FORMAT, Manifest, upgraded};
 use crate::backbone::{Backbone, RegionFeatures};
 use crate::files::{FileError, first_line, one_line, read_bounded};
 use crate::image_io::{Framing, NetworkInput};
 use crate::kernels::{Activation, Pointwise};
-use crate::model::{ModelConfig, Network, Variant};
+use crate::model::{Configuration, Network, VariantId};
 use crate::semantics::{LabelEncoder, LabelLists, Source};
 
 /// Name of the manifest in a bundle's folder.
@@ -33,16 +34,28 @@ const PREPROCESSING: u32 = 1;
 
 /// One trained network with its ordinary regions.
 pub struct TrainedVariant {
-    pub network: Network,
+    pub id: VariantId,
+    pub network: Arc<dyn Network>,
     /// e_f of random regions of training photos, `[R, out]`.
     pub ordinary_regions: Option<Tensor>,
+}
+
+/// Sizes of what a bundle's networks are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadSizes {
+    /// Channels of x_r as the heads take it: projected where the bundle projects.
+    pub region_channels: usize,
+    /// Channels of x_g.
+    pub global_channels: usize,
+    /// Size of a label vector.
+    pub label_dimension: usize,
 }
 
 /// A model folder, loaded.
 pub struct Bundle {
     pub folder: PathBuf,
     pub name: String,
-    pub config: ModelConfig,
+    pub sizes: HeadSizes,
     pub lists: LabelLists,
     /// Vectors of the bundle's labels, `[L, D]`, in the order of `lists`.
     pub label_vectors: Tensor,
@@ -76,10 +89,10 @@ impl Bundle {
     pub fn open_some(
         folder: &Path,
         device: &Device,
-        wanted: impl Fn(Variant) -> bool,
+        wanted: impl Fn(VariantId) -> bool,
     ) -> Result<Self, BundleError> {
         let mut manifest = read_manifest(folder)?;
-        manifest.variants.retain(|entry| wanted(entry.name));
+        manifest.variants.retain(|entry| wanted(entry.id));
         Self::build(&Place::folder(folder), &manifest, device)
     }
 
@@ -90,22 +103,16 @@ impl Bundle {
         device: &Device,
     ) -> Result<Self, BundleError> {
         let folder = place.named;
-        let path = folder.join(MANIFEST);
-        let config = manifest
-            .model
-            .config()
-            .map_err(|error| BundleError::Manifest {
-                path: path.clone(),
-                reason: one_line(&error.message()),
-            })?;
-        config
-            .check()
-            .map_err(|error| BundleError::Config { path, error })?;
+        let refuse = |reason: String| BundleError::Manifest {
+            path: folder.join(MANIFEST),
+            reason,
+        };
+        let configurations = manifest.variants.iter().map(|entry| entry.configuration());
         let parts = Parts {
             place,
             manifest,
             plan: BackbonePlan::new(&manifest.backbone),
-            config: &config,
+            configurations: configurations.collect::<Result<_, _>>().map_err(refuse)?,
             device,
         };
         parts.check_sizes()?;
@@ -114,13 +121,33 @@ impl Bundle {
             || rayon::join(|| parts.encoder(), || parts.features_and_labels()),
         );
         let (backbone, projection, lists, label_vectors) = rest?;
+        let encoder = encoder?;
+        let sizes = HeadSizes {
+            region_channels: match &projection {
+                Some(projection) => projection.outputs(),
+                None => parts.plan.region_channels(),
+            },
+            global_channels: parts.plan.global_channels(),
+            label_dimension: encoder.dimension(),
+        };
+        parts.check_given(&sizes)?;
+        let (found, wanted) = (label_vectors.dim(1).unwrap_or(0), sizes.label_dimension);
+        if found != wanted {
+            return Err(BundleError::Weights {
+                path: folder.join(&manifest.labels.vectors),
+                reason: format!(
+                    "vectors of {found} numbers, the label encoder gives {wanted}; make the bundle \
+                     again with biam-lens import"
+                ),
+            });
+        }
         let features_identity = parts.features_identity();
         Ok(Self {
             folder: folder.to_owned(),
             name: manifest.name.clone(),
             lists,
             label_vectors,
-            encoder: encoder?,
+            encoder,
             variants: variants?,
             device: device.clone(),
             input: parts.input(),
@@ -129,23 +156,26 @@ impl Bundle {
             backbone,
             projection,
             features_identity,
-            config,
+            sizes,
         })
     }
 
-    /// The trained networks' variants, in the manifest's order.
-    pub fn variant_names(&self) -> Vec<Variant> {
-        self.variants
-            .iter()
-            .map(|trained| trained.network.variant())
-            .collect()
+    /// The networks' names, in the manifest's order.
+    pub fn variant_names(&self) -> Vec<VariantId> {
+        self.variants.iter().map(|trained| trained.id).collect()
     }
 
-    /// The network of a variant, where the bundle has it.
-    pub fn variant(&self, variant: Variant) -> Option<&TrainedVariant> {
-        self.variants
-            .iter()
-            .find(|trained| trained.network.variant() == variant)
+    /// The k of the networks whose scores are pooled maps: the largest, where they differ; 1 where
+    /// there is no such network.
+    pub fn top_k(&self) -> usize {
+        let networks = self.variants.iter();
+        let all = networks.filter_map(|trained| trained.network.top_k());
+        all.max().unwrap_or(1)
+    }
+
+    /// The network of that name, where the bundle has it.
+    pub fn variant(&self, variant: VariantId) -> Option<&TrainedVariant> {
+        self.variants.iter().find(|trained| trained.id == variant)
     }
 
     /// Side of the square input in pixels.
@@ -210,15 +240,16 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
     // The format comes first: a later one may well have other fields.
     let table: toml::Table =
         toml::from_str(&text).map_err(|error| refuse(toml_reason(&text, &error)))?;
-    match table.get("format").and_then(toml::Value::as_integer) {
-        Some(found) if found == i64::from(FORMAT) => {}
-        Some(found) => {
-            return Err(BundleError::Format { path, found });
+    let manifest: Manifest = match table.get("format").and_then(toml::Value::as_integer) {
+        Some(found) if found == i64::from(FORMAT) => {
+            toml::from_str(&text).map_err(|error| refuse(toml_reason(&text, &error)))?
         }
+        Some(1) => upgraded(table)
+            .try_into()
+            .map_err(|error: toml::de::Error| refuse(one_line(&error.message())))?,
+        Some(found) => return Err(BundleError::Format { path, found }),
         None => return Err(refuse("it has no `format`".to_owned())),
-    }
-    let manifest: Manifest =
-        toml::from_str(&text).map_err(|error| refuse(toml_reason(&text, &error)))?;
+    };
     manifest.check().map_err(refuse)?;
     // A bundle from somewhere else must not reach outside its folder.
     for name in manifest.files() {
@@ -277,7 +308,8 @@ pub(super) struct Parts<'a> {
     pub place: &'a Place<'a>,
     pub manifest: &'a Manifest,
     pub plan: BackbonePlan,
-    pub config: &'a ModelConfig,
+    /// Of the manifest's networks, in their order.
+    pub configurations: Vec<Box<dyn Configuration>>,
     pub device: &'a Device,
 }
 
@@ -303,9 +335,7 @@ impl Parts<'_> {
                 reason,
             })
         };
-        let Manifest {
-            backbone, variants, ..
-        } = self.manifest;
+        let backbone = &self.manifest.backbone;
         let side = backbone.input_size;
         if !side.is_multiple_of(SIDE_STEP) || !(SIDE_STEP..=LARGEST_INPUT).contains(&side) {
             return refuse(format!(
@@ -325,27 +355,58 @@ impl Parts<'_> {
                 "grid = [{rows}, {columns}], but input-size = {side} gives [{regions}, {regions}]"
             ));
         }
-        let (k, features) = (self.config.top_k, self.plan.region_channels());
-        if k > regions * regions {
-            let all = regions * regions;
-            return refuse(format!("top-k = {k} is more than the {all} regions"));
+        let (all, features) = (regions * regions, self.plan.region_channels());
+        for configuration in &self.configurations {
+            if let Some(k) = configuration.top_k().filter(|&k| k > all) {
+                return refuse(format!("top-k = {k} is more than the {all} regions"));
+            }
+            let takes = configuration.takes();
+            let unprojected = self.manifest.projection.is_none() && !takes.raw_regions;
+            let given = takes.region_channels.unwrap_or(features);
+            if unprojected && given != features {
+                return refuse(format!(
+                    "the networks take regions of {given} channels, the backbone gives {features} \
+                     and there is no projection"
+                ));
+            }
+            let features = self.plan.global_channels();
+            if let Some(given) = takes.global_channels.filter(|&given| given != features) {
+                return refuse(format!(
+                    "the networks take a global feature of {given} channels, the backbone gives \
+                     {features}"
+                ));
+            }
         }
-        let given = self.config.region_channels;
-        let takes_projected = |entry: &VariantEntry| !entry.name.takes_raw_regions();
-        let unprojected = self.manifest.projection.is_none();
-        if unprojected && given != features && variants.iter().any(takes_projected) {
-            return refuse(format!(
-                "the networks take regions of {given} channels, the backbone gives {features} and \
-                 there is no projection"
-            ));
-        }
-        let with_scene = |entry: &VariantEntry| entry.name.has_scb();
-        let (given, features) = (self.config.global_channels, self.plan.global_channels());
-        if variants.iter().any(with_scene) && given != features {
-            return refuse(format!(
-                "the networks take a global feature of {given} channels, the backbone gives \
-                 {features}"
-            ));
+        Ok(())
+    }
+
+    /// The networks take what there is to be given.
+    fn check_given(&self, sizes: &HeadSizes) -> Result<(), BundleError> {
+        let entries = self.manifest.variants.iter().zip(&self.configurations);
+        for (entry, configuration) in entries {
+            let takes = configuration.takes();
+            let projected = takes.region_channels.filter(|_| !takes.raw_regions);
+            let regions = projected.unwrap_or(sizes.region_channels);
+            let pairs = [
+                ("regions", "projection", regions, sizes.region_channels),
+                (
+                    "label vectors",
+                    "label encoder",
+                    takes.label_dimension,
+                    sizes.label_dimension,
+                ),
+            ];
+            for (what, giver, wanted, given) in pairs {
+                if wanted != given {
+                    return Err(BundleError::Manifest {
+                        path: self.place.named.join(MANIFEST),
+                        reason: format!(
+                            "the network “{}” takes {what} of {wanted}, the {giver} gives {given}",
+                            entry.id
+                        ),
+                    });
+                }
+            }
         }
         Ok(())
     }
@@ -404,13 +465,18 @@ impl Parts<'_> {
         let lists = self.lists()?;
         let count = lists.labels().len();
         let vectors = self.weights(&self.manifest.labels.vectors, |vb| {
-            vb.get((count, self.config.label_dimension), "vectors")
+            let vectors = vb.get_unchecked("vectors")?;
+            match vectors.dims2()? {
+                (found, _) if found == count => Ok(vectors),
+                (found, _) => candle_core::bail!("`vectors` has {found} rows for {count} labels"),
+            }
         })?;
         Ok((backbone, projection, lists, vectors))
     }
 
     fn projection(&self, vb: VarBuilder) -> candle_core::Result<Pointwise> {
-        let (out, channels) = (self.config.region_channels, self.plan.region_channels());
+        let channels = self.plan.region_channels();
+        let (out, _) = vb.get_unchecked("projection.weight")?.dims2()?;
         let weight = vb.get((out, channels), "projection.weight")?;
         let bias = vb.get(out, "projection.bias")?;
         Pointwise::new(&weight, Some(&bias), Activation::None)

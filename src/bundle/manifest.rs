@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::image_io::Framing;
-use crate::model::{ModelConfig, Preset, Variant};
+use crate::model::{Architecture, Configuration, VariantId, registry};
 
-/// The format this program writes and reads.
-pub const FORMAT: u32 = 1;
+/// The format this program writes. It reads format 1 as well, in which all networks had one
+/// configuration, `[model]`.
+pub const FORMAT: u32 = 2;
 
 /// The whole manifest of a bundle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +21,6 @@ pub struct Manifest {
     pub projection: Option<ProjectionEntry>,
     pub label_encoder: LabelEncoderEntry,
     pub labels: LabelsEntry,
-    pub model: ModelEntry,
     #[serde(rename = "variant")]
     pub variants: Vec<VariantEntry>,
     /// SHA-256 of every other file of the folder, in hexadecimal.
@@ -96,40 +96,70 @@ pub struct LabelsEntry {
     pub teacher: Option<String>,
 }
 
-/// A preset with everything that differs from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelEntry {
-    pub preset: Preset,
-    #[serde(flatten)]
-    pub overrides: toml::Table,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VariantEntry {
-    pub name: Variant,
+    pub id: VariantId,
+    /// The architecture's name, where it is another than the network's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
     /// Where its weights are; a view's are the full network's.
     pub file: String,
     /// The tensor of `file` that holds e_f of ordinary regions, `[R, out]`.
     pub ordinary_regions: Option<String>,
+    /// What its architecture reads: for the paper's networks a preset and what differs from it.
+    pub settings: toml::Table,
 }
 
-impl ModelEntry {
-    /// `config` as its difference to `preset`.
-    pub fn new(preset: Preset, config: &ModelConfig) -> Result<Self, toml::ser::Error> {
-        let base = toml::Table::try_from(ModelConfig::preset(preset))?;
-        let mut overrides = toml::Table::try_from(config)?;
-        overrides.retain(|key, value| base.get(key) != Some(value));
-        Ok(Self { preset, overrides })
+impl VariantEntry {
+    /// A network named after its architecture.
+    pub fn new(id: VariantId, file: &str, settings: toml::Table) -> Self {
+        Self {
+            id,
+            architecture: None,
+            file: file.to_owned(),
+            ordinary_regions: None,
+            settings,
+        }
     }
 
-    /// The preset with the overrides laid over it.
-    pub fn config(&self) -> Result<ModelConfig, toml::de::Error> {
-        let mut table = toml::Table::try_from(ModelConfig::preset(self.preset))
-            .map_err(serde::de::Error::custom)?;
-        table.extend(self.overrides.clone());
-        table.try_into()
+    /// The row of its architecture.
+    ///
+    /// # Errors
+    /// An architecture that this program does not know.
+    pub fn architecture(&self) -> Result<&'static Architecture, String> {
+        let name = self.architecture.as_deref().unwrap_or(self.id.name());
+        registry::known(name).map_err(|error| format!("network “{}”: {error}", self.id))
     }
+
+    /// Its settings, read by its architecture.
+    ///
+    /// # Errors
+    /// An unknown architecture; settings that it does not have.
+    pub fn configuration(&self) -> Result<Box<dyn Configuration>, String> {
+        let configuration = self.architecture()?.configuration;
+        configuration(&self.settings).map_err(|error| format!("network “{}”: {error}", self.id))
+    }
+}
+
+/// A manifest of format 1 as one of format 2: every network takes the one configuration with it.
+pub fn upgraded(mut table: toml::Table) -> toml::Table {
+    let model = table.remove("model");
+    let variants = table.get_mut("variant").and_then(|v| v.as_array_mut());
+    for entry in variants
+        .into_iter()
+        .flatten()
+        .filter_map(|v| v.as_table_mut())
+    {
+        if let Some(name) = entry.remove("name") {
+            entry.insert("id".to_owned(), name);
+        }
+        if let Some(model) = &model {
+            entry.insert("settings".to_owned(), model.clone());
+        }
+    }
+    table.insert("format".to_owned(), i64::from(FORMAT).into());
+    table
 }
 
 impl Manifest {
@@ -154,9 +184,9 @@ impl Manifest {
         for (row, entry) in self.variants.iter().enumerate() {
             if self.variants[..row]
                 .iter()
-                .any(|other| other.name == entry.name)
+                .any(|other| other.id == entry.id)
             {
-                return Err(format!("the network “{}” is there twice", entry.name));
+                return Err(format!("the network “{}” is there twice", entry.id));
             }
         }
         Ok(())
@@ -183,18 +213,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configuration_survives_as_preset_and_overrides() {
-        let config = ModelConfig {
-            top_k: 10,
-            label_dimension: 384,
-            ..ModelConfig::preset(Preset::Authors)
-        };
-        let entry = ModelEntry::new(Preset::Authors, &config).expect("it serialises");
-        assert_eq!(entry.overrides.len(), 2);
-        assert_eq!(entry.config().expect("it reads back"), config);
-    }
-
-    #[test]
     fn a_backbone_says_how_photos_are_resized_or_squashes_them() {
         let text = "kind = \"vgg19\"\ninput-size = 224\ngrid = [14, 14]\nfile = \"b\"\n";
         let mut entry: BackboneEntry = toml::from_str(text).expect("an entry");
@@ -207,10 +225,41 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_override_is_refused() {
-        let text = "preset = \"paper\"\ntop-q = 3";
-        let entry: ModelEntry = toml::from_str(text).expect("a table");
-        let refusal = entry.config().expect_err("no such setting").to_string();
-        assert!(refusal.contains("top-q"), "{refusal}");
+    fn format_1_gives_every_network_the_one_configuration() {
+        let text = "format = 1\n[model]\npreset = \"authors\"\ntop-k = 7\n\
+                    [[variant]]\nname = \"rcb\"\nfile = \"r\"\n\
+                    [[variant]]\nname = \"biam\"\nfile = \"b\"\n";
+        let mut table = upgraded(toml::from_str(text).expect("a table"));
+        let variants = table.remove("variant").expect("networks");
+        let entries: Vec<VariantEntry> = variants.try_into().expect("entries");
+        assert_eq!(
+            [entries[0].id, entries[1].id],
+            [VariantId::RCB, VariantId::BIAM]
+        );
+        for entry in &entries {
+            let configuration = entry.configuration().expect("it reads");
+            assert_eq!(configuration.top_k(), Some(7));
+        }
+        assert!(!table.contains_key("model"));
+    }
+
+    #[test]
+    fn a_network_of_another_name_says_its_architecture_and_an_unknown_one_is_refused() {
+        let text = "id = \"biam-2\"\narchitecture = \"biam\"\nfile = \"b\"\n\
+                    settings = { preset = \"paper\" }\n";
+        let mut entry: VariantEntry = toml::from_str(text).expect("an entry");
+        assert_eq!(entry.architecture().expect("its row").id, "biam");
+        entry.architecture = Some("transformer".to_owned());
+        let refusal = entry.configuration().expect_err("no such row");
+        for word in ["biam-2", "transformer", "standard, rcb"] {
+            assert!(refusal.contains(word), "{refusal}");
+        }
+        entry.architecture = Some("biam".to_owned());
+        entry.settings.insert("top-q".to_owned(), 3.into());
+        let refusal = entry.configuration().expect_err("no such setting");
+        assert!(
+            refusal.contains("biam-2") && refusal.contains("top-q"),
+            "{refusal}"
+        );
     }
 }

@@ -13,7 +13,6 @@ pub mod label_space;
 mod load;
 pub mod manifest;
 mod networks;
-pub mod ordinary;
 pub mod safetensors_file;
 mod unfinished;
 
@@ -22,7 +21,7 @@ pub use encoder_parts::WORD_VECTORS;
 pub use error::BundleError;
 pub use features::PhotoFeatures;
 pub use find::{VARIABLE, find_bundle};
-pub use load::{Bundle, MANIFEST, TrainedVariant, read_manifest};
+pub use load::{Bundle, HeadSizes, MANIFEST, TrainedVariant, read_manifest};
 
 use crate::semantics::word_vectors::Progress;
 

@@ -14,8 +14,7 @@ use serde::Serialize;
 use super::{Outcome, common};
 use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
 use crate::engine::{OrdinaryResponses, PhotoSource, Session, Wanted, prepare, samples};
-use crate::model::region_classifier::responses;
-use crate::model::{EncodeOptions, Encoded, Variant};
+use crate::model::{EncodeOptions, Encoded, Responses, VariantId};
 
 /// Labels whose maps are computed.
 const LABELS: usize = 100;
@@ -41,7 +40,7 @@ pub struct Options {
     first_maps: bool,
     /// Time and memory of this network in a program without another: what `eval --cost` starts
     #[arg(long, hide = true)]
-    cost_of: Option<Variant>,
+    cost_of: Option<VariantId>,
     #[command(flatten)]
     engine: common::Engine,
 }
@@ -164,7 +163,7 @@ impl<'a> Bench<'a> {
         let text = self.time(|| Ok(self.bundle.encoder.encode(&["traffic light"])?))?;
         stages.insert("text".to_owned(), text);
         for trained in &self.bundle.variants {
-            let variant = trained.network.variant();
+            let variant = trained.id;
             let encoded = encode(trained, &self.features)?;
             let encoding = self.time(|| encode(trained, &self.features))?;
             stages.insert(format!("encode.{variant}"), encoding);
@@ -197,8 +196,8 @@ impl<'a> Bench<'a> {
             for (trained, encoded) in &encoded {
                 respond(trained, encoded, &label)?;
                 if let Some(regions) = &trained.ordinary_regions {
-                    let projected = trained.network.project_labels(&label)?;
-                    let ordinary = responses(&regions.unsqueeze(0)?, &projected)?;
+                    let label = trained.network.prepare_labels(&label)?;
+                    let ordinary = trained.network.respond_regions(regions, &label)?;
                     OrdinaryResponses::new(ordinary.flatten_all()?.to_vec1()?);
                 }
             }
@@ -224,13 +223,13 @@ impl<'a> Bench<'a> {
 
 fn encode(trained: &TrainedVariant, features: &PhotoFeatures) -> Result<Encoded> {
     let network = &trained.network;
-    let features = features.of(network.variant());
+    let features = features.of(network.takes());
     Ok(network.encode(features, &EncodeOptions::default())?)
 }
 
-fn respond(trained: &TrainedVariant, encoded: &Encoded, labels: &Tensor) -> Result<Tensor> {
-    let projected = trained.network.project_labels(labels)?;
-    Ok(trained.network.respond(encoded, &projected)?)
+fn respond(trained: &TrainedVariant, encoded: &Encoded, labels: &Tensor) -> Result<Responses> {
+    let labels = trained.network.prepare_labels(labels)?;
+    Ok(trained.network.respond(encoded, &labels)?)
 }
 
 fn summary(mut times: Vec<f64>) -> Times {
@@ -249,7 +248,7 @@ fn summary(mut times: Vec<f64>) -> Times {
 /// Maps of a few labels in all variants, as the window's first request asks for.
 fn first_maps(session: &mut Session, source: &PhotoSource) -> Result<()> {
     let photo = prepare(source, session.input())?;
-    let variants: Vec<Variant> = session.facts().variants.clone();
+    let variants: Vec<VariantId> = session.facts().variants.clone();
     let labels = samples::first_labels();
     let wanted = Wanted {
         labels: &labels,

@@ -14,7 +14,7 @@ use crate::engine::session::distinct;
 use crate::engine::{DeviceChoice, Session};
 use crate::files::{FileError, one_line, read_bounded, shown};
 use crate::image_io::list_photos;
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::semantics::{ParsedLabels, parse_labels};
 
 /// Largest label file, in bytes.
@@ -46,7 +46,7 @@ impl Engine {
 
     /// Loads the `wanted` networks of the bundle without a session around them; says on standard
     /// error why the CPU is used, where that is news.
-    pub fn open_bundle(&self, wanted: impl Fn(Variant) -> bool) -> Result<Bundle> {
+    pub fn open_bundle(&self, wanted: impl Fn(VariantId) -> bool) -> Result<Bundle> {
         let folder = find_bundle(self.bundle.as_deref())?;
         let opened = self.device.open()?;
         let bundle = Bundle::open_some(&folder, &opened.device, wanted)?;
@@ -209,9 +209,9 @@ pub fn print(text: &str) -> Result<()> {
 
 /// The variants a command was asked for, once each; for none all of the bundle's, or the fullest
 /// of them.
-pub fn variants(asked: &[Variant], session: &Session, all: bool) -> Result<Vec<Variant>> {
+pub fn variants(asked: &[VariantId], session: &Session, all: bool) -> Result<Vec<VariantId>> {
     let has = &session.facts().variants;
-    let mut wanted: Vec<Variant> = Vec::new();
+    let mut wanted: Vec<VariantId> = Vec::new();
     for variant in asked {
         if !wanted.contains(variant) {
             wanted.push(*variant);
@@ -220,7 +220,7 @@ pub fn variants(asked: &[Variant], session: &Session, all: bool) -> Result<Vec<V
     if wanted.is_empty() {
         wanted = match all {
             true => has.clone(),
-            false => has.iter().max().copied().into_iter().collect(),
+            false => fullest(has).into_iter().collect(),
         };
     }
     if let Some(missing) = wanted.iter().find(|variant| !has.contains(variant)) {
@@ -231,4 +231,13 @@ pub fn variants(asked: &[Variant], session: &Session, all: bool) -> Result<Vec<V
         );
     }
     Ok(wanted)
+}
+
+/// The paper's fullest network among `has`, or the last of them.
+fn fullest(has: &[VariantId]) -> Option<VariantId> {
+    let paper = VariantId::PAPER.into_iter().rev();
+    paper
+        .into_iter()
+        .find(|variant| has.contains(variant))
+        .or(has.last().copied())
 }

@@ -12,7 +12,7 @@ use clap::Args;
 use super::data::DatasetArguments;
 use super::progress::ProgressLine;
 use super::{Outcome, common};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, read_manifest};
 use crate::dataset::{Dataset, FeatureCache, Split};
 use crate::eval::answers::{Answers, answer_cached, answer_photos, cache_content};
 use crate::eval::cost::{Cost, Measured, measure};
@@ -21,7 +21,7 @@ use crate::eval::report::{Report, VariantReport};
 use crate::eval::split::{LabelSets, label_vectors};
 use crate::eval::{per_label, table};
 use crate::files::{check_target, one_line, write_atomically};
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::train::ridge::{LAMBDA, ridge_network};
 
 /// How many labels are named before the others are only counted.
@@ -43,7 +43,7 @@ pub struct Options {
     k: Vec<u16>,
     /// Networks to measure, separated by commas (default: all that the bundle has)
     #[arg(long, value_delimiter = ',')]
-    variant: Vec<Variant>,
+    variant: Vec<VariantId>,
     /// Also measure the ridge baseline, which sees no photo; it is computed from the bundle's teacher
     #[arg(long)]
     ridge: bool,
@@ -85,7 +85,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
         common::complain(unreadable);
     }
     let ks: Vec<usize> = options.k.iter().map(|&k| usize::from(k)).collect();
-    let top_k = bundle.config.top_k;
+    let top_k = bundle.top_k();
     let mut report = Report::new(&bundle.name, &dataset.name, top_k, &answers, &sets);
     for variant in &answers.variants {
         let measured = VariantReport::new(&answers, variant, &sets, tasks, &ks);
@@ -93,7 +93,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
     if options.cost {
         for variant in &mut report.variants {
-            variant.cost = Some(options.cost(&bundle, variant.variant)?);
+            variant.cost = options.cost(&bundle, variant.variant)?;
         }
     }
     if let Some(path) = &options.per_label {
@@ -128,16 +128,20 @@ impl Options {
     fn bundle(&self) -> Result<Bundle> {
         let wanted = |variant| self.variant.is_empty() || self.variant.contains(&variant);
         let mut bundle = self.engine.open_bundle(wanted)?;
-        if self.ridge && bundle.variant(Variant::Ridge).is_none() {
+        if self.ridge && bundle.variant(VariantId::RIDGE).is_none() {
             bundle.variants.insert(0, ridge_network(&bundle, LAMBDA)?);
         }
         let has = bundle.variant_names();
         if let Some(missing) = self.variant.iter().find(|variant| !has.contains(variant)) {
-            let way = match missing {
-                Variant::Ridge => "--ridge computes it",
-                _ => "name one that it has, or another --bundle",
-            };
-            bail!("this bundle has no network “{missing}”; {way}");
+            if *missing == VariantId::RIDGE {
+                bail!("this bundle has no network “{missing}”; --ridge computes it");
+            }
+            let all = read_manifest(&bundle.folder)?.variants;
+            let names: Vec<&str> = all.iter().map(|entry| entry.id.name()).collect();
+            bail!(
+                "this bundle has no network “{missing}”; it has {}",
+                names.join(", ")
+            );
         }
         Ok(bundle)
     }
@@ -209,8 +213,11 @@ impl Options {
     }
 
     /// What a network costs: counted here, measured in a program of its own.
-    fn cost(&self, bundle: &Bundle, variant: Variant) -> Result<Cost> {
-        let mut cost = Cost::of(bundle, variant, bundle.lists.labels().len());
+    fn cost(&self, bundle: &Bundle, variant: VariantId) -> Result<Option<Cost>> {
+        let Some(trained) = bundle.variant(variant) else {
+            return Ok(None);
+        };
+        let mut cost = Cost::of(bundle, trained, bundle.lists.labels().len());
         let program = std::env::current_exe().context("where this program lies is not known")?;
         let mut command = Command::new(program);
         command.args(["bench", "--cost-of", variant.name(), "--device"]);
@@ -226,14 +233,14 @@ impl Options {
             one_line(&String::from_utf8_lossy(&ended.stderr).trim())
         );
         cost.measured = Some(serde_json::from_slice(&ended.stdout)?);
-        Ok(cost)
+        Ok(Some(cost))
     }
 }
 
 /// What one network costs in this program, which loads no other. [`Options::cost`] starts it.
-pub fn measure_alone(engine: &common::Engine, variant: Variant) -> Result<Measured> {
+pub fn measure_alone(engine: &common::Engine, variant: VariantId) -> Result<Measured> {
     let mut bundle = engine.open_bundle(|other| other == variant)?;
-    if variant == Variant::Ridge && bundle.variants.is_empty() {
+    if variant == VariantId::RIDGE && bundle.variants.is_empty() {
         bundle.variants.push(ridge_network(&bundle, LAMBDA)?);
     }
     let trained = bundle.variants.first().context("no such network")?;

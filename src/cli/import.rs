@@ -13,11 +13,11 @@ use crate::bundle::foreign::{Foreign, Imported, import_foreign};
 use crate::bundle::import::{Parts, assemble};
 use crate::bundle::label_space::LabelFiles;
 use crate::bundle::manifest::Manifest;
-use crate::bundle::ordinary::PHOTOS;
 use crate::bundle::{ImportStep, MANIFEST};
 use crate::engine::DeviceChoice;
 use crate::files::{one_line, shown};
 use crate::image_io::Framing;
+use crate::model::ordinary_regions::PHOTOS;
 
 /// Options of `import`.
 #[derive(Debug, Args)]
@@ -141,7 +141,7 @@ fn target(options: &Options) -> Result<(PathBuf, String)> {
 
 fn first_line(folder: &Path, manifest: &Manifest) -> String {
     let variants = manifest.variants.iter();
-    let variants: Vec<&str> = variants.map(|entry| entry.name.name()).collect();
+    let variants: Vec<&str> = variants.map(|entry| entry.id.name()).collect();
     format!("{}: {}", shown(folder), variants.join(", "))
 }
 

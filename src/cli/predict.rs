@@ -18,7 +18,7 @@ use crate::engine::{
 };
 use crate::files::{one_line, save_npy_f32, shown, write_atomically};
 use crate::image_io::NetworkInput;
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::semantics::LabelStatus;
 
 /// Photos decoded ahead while the networks look at the ones before: enough to keep every core
@@ -36,7 +36,7 @@ pub struct Options {
     /// Networks to run, separated by commas: standard, rcb, scb, biam, ridge (default: biam, or
     /// the fullest that the bundle has)
     #[arg(long, value_delimiter = ',')]
-    variant: Vec<Variant>,
+    variant: Vec<VariantId>,
     /// How many labels to print for each photo, at least 1
     #[arg(long, default_value = "10")]
     top: NonZeroUsize,
@@ -54,7 +54,7 @@ pub struct Options {
 #[derive(Serialize)]
 struct Line<'a> {
     photo: String,
-    variant: Variant,
+    variant: VariantId,
     labels: Vec<Ranked<'a>>,
     grid: [usize; 2],
     covered: [f32; 4],
@@ -232,7 +232,7 @@ fn covered(comparison: &Comparison) -> [f32; 4] {
 }
 
 /// The stages that this variant's answer is made of.
-fn times(comparison: &Comparison, variant: Variant) -> BTreeMap<&str, f64> {
+fn times(comparison: &Comparison, variant: VariantId) -> BTreeMap<&str, f64> {
     let others = |stage: &str| match stage.split_once('.') {
         Some((_, name)) => name != variant.name(),
         None => false,

@@ -17,7 +17,7 @@ use crate::figure::png::png;
 use crate::figure::scale::ScaleMode;
 use crate::figure::svg::svg;
 use crate::files::{check_target, shown, write_atomically};
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// Options of `render`.
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub struct Options {
     labels: common::Labels,
     /// Networks to show, separated by commas (default: all of the bundle's)
     #[arg(long, value_delimiter = ',')]
-    variant: Vec<Variant>,
+    variant: Vec<VariantId>,
     /// The file to write: .png or .svg
     #[arg(long, value_name = "FIG.{png,svg}")]
     out: PathBuf,
@@ -142,7 +142,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
 }
 
 /// Says why colours will not mean what was asked for.
-fn tell_of_missing_regions(session: &Session, variants: &[Variant]) {
+fn tell_of_missing_regions(session: &Session, variants: &[VariantId]) {
     let bundle = session.bundle();
     let missing = variants.iter().find(|&&variant| {
         let trained = bundle.variant(variant);

@@ -17,7 +17,7 @@ use crate::bundle::{Bundle, find_bundle};
 use crate::dataset::{Content, Dataset, FeatureCache, Progress, Split};
 use crate::files::{one_line, read_bounded, shown};
 use crate::kernels::keep_freed_memory;
-use crate::model::{ModelConfig, Variant};
+use crate::model::{Configuration, Training, VariantId, registry};
 use crate::semantics::TeacherClass;
 use crate::train::experiment::{data_identity, seen_vectors, teacher, training_set, unseen_names};
 use crate::train::head::{finished_ridge, write_head, write_tensors};
@@ -49,7 +49,7 @@ pub struct Options {
     /// Networks to train, separated by commas, one after another: standard, rcb, scb, biam; and
     /// ridge, which sees no photo [default: standard,rcb,scb,biam]
     #[arg(long, value_delimiter = ',')]
-    variant: Vec<Variant>,
+    variant: Vec<VariantId>,
     /// Train the rows of one of the paper's tables, then measure them and print the table
     #[arg(long, value_enum, conflicts_with = "variant")]
     ablation: Option<Ablation>,
@@ -89,7 +89,8 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let base = find_bundle(options.engine.bundle.as_deref())?;
     let bundle = options.engine.open_bundle(|_| false)?;
     // Before the features, which take minutes.
-    settings.model.config(&bundle.config, bundle.grid)?;
+    let table = settings.model.table(&bundle.sizes, bundle.grid)?;
+    let networks = options.networks(&table)?;
     if split.seen().is_empty() {
         return Err(TrainError::NoLabels {
             labels: dataset.labels.len(),
@@ -99,7 +100,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let work = Workplace::open(&options.out, options.resume)?;
     let stop = common::stop_on_request()?;
     let classes = choose_classes(bundle.lists.teacher(), &unseen_names(&dataset, &split));
-    let Some(cache) = options.features(&bundle, &dataset, &settings, &stop)? else {
+    let Some(cache) = options.features(&bundle, &dataset, raw(&settings, &networks), &stop)? else {
         common::complain(&"stopped; the features so far are kept: start it again with --resume");
         return Ok(Outcome::Incomplete);
     };
@@ -107,6 +108,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let experiment = Experiment {
         options,
         settings: &settings,
+        networks: &networks,
         bundle: &bundle,
         dataset: &dataset,
         split: &split,
@@ -150,17 +152,32 @@ fn notes(path: &Path) -> Result<String> {
 }
 
 impl Options {
-    fn variants(&self) -> Vec<Variant> {
-        let mut variants: Vec<Variant> = Vec::new();
-        for variant in &self.variant {
-            if !variants.contains(variant) {
-                variants.push(*variant);
+    /// The networks that are to be made, once each, with the settings in `table`.
+    fn networks(&self, table: &toml::Table) -> Result<Vec<NetworkToTrain>> {
+        let asked = match self.variant.is_empty() {
+            true => &VariantId::PAPER[..],
+            false => &self.variant,
+        };
+        let mut networks: Vec<NetworkToTrain> = Vec::new();
+        for &variant in asked {
+            if networks.iter().any(|network| network.variant == variant) {
+                continue;
             }
+            let is_trainable = |row: &registry::Architecture| row.training != Training::None;
+            let Some(row) = registry::row(variant.name()).filter(|row| is_trainable(row)) else {
+                bail!(
+                    "“{variant}” is no network that can be trained; there are {}",
+                    registry::names(is_trainable)
+                );
+            };
+            let configuration = (row.configuration)(table).map_err(anyhow::Error::msg)?;
+            networks.push(NetworkToTrain {
+                variant,
+                training: row.training,
+                configuration,
+            });
         }
-        match variants.is_empty() {
-            true => Variant::ALL.to_vec(),
-            false => variants,
-        }
+        Ok(networks)
     }
 
     /// The features of the data set's photos; `None` when it was stopped meanwhile.
@@ -168,12 +185,12 @@ impl Options {
         &self,
         bundle: &Bundle,
         dataset: &Dataset,
-        settings: &TrainSettings,
+        raw: bool,
         stop: &AtomicBool,
     ) -> Result<Option<FeatureCache>> {
         let photos: Vec<PathBuf> = dataset.photos.iter().map(|p| p.path.clone()).collect();
         let content = Content {
-            raw: settings.distillation > 0.0 || self.variants().contains(&Variant::Ridge),
+            raw,
             projected: true,
         };
         let mut cache = FeatureCache::open(&self.cache, bundle, content)?;
@@ -218,10 +235,23 @@ impl Options {
     }
 }
 
+/// A network that is to be made.
+struct NetworkToTrain {
+    variant: VariantId,
+    training: Training,
+    configuration: Box<dyn Configuration>,
+}
+
+/// Whether anything takes the backbone's own regions.
+fn raw(settings: &TrainSettings, networks: &[NetworkToTrain]) -> bool {
+    let mut takes = networks.iter().map(|network| network.configuration.takes());
+    settings.distillation > 0.0 || takes.any(|takes| takes.raw_regions)
+}
+
 /// A network that was trained.
 struct Trained {
-    variant: Variant,
-    /// How it went; nothing of the ridge baseline.
+    variant: VariantId,
+    /// How it went; nothing of one that is computed.
     finished: Option<Finished>,
 }
 
@@ -229,6 +259,7 @@ struct Trained {
 struct Experiment<'a> {
     options: &'a Options,
     settings: &'a TrainSettings,
+    networks: &'a [NetworkToTrain],
     bundle: &'a Bundle,
     dataset: &'a Dataset,
     split: &'a Split,
@@ -241,19 +272,18 @@ struct Experiment<'a> {
 impl Experiment<'_> {
     /// Trains one network after another; `None` when it was stopped.
     fn train(&self) -> Result<Option<Vec<Trained>>> {
-        let variants = self.options.variants();
         let mut trained = Vec::new();
-        if variants.contains(&Variant::Ridge) {
-            self.ridge()?;
+        let (computed, heads): (Vec<_>, Vec<_>) = self
+            .networks
+            .iter()
+            .partition(|network| network.training == Training::ClassifierRows);
+        for network in computed {
+            self.compute(network)?;
             trained.push(Trained {
-                variant: Variant::Ridge,
+                variant: network.variant,
                 finished: None,
             });
         }
-        let heads: Vec<Variant> = variants
-            .into_iter()
-            .filter(|v| *v != Variant::Ridge)
-            .collect();
         if heads.is_empty() {
             return Ok(Some(trained));
         }
@@ -262,21 +292,19 @@ impl Experiment<'_> {
     }
 
     /// Trains heads one after another; whether it came to the end of them.
-    fn heads(&self, heads: &[Variant], trained: &mut Vec<Trained>) -> Result<bool> {
+    fn heads(&self, heads: &[&NetworkToTrain], trained: &mut Vec<Trained>) -> Result<bool> {
         let teacher = match self.settings.distillation > 0.0 {
             true => Some(teacher(self.bundle, self.classes)?),
             false => None,
         };
         let label_vectors = seen_vectors(self.bundle, self.dataset, self.split)?;
-        let grid = self.set.features.grid();
-        let config = self.settings.model.config(&self.bundle.config, grid)?;
         let data = data_identity(self.bundle, self.dataset, self.split, self.classes);
         let mut log = Log::open(&self.work.log())?;
         common::complain(&self.summary(teacher.is_some()));
-        for &variant in heads {
+        for network in heads {
             let run = Run {
-                variant,
-                config: &config,
+                variant: network.variant,
+                configuration: &*network.configuration,
                 settings: self.settings,
                 set: self.set,
                 label_vectors: &label_vectors,
@@ -289,13 +317,13 @@ impl Experiment<'_> {
             };
             match run.train(&mut log)? {
                 Ending::Stopped { epochs } => {
-                    self.tell_stopped(variant, epochs);
+                    self.tell_stopped(network.variant, epochs);
                     return Ok(false);
                 }
                 Ending::Finished(finished) => {
-                    self.write(variant, &config, &finished)?;
+                    self.write(network, &finished)?;
                     trained.push(Trained {
-                        variant,
+                        variant: network.variant,
                         finished: Some(finished),
                     });
                 }
@@ -304,7 +332,7 @@ impl Experiment<'_> {
         Ok(true)
     }
 
-    fn tell_stopped(&self, variant: Variant, epochs: usize) {
+    fn tell_stopped(&self, variant: VariantId, epochs: usize) {
         common::complain(&format!(
             "{variant}: stopped; {epochs} of {} epochs are kept in {}: go on with --resume",
             self.settings.epochs,
@@ -330,20 +358,23 @@ impl Experiment<'_> {
         text
     }
 
-    fn ridge(&self) -> Result<()> {
+    /// Makes the head of a network that is computed.
+    fn compute(&self, network: &NetworkToTrain) -> Result<()> {
         let tensors = ridge(self.bundle, self.classes, LAMBDA)?;
         let tensors = finished_ridge(tensors, self.set, self.settings.seed)?;
-        let path = self.work.head(Variant::Ridge);
-        Ok(write_tensors(&path, &tensors, BTreeMap::new())?)
+        let k = network.configuration.top_k();
+        let words = k.map(|k| ("top_k".to_owned(), k.to_string()));
+        let path = self.work.head(network.variant);
+        Ok(write_tensors(&path, &tensors, words.into_iter().collect())?)
     }
 
-    fn write(&self, variant: Variant, config: &ModelConfig, finished: &Finished) -> Result<()> {
+    fn write(&self, network: &NetworkToTrain, finished: &Finished) -> Result<()> {
         let words = [
             ("epochs", finished.progress.epochs.to_string()),
             ("seed", self.settings.seed.to_string()),
         ];
-        let network = (self.settings.model.preset, config, variant);
-        let path = self.work.head(variant);
+        let path = self.work.head(network.variant);
+        let network = (network.variant, &*network.configuration);
         Ok(write_head(&path, &finished.head, network, &words)?)
     }
 

@@ -4,7 +4,7 @@ use super::DeviceError;
 use crate::bundle::BundleError;
 use crate::files::first_line;
 use crate::image_io::PhotoError;
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::semantics::{LabelError, SemanticsError};
 
 /// Why the engine cannot answer, in one line.
@@ -23,7 +23,9 @@ pub enum EngineError {
     #[error("no sample photo is called “{0}”")]
     NoSample(String),
     #[error("this bundle has no network “{0}”; it has {1}")]
-    NoVariant(Variant, String),
+    NoVariant(VariantId, String),
+    #[error("the network “{0}” has scores and no maps; `predict` and `eval` print them")]
+    NoMaps(VariantId),
     #[error("more than {0} new labels at once; give fewer")]
     TooManyLabels(usize),
     #[error("the network failed: {}", first_line(.0))]

@@ -10,8 +10,7 @@ use super::EngineError;
 use super::cache::Cache;
 use super::messages::{LabelFacts, OrdinaryResponses, RefusedLabel};
 use crate::bundle::{Bundle, TrainedVariant};
-use crate::model::Variant;
-use crate::model::region_classifier::responses;
+use crate::model::{PreparedLabels, VariantId};
 use crate::semantics::{MAX_LABELS, label_key, neighbours, normalise_label};
 
 /// Labels whose vectors are kept.
@@ -28,7 +27,7 @@ pub struct KnownLabels {
     /// By [`label_key`]: why the encoder has no vector.
     refused: Cache<String, String>,
     facts: Cache<String, LabelFacts>,
-    ordinary: Cache<(String, Variant), Option<Arc<OrdinaryResponses>>>,
+    ordinary: Cache<(String, VariantId), Option<Arc<OrdinaryResponses>>>,
     /// Row of each of the bundle's labels in its matrix, by [`label_key`].
     rows: HashMap<String, usize>,
     /// The seen labels' texts and vectors `[S, D]`.
@@ -153,7 +152,7 @@ impl KnownLabels {
             rows.push(row);
         }
         if rows.is_empty() {
-            let dimension = bundle.config.label_dimension;
+            let dimension = bundle.sizes.label_dimension;
             return Ok(bundle
                 .label_vectors
                 .narrow(0, 0, 0)?
@@ -186,17 +185,17 @@ impl KnownLabels {
         Ok(facts)
     }
 
-    /// Responses over ordinary regions of `labels` with projected vectors `[L, out]`, in order.
+    /// Responses over ordinary regions of `labels`, which the network has `prepared`, in order.
     pub fn ordinary(
         &mut self,
         trained: &TrainedVariant,
         labels: &[String],
-        projected: &Tensor,
+        prepared: &PreparedLabels,
     ) -> Result<Vec<Option<Arc<OrdinaryResponses>>>, EngineError> {
         let Some(regions) = &trained.ordinary_regions else {
             return Ok(vec![None; labels.len()]);
         };
-        let variant = trained.network.variant();
+        let variant = trained.id;
         let mut found = Vec::with_capacity(labels.len());
         let mut missing: Vec<u32> = Vec::new();
         for (label, row) in labels.iter().zip(0u32..) {
@@ -207,12 +206,9 @@ impl KnownLabels {
             found.push(known);
         }
         if !missing.is_empty() {
-            let count = missing.len();
-            let rows = Tensor::from_slice(&missing, count, projected.device())?;
-            let chosen = projected.index_select(&rows, 0)?;
-            let all = responses(&regions.unsqueeze(0)?, &chosen)?
-                .squeeze(0)?
-                .to_vec2::<f32>()?;
+            let chosen = prepared.select(&missing)?;
+            let responses = trained.network.respond_regions(regions, &chosen)?;
+            let all = responses.to_vec2::<f32>()?;
             for (row, values) in missing.into_iter().zip(all) {
                 let ordinary = OrdinaryResponses::new(values).map(Arc::new);
                 let row = row as usize;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::backbone::Covered;
 use crate::image_io::PhotoFact;
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::model::pooling::{top_k_mean, top_regions};
 use crate::semantics::LabelStatus;
 
@@ -137,6 +137,8 @@ impl OrdinaryResponses {
 pub struct ResponseMap {
     /// Raw responses m (Eq. 1), row by row, `grid.regions()` of them.
     pub responses: Arc<[f32]>,
+    /// The label's score, where it is not that of the map's largest responses: no k changes it.
+    pub own_score: Option<f32>,
     /// The label's responses over ordinary regions; `None` when the bundle has none.
     pub ordinary: Option<Arc<OrdinaryResponses>>,
 }
@@ -156,14 +158,21 @@ impl ResponseMap {
             .fold(f32::NEG_INFINITY, f32::max)
     }
 
-    /// The label's score: the mean of the `k` largest responses.
+    /// The label's score: the mean of the `k` largest responses, or the network's own.
     pub fn score(&self, k: usize) -> f32 {
-        top_k_mean(&self.responses, k)
+        match self.own_score {
+            Some(score) => score,
+            None => top_k_mean(&self.responses, k),
+        }
     }
 
-    /// The regions that the score is made of, largest response first.
+    /// The regions that the score is the mean of, largest response first; none where it is no such
+    /// mean.
     pub fn pooled_regions(&self, k: usize) -> Vec<usize> {
-        top_regions(&self.responses, k)
+        match self.own_score {
+            Some(_) => Vec::new(),
+            None => top_regions(&self.responses, k),
+        }
     }
 }
 
@@ -244,7 +253,7 @@ pub struct Comparison {
     pub labels: Vec<LabelFacts>,
     /// Labels that were asked for and have no vector; they are not among `labels`.
     pub refused: Vec<RefusedLabel>,
-    pub variants: Vec<Variant>,
+    pub variants: Vec<VariantId>,
     /// `maps[variant][label]`.
     pub maps: Vec<Vec<ResponseMap>>,
     /// Scores of all the bundle's labels, with the trained k, when they were asked for.
@@ -259,7 +268,7 @@ pub struct Comparison {
 pub struct BundleFacts {
     pub name: String,
     pub folder: PathBuf,
-    pub variants: Vec<Variant>,
+    pub variants: Vec<VariantId>,
     /// Every label of the bundle with seen or unseen, in the bundle's order.
     pub labels: Arc<[(String, LabelStatus)]>,
     pub trained_k: usize,
@@ -276,7 +285,7 @@ pub enum Request {
     Compare {
         photo: PhotoSource,
         labels: Vec<String>,
-        variants: Vec<Variant>,
+        variants: Vec<VariantId>,
         /// Also score every label of the bundle.
         ranking: bool,
     },

@@ -1,5 +1,6 @@
 //! A loaded bundle on a device with its caches: photos and labels in, response maps out.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,14 +10,13 @@ use candle_core::{Device, Tensor};
 use super::cache::Cache;
 use super::labels::KnownLabels;
 use super::messages::{
-    BundleFacts, Comparison, Grid, OrdinaryResponses, Ranking, RefusedLabel, ResponseMap, StageTime,
+    BundleFacts, Comparison, Grid, Ranking, RefusedLabel, ResponseMap, StageTime,
 };
 use super::photos::PreparedPhoto;
 use super::{DeviceChoice, EngineError};
 use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
 use crate::image_io::NetworkInput;
-use crate::model::pooling::top_k_mean;
-use crate::model::{EncodeOptions, Encoded, Variant};
+use crate::model::{EncodeOptions, Encoded, PreparedLabels, VariantId};
 use crate::semantics::{LabelStatus, label_key};
 
 /// Photos whose features and encodings are kept (some 2 MB each).
@@ -29,7 +29,7 @@ const KEPT_RANKINGS: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     pub labels: &'a [String],
-    pub variants: &'a [Variant],
+    pub variants: &'a [VariantId],
     /// Also score every label of the bundle.
     pub ranking: bool,
     /// Also the labels' responses over ordinary regions, which σ and ranks need.
@@ -42,11 +42,24 @@ pub struct Session {
     facts: Arc<BundleFacts>,
     labels: KnownLabels,
     features: Cache<PixelsKey, PhotoFeatures>,
-    encoded: Cache<(PixelsKey, Variant), Encoded>,
-    /// W(A) of all the bundle's labels, `[L, out]`.
-    projected: Cache<Variant, Tensor>,
+    encoded: Cache<(PixelsKey, VariantId), Encoded>,
+    /// All the bundle's labels as each network sees them.
+    own: Cache<VariantId, PreparedLabels>,
+    /// The labels that were asked for last: many photos are asked about the same.
+    asked: Option<LabelSet>,
     /// How the photos looked at last answer the bundle's own labels.
-    ranked: Cache<(PixelsKey, Variant), Arc<Ranked>>,
+    ranked: Cache<(PixelsKey, VariantId), Arc<Ranked>>,
+}
+
+/// Labels that were asked for, with what is computed of them once.
+struct LabelSet {
+    asked: Vec<String>,
+    /// Those of them that have a vector.
+    known: Vec<String>,
+    refused: Vec<RefusedLabel>,
+    /// `[L, D]`.
+    vectors: Tensor,
+    prepared: HashMap<VariantId, PreparedLabels>,
 }
 
 /// One variant's answer to many labels.
@@ -119,7 +132,7 @@ impl Session {
                 .iter()
                 .map(|listed| (listed.label.clone(), bundle.lists.status(&listed.label)))
                 .collect(),
-            trained_k: bundle.config.top_k,
+            trained_k: bundle.top_k(),
             has_ordinary_regions: bundle
                 .variants
                 .iter()
@@ -131,8 +144,9 @@ impl Session {
             labels: KnownLabels::new(&bundle)?,
             facts: Arc::new(facts),
             features: Cache::new(KEPT_PHOTOS),
-            encoded: Cache::new(KEPT_PHOTOS * Variant::WITH_RIDGE.len()),
-            projected: Cache::new(Variant::WITH_RIDGE.len()),
+            encoded: Cache::new(KEPT_PHOTOS * bundle.variants.len()),
+            own: Cache::new(bundle.variants.len()),
+            asked: None,
             ranked: Cache::new(KEPT_RANKINGS),
             bundle,
         })
@@ -186,11 +200,8 @@ impl Session {
             times: photo.times.clone(),
         };
         let all_encoded = self.labels.all_encoded(wanted.labels);
-        let (known, refused, vectors) = clock.time("text", || {
-            let (known, refused) = self.labels.sort_out(&self.bundle, wanted.labels)?;
-            let vectors = self.labels.vectors(&self.bundle, &known)?;
-            Ok::<_, EngineError>((known, refused, vectors))
-        })?;
+        let mut set = clock.time("text", || self.label_set(wanted.labels))?;
+        let known = set.known.clone();
         let wanted = &Wanted {
             labels: &known,
             ..*wanted
@@ -216,7 +227,7 @@ impl Session {
                 return Ok(None);
             };
             maps.push(clock.time(&format!("respond.{variant}"), || {
-                self.respond(&encoded, variant, wanted, &vectors)
+                self.respond(&encoded, variant, wanted, &mut set)
             })?);
             if wanted.ranking {
                 let variant_maps = maps.last().map_or(&[][..], Vec::as_slice);
@@ -232,18 +243,17 @@ impl Session {
             }
         }
         let (rows, columns) = grid;
-        let labels = wanted
-            .labels
-            .iter()
-            .enumerate()
-            .map(|(row, label)| self.labels.facts(&self.bundle, label, &vectors.get(row)?));
-        Ok(Some(Comparison {
+        let labels = wanted.labels.iter().enumerate().map(|(row, label)| {
+            self.labels
+                .facts(&self.bundle, label, &set.vectors.get(row)?)
+        });
+        let comparison = Comparison {
             photo: photo.photo.clone(),
             grid: Grid { rows, columns },
             covered: photo.covered,
-            trained_k: self.bundle.config.top_k,
+            trained_k: self.facts.trained_k,
             labels: labels.collect::<Result<_, EngineError>>()?,
-            refused,
+            refused: set.refused.clone(),
             variants: wanted.variants.to_vec(),
             maps,
             ranking: wanted.ranking.then(|| Ranking {
@@ -253,10 +263,27 @@ impl Session {
             }),
             times: clock.times,
             device: self.facts.device.clone(),
-        }))
+        };
+        self.asked = Some(set);
+        Ok(Some(comparison))
     }
 
-    fn check_variants(&self, variants: &[Variant]) -> Result<(), EngineError> {
+    /// What is known of `labels`: from the last time, where the same were asked for.
+    fn label_set(&mut self, labels: &[String]) -> Result<LabelSet, EngineError> {
+        if let Some(set) = self.asked.take_if(|set| set.asked == labels) {
+            return Ok(set);
+        }
+        let (known, refused) = self.labels.sort_out(&self.bundle, labels)?;
+        Ok(LabelSet {
+            asked: labels.to_vec(),
+            vectors: self.labels.vectors(&self.bundle, &known)?,
+            known,
+            refused,
+            prepared: HashMap::new(),
+        })
+    }
+
+    fn check_variants(&self, variants: &[VariantId]) -> Result<(), EngineError> {
         let has = &self.facts.variants;
         match variants.iter().find(|variant| !has.contains(variant)) {
             None => Ok(()),
@@ -267,7 +294,7 @@ impl Session {
         }
     }
 
-    fn trained(&self, variant: Variant) -> Result<&TrainedVariant, EngineError> {
+    fn trained(&self, variant: VariantId) -> Result<&TrainedVariant, EngineError> {
         self.bundle
             .variant(variant)
             .ok_or_else(|| EngineError::NoVariant(variant, String::new()))
@@ -278,7 +305,7 @@ impl Session {
         &mut self,
         key: PixelsKey,
         pixels: &[u8],
-        variant: Variant,
+        variant: VariantId,
         clock: &mut Clock,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Encoded>, EngineError> {
@@ -300,7 +327,7 @@ impl Session {
         }
         let trained = self.trained(variant)?;
         let encoded = clock.time(&stage, || {
-            let features = features.of(variant);
+            let features = features.of(trained.network.takes());
             trained.network.encode(features, &EncodeOptions::default())
         })?;
         self.encoded.insert((key, variant), encoded.clone());
@@ -317,9 +344,9 @@ impl Session {
     fn respond(
         &mut self,
         encoded: &Encoded,
-        variant: Variant,
+        variant: VariantId,
         wanted: &Wanted,
-        vectors: &Tensor,
+        set: &mut LabelSet,
     ) -> Result<Vec<ResponseMap>, EngineError> {
         if wanted.labels.is_empty() {
             return Ok(Vec::new());
@@ -328,21 +355,25 @@ impl Session {
             .bundle
             .variant(variant)
             .ok_or_else(|| EngineError::NoVariant(variant, String::new()))?;
-        let projected = trained.network.project_labels(vectors)?;
-        let maps = rows(&trained.network.respond(encoded, &projected)?)?;
+        let prepared = match set.prepared.get(&variant) {
+            Some(prepared) => prepared,
+            None => {
+                let prepared = trained.network.prepare_labels(&set.vectors)?;
+                set.prepared.entry(variant).or_insert(prepared)
+            }
+        };
+        let answer = answer(trained, encoded, prepared)?;
         let ordinary = match wanted.ordinary {
-            true => self.labels.ordinary(trained, wanted.labels, &projected)?,
+            true => self.labels.ordinary(trained, wanted.labels, prepared)?,
             false => vec![None; wanted.labels.len()],
         };
+        let maps = answer.maps.into_iter().zip(answer.scores).zip(ordinary);
         Ok(maps
-            .into_iter()
-            .zip(ordinary)
-            .map(
-                |(responses, ordinary): (_, Option<Arc<OrdinaryResponses>>)| ResponseMap {
-                    responses: responses.into(),
-                    ordinary,
-                },
-            )
+            .map(|((responses, score), ordinary)| ResponseMap {
+                responses: responses.into(),
+                own_score: (!answer.pooled).then_some(score),
+                ordinary,
+            })
             .collect())
     }
 
@@ -351,7 +382,7 @@ impl Session {
         &mut self,
         key: PixelsKey,
         encoded: &Encoded,
-        variant: Variant,
+        variant: VariantId,
         labels: &[String],
         maps: &[ResponseMap],
     ) -> Result<Ranked, EngineError> {
@@ -367,7 +398,7 @@ impl Session {
             let responses = own.responses.clone();
             return Ok(Ranked { scores, responses });
         }
-        let k = self.bundle.config.top_k;
+        let k = self.trained(variant)?.network.top_k().unwrap_or(1);
         scores.extend(typed.iter().map(|map| map.score(k)));
         let mut responses = Vec::with_capacity(scores.len() * encoded.grid.0 * encoded.grid.1);
         for (region, row) in own
@@ -389,30 +420,29 @@ impl Session {
         &mut self,
         key: PixelsKey,
         encoded: &Encoded,
-        variant: Variant,
+        variant: VariantId,
     ) -> Result<Arc<Ranked>, EngineError> {
         if let Some(ranked) = self.ranked.get(&(key, variant)) {
             return Ok(ranked.clone());
         }
-        let network = &self
+        let trained = self
             .bundle
             .variant(variant)
-            .ok_or_else(|| EngineError::NoVariant(variant, String::new()))?
-            .network;
-        let projected = match self.projected.get(&variant) {
-            Some(projected) => projected.clone(),
+            .ok_or_else(|| EngineError::NoVariant(variant, String::new()))?;
+        let prepared = match self.own.get(&variant) {
+            Some(prepared) => prepared.clone(),
             None => {
-                let projected = network.project_labels(&self.bundle.label_vectors)?;
-                self.projected.insert(variant, projected.clone());
-                projected
+                let vectors = &self.bundle.label_vectors;
+                let prepared = trained.network.prepare_labels(vectors)?;
+                self.own.insert(variant, prepared.clone());
+                prepared
             }
         };
-        let maps = rows(&network.respond(encoded, &projected)?)?;
-        let k = self.bundle.config.top_k;
+        let Answer { maps, scores, .. } = answer(trained, encoded, &prepared)?;
         let regions = maps.first().map_or(0, Vec::len);
         let by_region = (0..regions).flat_map(|region| maps.iter().map(move |map| map[region]));
         let ranked = Arc::new(Ranked {
-            scores: maps.iter().map(|map| top_k_mean(map, k)).collect(),
+            scores,
             responses: by_region.collect(),
         });
         self.ranked.insert((key, variant), ranked.clone());
@@ -430,9 +460,27 @@ impl Session {
     }
 }
 
-/// Maps `[1, L, h, w]` as one vector of responses per label.
-fn rows(maps: &Tensor) -> candle_core::Result<Vec<Vec<f32>>> {
-    maps.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()
+/// One network's answer to one photo.
+struct Answer {
+    /// Responses of each label, region by region.
+    maps: Vec<Vec<f32>>,
+    scores: Vec<f32>,
+    /// Whether a score is that of its map's largest responses.
+    pooled: bool,
+}
+
+fn answer(
+    trained: &TrainedVariant,
+    photo: &Encoded,
+    labels: &PreparedLabels,
+) -> Result<Answer, EngineError> {
+    let responses = trained.network.respond(photo, labels)?;
+    let maps = responses.maps.ok_or(EngineError::NoMaps(trained.id))?;
+    Ok(Answer {
+        maps: maps.squeeze(0)?.flatten_from(1)?.to_vec2()?,
+        scores: responses.scores.squeeze(0)?.to_vec1()?,
+        pooled: trained.network.top_k().is_some(),
+    })
 }
 
 /// Labels once each, in their order, compared as [`label_key`] does.

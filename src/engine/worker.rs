@@ -13,7 +13,7 @@ use super::photos::{PhotoStamp, PreparedPhoto, prepare, thumbnail};
 use super::session::{Session, Wanted};
 use super::{DeviceChoice, EngineError, Reply, Request};
 use crate::bundle::find_bundle;
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::panics::quietly_caught;
 
 /// Decoded photos that are kept (up to 13 MB each).
@@ -102,7 +102,7 @@ impl Outbox {
 struct Comparing {
     photo: PhotoSource,
     labels: Vec<String>,
-    variants: Vec<Variant>,
+    variants: Vec<VariantId>,
     ranking: bool,
 }
 

@@ -10,8 +10,7 @@ use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
 use crate::dataset::{Content, Dataset, DatasetPhoto, FeatureCache, Which};
 use crate::engine::{EngineError, PhotoSource, PreparedPhoto, prepare_unshown};
 use crate::image_io::{Framing, PhotoLimits, open_photo};
-use crate::model::pooling::top_k_mean;
-use crate::model::{EncodeOptions, Variant};
+use crate::model::{EncodeOptions, PreparedLabels, VariantId};
 
 /// Photos that go through the networks together, while the next ones are decoded: enough to keep
 /// every core busy, few enough to keep memory flat.
@@ -32,7 +31,7 @@ pub struct Answers {
 /// One network's answers.
 #[derive(Debug)]
 pub struct VariantAnswers {
-    pub variant: Variant,
+    pub variant: VariantId,
     /// `[N, L]`, each the mean of the k largest responses.
     pub scores: Vec<f32>,
     /// Every pair of a photo and a label that has boxes in it.
@@ -97,10 +96,10 @@ pub fn answer_photos(
 
 /// What [`answer_cached`] needs of a cache for the networks of `bundle`.
 pub fn cache_content(bundle: &Bundle) -> Content {
-    let heads = bundle.variant_names();
+    let mut networks = bundle.variants.iter().map(|trained| &trained.network);
     Content {
         raw: bundle.takes_raw_regions(),
-        projected: heads.iter().any(|head| !head.takes_raw_regions()),
+        projected: networks.any(|network| !network.takes().raw_regions),
     }
 }
 
@@ -163,8 +162,8 @@ fn covered(bundle: &Bundle, photo: &DatasetPhoto) -> Option<Covered> {
 struct Run<'a> {
     bundle: &'a Bundle,
     dataset: &'a Dataset,
-    /// Each network's W(A), `[L, out]`.
-    projected: Vec<Tensor>,
+    /// The labels as each network sees them.
+    prepared: Vec<PreparedLabels>,
     answers: Answers,
 }
 
@@ -174,9 +173,8 @@ impl<'a> Run<'a> {
         if count == 0 || count != dataset.labels.len() {
             return Err(EvalError::NoLabels);
         }
-        let networks = || bundle.variants.iter().map(|trained| &trained.network);
-        let variants = networks().map(|network| VariantAnswers {
-            variant: network.variant(),
+        let variants = bundle.variants.iter().map(|trained| VariantAnswers {
+            variant: trained.id,
             scores: Vec::with_capacity(dataset.photos.len() * count),
             pairs: Vec::new(),
         });
@@ -187,8 +185,10 @@ impl<'a> Run<'a> {
                 variants: variants.collect(),
                 unreadable: Vec::new(),
             },
-            projected: networks()
-                .map(|network| network.project_labels(labels))
+            prepared: bundle
+                .variants
+                .iter()
+                .map(|trained| trained.network.prepare_labels(labels))
                 .collect::<Result<_, _>>()?,
             bundle,
             dataset,
@@ -235,11 +235,9 @@ impl<'a> Run<'a> {
             photo.labels.fill(&mut row);
             self.answers.truth.extend_from_slice(&row);
         }
-        let k = self.bundle.config.top_k;
-        let networks = self.bundle.variants.iter().zip(&self.projected);
-        for ((trained, projected), answers) in networks.zip(&mut self.answers.variants) {
-            let maps = Maps::new(trained, projected, features)?;
-            let scores = maps.scores(k);
+        let networks = self.bundle.variants.iter().zip(&self.prepared);
+        for ((trained, prepared), answers) in networks.zip(&mut self.answers.variants) {
+            let (scores, maps) = answer(trained, prepared, features)?;
             if let Some(place) = scores.iter().position(|score| !score.is_finite()) {
                 return Err(EvalError::NotANumber {
                     variant: answers.variant,
@@ -248,6 +246,9 @@ impl<'a> Run<'a> {
                 });
             }
             answers.scores.extend(scores);
+            let Some(maps) = maps else {
+                continue;
+            };
             for (row, (photo, covered)) in photos.iter().zip(covered).enumerate() {
                 if let Some(covered) = covered {
                     answers.pairs.extend(maps.pairs(row, photo, *covered));
@@ -273,33 +274,31 @@ struct Maps {
     grid: (usize, usize),
 }
 
-impl Maps {
-    fn new(
-        trained: &TrainedVariant,
-        projected: &Tensor,
-        features: &PhotoFeatures,
-    ) -> Result<Self, EvalError> {
-        let network = &trained.network;
-        let features = features.of(network.variant());
-        let encoded = network.encode(features, &EncodeOptions::default())?;
-        let maps = network.respond(&encoded, projected)?;
-        Ok(Self {
+/// One network's scores `[N, L]` and, where it has them, its maps.
+fn answer(
+    trained: &TrainedVariant,
+    labels: &PreparedLabels,
+    features: &PhotoFeatures,
+) -> Result<(Vec<f32>, Option<Maps>), EvalError> {
+    let network = &trained.network;
+    let features = features.of(network.takes());
+    let encoded = network.encode(features, &EncodeOptions::default())?;
+    let responses = network.respond(&encoded, labels)?;
+    let scores = responses.scores.flatten_all()?.to_vec1()?;
+    let maps = match responses.maps {
+        Some(maps) => Some(Maps {
+            labels: maps.dim(1)?,
             responses: maps.flatten_all()?.to_vec1()?,
-            labels: projected.dim(0)?,
             grid: encoded.grid,
-        })
-    }
+        }),
+        None => None,
+    };
+    Ok((scores, maps))
+}
 
+impl Maps {
     fn regions(&self) -> usize {
         self.grid.0 * self.grid.1
-    }
-
-    /// `[N, L]`.
-    fn scores(&self, k: usize) -> Vec<f32> {
-        self.responses
-            .par_chunks_exact(self.regions())
-            .map(|map| top_k_mean(map, k))
-            .collect()
     }
 
     /// How the maps of the photo in `row` meet the boxes it has.

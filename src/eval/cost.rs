@@ -9,129 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::EvalError;
 use crate::backbone::{efficientnet_lite, vgg19};
 use crate::bundle::{BackbonePlan, Bundle, TrainedVariant};
-use crate::model::config::{RegionContext, SceneValue};
-use crate::model::pooling::top_k_mean;
-use crate::model::{EncodeOptions, ModelConfig, Variant};
+use crate::model::EncodeOptions;
+use crate::model::counts::Counts;
 
 /// Photos that are not timed, so that weights are packed and clocks have settled.
 const WARM_UP: usize = 3;
 /// Photos that are timed.
 const RUNS: usize = 15;
-
-/// Parameters and multiply-adds of some layers.
-///
-/// One multiplication with the addition that follows it counts as one. Counted are convolutions,
-/// linear layers and the two products of the attention; what does no matrix product (norms,
-/// activations, softmax, pooling) is left out, as usual. Learned numbers of norms are parameters,
-/// running statistics are not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    pub parameters: u64,
-    pub multiply_adds: u64,
-}
-
-impl Add for Counts {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            parameters: self.parameters + other.parameters,
-            multiply_adds: self.multiply_adds + other.multiply_adds,
-        }
-    }
-}
-
-impl Counts {
-    /// A convolution of `weights` per output and position (window times inputs), with `extra`
-    /// parameters per output: 1 for a bias, 2 for a norm.
-    fn layer(weights: usize, outputs: usize, extra: usize, positions: usize) -> Self {
-        Self {
-            parameters: (outputs * (weights + extra)) as u64,
-            multiply_adds: (positions * outputs * weights) as u64,
-        }
-    }
-}
-
-/// The layers of one head for a photo of `regions` regions and `labels` labels, whose vectors have
-/// been brought to the regions' space before. Input are the region features that the head takes;
-/// where it works on a coarser grid, all its layers see that grid's regions.
-pub fn head_counts(
-    config: &ModelConfig,
-    variant: Variant,
-    raw_channels: usize,
-    regions: usize,
-    labels: usize,
-) -> Counts {
-    let (c, out, d) = (config.channels, config.out_channels, config.label_dimension);
-    if variant == Variant::Ridge {
-        return Counts {
-            parameters: (raw_channels * d) as u64,
-            multiply_adds: (regions * raw_channels * labels) as u64,
-        };
-    }
-    let regions = config.coarse_grid.map_or(regions, |side| side * side);
-    let mix = |inputs, outputs| Counts::layer(inputs, outputs, 1, regions);
-    // Bias and norm.
-    let convolution = |inputs| Counts::layer(9 * inputs, c, 3, regions);
-    let fused = if variant.fuses() { 2 * c } else { c };
-    let mut counts = convolution(config.region_channels) + mix(fused, out);
-    if variant.has_rcb() {
-        counts = counts + region_counts(config, regions);
-    }
-    if variant.has_scb() {
-        counts = counts + Counts::layer(config.global_channels, c, 1, 1) + convolution(c);
-        if config.scene_value == SceneValue::SharedConvolution {
-            counts = counts + mix(c, c);
-        }
-    }
-    if config.shortcut {
-        counts = counts + mix(config.region_channels, out);
-    }
-    let bias = usize::from(config.classifier_bias);
-    let classifier = Counts {
-        parameters: (out * (d + bias)) as u64,
-        multiply_adds: (regions * out * labels) as u64,
-    };
-    counts + classifier
-}
-
-/// The layers that make regions look at others: the paper's block or what Table 4 puts in its place.
-fn region_counts(config: &ModelConfig, regions: usize) -> Counts {
-    let c = config.channels;
-    let mix = |inputs, outputs| Counts::layer(inputs, outputs, 1, regions);
-    // Products of queries with keys, and of weights with values, of these widths.
-    let attention = |query: usize, value: usize| Counts {
-        parameters: 0,
-        multiply_adds: (regions * regions * (query + value)) as u64,
-    };
-    let extra = |parameters: usize| Counts {
-        parameters: parameters as u64,
-        multiply_adds: 0,
-    };
-    let block = || {
-        let linear = (0..4).fold(Counts::default(), |sum, _| sum + mix(c, c));
-        linear + attention(c, c) + mix(c, 2 * c) + mix(2 * c, c)
-    };
-    match config.region_context {
-        RegionContext::Attention | RegionContext::Sigmoid => block(),
-        // Scale and shift of two norms.
-        RegionContext::LayerNorm => block() + extra(4 * c),
-        RegionContext::NonLocal => {
-            let half = (c / 2).max(1);
-            let inwards = (0..3).fold(Counts::default(), |sum, _| sum + mix(c, half));
-            inwards + attention(half, half) + mix(half, c)
-        }
-        RegionContext::CrissCross => {
-            let narrow = (c / 8).max(1);
-            let once = mix(c, narrow) + mix(c, narrow) + mix(c, c) + attention(narrow, c);
-            // The same weights twice, and γ. Of the attention all pairs are counted, as computed.
-            Counts {
-                parameters: once.parameters,
-                multiply_adds: 2 * once.multiply_adds,
-            } + extra(1)
-        }
-    }
-}
 
 /// The layers from pixels to region features and the global feature; a classifier, which no photo
 /// goes through, is left out.
@@ -201,13 +85,13 @@ pub struct Measured {
 
 impl Cost {
     /// Counts of a bundle's network for `labels` labels.
-    pub fn of(bundle: &Bundle, variant: Variant, labels: usize) -> Self {
-        let raw = bundle.backbone_plan.region_channels();
+    pub fn of(bundle: &Bundle, trained: &TrainedVariant, labels: usize) -> Self {
         let regions = bundle.grid[0] * bundle.grid[1];
-        let head = head_counts(&bundle.config, variant, raw, regions, labels);
+        let head = trained.network.cost(regions, labels);
         let mut total = head + backbone_counts(&bundle.backbone_plan);
-        if bundle.projects() && !variant.takes_raw_regions() {
-            total = total + Counts::layer(raw, bundle.config.region_channels, 1, regions);
+        if bundle.projects() && !trained.network.takes().raw_regions {
+            let raw = bundle.backbone_plan.region_channels();
+            total = total + Counts::layer(raw, bundle.sizes.region_channels, 1, regions);
         }
         Self {
             head,
@@ -228,8 +112,7 @@ pub fn measure(bundle: &Bundle, trained: &TrainedVariant) -> Result<Measured, Ev
     let side = bundle.input_size() as usize;
     let grey = vec![127u8; side * side * 3];
     let pixels = Tensor::from_vec(grey, (1, side, side, 3), &bundle.device)?;
-    let projected = network.project_labels(&bundle.label_vectors)?;
-    let k = bundle.config.top_k;
+    let labels = network.prepare_labels(&bundle.label_vectors)?;
     let (mut head, mut photo) = (Vec::new(), Vec::new());
     for run in 0..WARM_UP + RUNS {
         if run == WARM_UP {
@@ -239,15 +122,10 @@ pub fn measure(bundle: &Bundle, trained: &TrainedVariant) -> Result<Measured, Ev
         let features = bundle.photo_features(&pixels)?;
         bundle.device.synchronize()?;
         let ready = Instant::now();
-        let encoded = network.encode(features.of(network.variant()), &EncodeOptions::default())?;
-        let maps = network.respond(&encoded, &projected)?;
-        let regions = encoded.grid.0 * encoded.grid.1;
-        let responses = maps.flatten_all()?.to_vec1::<f32>()?;
-        let scores: f32 = responses
-            .chunks_exact(regions)
-            .map(|map| top_k_mean(map, k))
-            .sum();
-        std::hint::black_box(scores);
+        let photos = features.of(network.takes());
+        let encoded = network.encode(photos, &EncodeOptions::default())?;
+        let scores = network.respond(&encoded, &labels)?.scores;
+        std::hint::black_box(scores.flatten_all()?.to_vec1::<f32>()?);
         if run >= WARM_UP {
             head.push(ready.elapsed().as_secs_f64() * 1e3);
             photo.push(start.elapsed().as_secs_f64() * 1e3);
@@ -284,81 +162,6 @@ fn peak() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Preset;
-
-    /// The default bundle's configuration.
-    fn config() -> ModelConfig {
-        ModelConfig {
-            global_channels: 1280,
-            label_dimension: 384,
-            ..ModelConfig::preset(Preset::Authors)
-        }
-    }
-
-    #[test]
-    fn parameters_are_those_of_the_shipped_weights() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/default");
-        let manifest = std::fs::read_to_string(folder.join("bundle.toml")).unwrap();
-        let manifest: crate::bundle::manifest::Manifest = toml::from_str(&manifest).unwrap();
-        let config = manifest.model.config().unwrap();
-        for variant in Variant::ALL {
-            let bytes = std::fs::read(folder.join(format!("{variant}.safetensors"))).unwrap();
-            let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-            let no_parameters = ["running", "ordinary_regions", "input_mean", "num_batches"];
-            let found: usize = file
-                .tensors()
-                .iter()
-                .filter(|(name, _)| !no_parameters.iter().any(|part| name.contains(part)))
-                .map(|(_, tensor)| tensor.shape().iter().product::<usize>())
-                .sum();
-            let counts = head_counts(&config, variant, 1280, 196, 442);
-            assert_eq!(counts.parameters, found as u64, "{variant}");
-        }
-    }
-
-    #[test]
-    fn parameters_are_those_of_a_new_network_of_every_kind() {
-        let mut kinds = RegionContext::ABLATIONS.to_vec();
-        kinds.push(RegionContext::Attention);
-        for region_context in kinds {
-            let config = ModelConfig {
-                region_context,
-                ..config()
-            };
-            for variant in [Variant::Rcb, Variant::Biam] {
-                let weights = crate::train::initial::initial_weights(&config, variant, 1).unwrap();
-                let learned = weights.iter().filter(|(name, _)| !name.contains("running"));
-                let found: usize = learned.map(|(_, tensor)| tensor.elem_count()).sum();
-                let counts = head_counts(&config, variant, 1280, 196, 442);
-                assert_eq!(counts.parameters, found as u64, "{region_context:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_shortcut_is_counted() {
-        let config = ModelConfig {
-            shortcut: true,
-            ..config()
-        };
-        let weights =
-            crate::train::initial::initial_weights(&config, Variant::Standard, 1).unwrap();
-        let learned = weights.iter().filter(|(name, _)| !name.contains("running"));
-        let found: usize = learned.map(|(_, tensor)| tensor.elem_count()).sum();
-        let counts = head_counts(&config, Variant::Standard, 1280, 196, 442);
-        assert_eq!(counts.parameters, found as u64);
-    }
-
-    #[test]
-    fn a_coarser_grid_costs_less() {
-        let coarse = ModelConfig {
-            coarse_grid: Some(7),
-            ..config()
-        };
-        let of = |config: &ModelConfig| head_counts(config, Variant::Standard, 1280, 196, 10);
-        assert_eq!(4 * of(&coarse).multiply_adds, of(&config()).multiply_adds);
-        assert_eq!(of(&coarse).parameters, of(&config()).parameters);
-    }
 
     #[test]
     fn the_backbone_has_its_published_size() {
@@ -382,15 +185,5 @@ mod tests {
         assert_eq!(counts.parameters + classifier + 1000, 143_667_240);
         // Torchvision tells 19.63 billion.
         assert_eq!((counts.multiply_adds + classifier) / 10_000_000, 1963);
-    }
-
-    #[test]
-    fn multiply_adds_follow_the_layers() {
-        let counts = head_counts(&config(), Variant::Standard, 1280, 196, 10);
-        let per_region = 9 * 512 * 256 + 256 * 512 + 512 * 10;
-        assert_eq!(counts.multiply_adds, 196 * per_region);
-        let ridge = head_counts(&config(), Variant::Ridge, 1280, 196, 10);
-        assert_eq!(ridge.multiply_adds, 196 * 1280 * 10);
-        assert_eq!(ridge.parameters, 1280 * 384);
     }
 }

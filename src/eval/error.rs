@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::dataset::CacheError;
 use crate::files::{first_line, one_line, shown};
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::semantics::SemanticsError;
 
 /// Why nothing can be said of the networks, in one line.
@@ -22,7 +22,7 @@ pub enum EvalError {
         one_line(.label)
     )]
     NotANumber {
-        variant: Variant,
+        variant: VariantId,
         photo: PathBuf,
         label: String,
     },

@@ -10,7 +10,7 @@ use super::cost::Cost;
 use super::localisation::{Localisation, Located};
 use super::protocol::{Task, TaskMeasures};
 use super::split::{LabelSets, NEAR_TWIN};
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// An evaluation of a bundle's networks on a data set.
 #[derive(Clone, Debug, Serialize)]
@@ -34,7 +34,7 @@ pub struct Report {
 /// One network's results.
 #[derive(Clone, Debug, Serialize)]
 pub struct VariantReport {
-    pub variant: Variant,
+    pub variant: VariantId,
     pub tasks: Vec<TaskReport>,
     /// Where photos have boxes.
     pub localisation: Option<LocalisationReport>,

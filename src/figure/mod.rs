@@ -30,7 +30,7 @@ pub(crate) mod tests {
     use crate::engine::{
         Comparison, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource, ResponseMap,
     };
-    use crate::model::Variant;
+    use crate::model::VariantId;
     use crate::semantics::LabelStatus;
 
     /// A comparison of invented numbers: 4 x 6 regions; label l of variant v is hottest, at
@@ -61,7 +61,7 @@ pub(crate) mod tests {
                 })
                 .collect(),
             refused: Vec::new(),
-            variants: Variant::ALL[..variants].to_vec(),
+            variants: VariantId::PAPER[..variants].to_vec(),
             maps: (0..variants)
                 .map(|v| (0..labels).map(|l| response_map(v, l)).collect())
                 .collect(),

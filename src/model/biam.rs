@@ -3,63 +3,32 @@
 //! Narayan et al., "Discriminative Region-based Multi-Label Zero-Shot Learning", ICCV 2021,
 //! <https://arxiv.org/abs/2108.09301>.
 //!
-//! A network has two halves: [`Biam::encode`] once a photo, everything that needs no label, and
-//! [`Biam::respond`] once a label set, one matrix product.
+//! Once encoded a photo is e_f `[N, P, out]`, a label W(a) `[L, out]`; a response is their product.
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::coarse_grid::coarser;
-use super::config::{ModelConfig, RegionContext, Variant};
+use super::config::{Blocks, ModelConfig, RegionContext};
+use super::counts::{Counts, head_counts};
 use super::dropout::Dropout;
 use super::layers::{ConvolutionBlock, Mix};
+use super::network::{
+    Activations, EncodeOptions, Encoded, Network, PreparedLabels, Responses, Takes, Trace,
+    Trainable,
+};
 use super::rcb::RegionContextualisedBlock;
 use super::region_ablation::RegionAblation;
-use super::region_classifier::{self, RegionClassifier};
+use super::region_classifier::{self, RegionClassifier, pooled};
 use super::scb::SceneContextualisedBlock;
 use super::silenced::{Block, Filler};
-use crate::backbone::{Covered, RegionFeatures};
+use crate::backbone::RegionFeatures;
 use crate::kernels::Activation;
 
-/// How to encode a photo.
-#[derive(Clone, Debug, Default)]
-pub struct EncodeOptions {
-    /// Another photo's global feature `[N, G]` in place of the photo's own.
-    pub scene: Option<Tensor>,
-    /// Replace this block's half of [e_r; e_g] by its mean over ordinary regions, or by zero where
-    /// the bundle has no such mean. Only the full network has two halves.
-    pub silence: Option<Block>,
-}
-
-/// A photo as one network sees it: all that [`Biam::respond`] needs.
-#[derive(Clone, Debug)]
-pub struct Encoded {
-    /// e_f, `[N, P, out]`, regions row by row.
-    pub features: Tensor,
-    /// Rows and columns of the grid.
-    pub grid: (usize, usize),
-    pub covered: Covered,
-}
-
-/// What happened inside, for inspection.
-#[derive(Clone, Debug)]
-pub struct Trace {
-    /// RCB's attention, `[N, H, P, P]`; none of what an ablation puts in its place.
-    pub attention: Option<Tensor>,
-    /// SCB's channel gate r_g, `[N, C]`.
-    pub gate: Option<Tensor>,
-    /// e_r, `[N, P, C]`.
-    pub region_contextualised: Option<Tensor>,
-    /// e_g, `[N, P, C]`.
-    pub scene_contextualised: Option<Tensor>,
-    /// e_f, `[N, P, out]`.
-    pub fused: Tensor,
-}
-
-/// One trained network, of any [`Variant`].
+/// One trained network, with any of the [`Blocks`].
 pub struct Biam {
     config: ModelConfig,
-    variant: Variant,
+    blocks: Blocks,
     latent: ConvolutionBlock,
     rcb: Option<RegionContextualisedBlock>,
     /// What stands in the place of `rcb`, where the configuration says so.
@@ -74,11 +43,11 @@ pub struct Biam {
 }
 
 impl Biam {
-    /// Reads a variant's tensors, named as the paper's parts: `latent`, `rcb`, `scb`, `fuse`,
+    /// Reads a network's tensors, named as the paper's parts: `latent`, `rcb`, `scb`, `fuse`,
     /// `classifier`.
-    pub fn new(config: &ModelConfig, variant: Variant, vb: VarBuilder) -> Result<Self> {
+    pub fn new(config: &ModelConfig, blocks: Blocks, vb: VarBuilder) -> Result<Self> {
         let c = config.channels;
-        let fused = if variant.fuses() { 2 * c } else { c };
+        let fused = if blocks == Blocks::Both { 2 * c } else { c };
         let activation = match config.fuse_leaky_slope {
             Some(slope) => Activation::LeakyRelu(slope),
             None => Activation::None,
@@ -86,14 +55,14 @@ impl Biam {
         let mean_name = "fuse.input_mean";
         Ok(Self {
             latent: ConvolutionBlock::new([config.region_channels, c], vb.pp("latent"))?,
-            rcb: (variant.has_rcb() && config.region_context == RegionContext::Attention)
+            rcb: (blocks.has_rcb() && config.region_context == RegionContext::Attention)
                 .then(|| RegionContextualisedBlock::new(config, vb.pp("rcb")))
                 .transpose()?,
-            ablation: match variant.has_rcb() {
+            ablation: match blocks.has_rcb() {
                 true => RegionAblation::new(config, vb.pp("rcb"))?,
                 false => None,
             },
-            scb: variant
+            scb: blocks
                 .has_scb()
                 .then(|| SceneContextualisedBlock::new(config, vb.pp("scb")))
                 .transpose()?,
@@ -116,7 +85,7 @@ impl Biam {
                 .transpose()?,
             classifier: RegionClassifier::new(config, vb.pp("classifier"))?,
             config: config.clone(),
-            variant,
+            blocks,
         })
     }
 
@@ -124,8 +93,9 @@ impl Biam {
         &self.config
     }
 
-    pub fn variant(&self) -> Variant {
-        self.variant
+    /// Which blocks it has.
+    pub fn blocks(&self) -> Blocks {
+        self.blocks
     }
 
     /// What stands in the place of a silenced block's half of [e_r; e_g].
@@ -136,66 +106,28 @@ impl Biam {
         }
     }
 
-    /// The first half: everything about `N` photos that needs no label.
-    ///
-    /// `regions` is x_r `[N, region_channels, h, w]`, projected where the bundle has a projection.
+    /// [e_r; e_g], `[N, P, 2C]`, of a network with both blocks.
     ///
     /// # Errors
-    /// Shapes that do not fit the configuration, a silenced block in a variant with one branch.
-    pub fn encode(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Encoded> {
-        // Inside the pool no layer has to wake it.
-        rayon::scope(|_| {
-            let inner = self.blocks(photos, options)?;
-            Ok(Encoded {
-                features: self.fused(&inner, options)?,
-                grid: inner.grid,
-                covered: photos.covered,
-            })
-        })
-    }
-
-    /// W(A), `[L, out]`, of label vectors `[L, D]`: what [`Biam::respond`] multiplies e_f with.
-    pub fn project_labels(&self, labels: &Tensor) -> Result<Tensor> {
-        self.classifier.project_labels(labels)
-    }
-
-    /// The second half: response maps m `[N, L, h, w]` of `N` encoded photos to `L` labels given
-    /// by [`Biam::project_labels`]. Scores are [`region_classifier::pool`]ed from them.
-    pub fn respond(&self, photos: &Encoded, projected_labels: &Tensor) -> Result<Tensor> {
-        region_classifier::response_maps(photos, projected_labels)
-    }
-
-    /// What happens inside for `N` photos.
-    pub fn trace(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Trace> {
-        let inner = self.blocks(photos, options)?;
-        let global = options.scene.as_ref().unwrap_or(&photos.global);
-        let flat = inner.latent.flatten(1, 2)?;
-        Ok(Trace {
-            attention: self
-                .rcb
-                .as_ref()
-                .map(|rcb| rcb.attention_weights(&flat))
-                .transpose()?,
-            gate: self
-                .scb
-                .as_ref()
-                .map(|scb| scb.channel_gate(&inner.latent, global))
-                .transpose()?,
-            fused: self.fused(&inner, options)?,
-            region_contextualised: inner.region,
-            scene_contextualised: inner.scene,
-        })
+    /// A network with one block or none; as [`Network::encode`].
+    pub fn fuse_input(&self, photos: &RegionFeatures) -> Result<Tensor> {
+        let inner = self.inside(photos, &EncodeOptions::default())?;
+        match (&inner.region, &inner.scene) {
+            (Some(region), Some(scene)) => Tensor::cat(&[region, scene], 2),
+            _ => candle_core::bail!("only the full network fuses two blocks"),
+        }
     }
 
     /// e_f `[N, P, out]` as training sees it: batch statistics, dropout, gradients; updates the
     /// running statistics of the norms.
     ///
-    /// With [`Biam::project_labels_train`] this gives scores ([`region_classifier::pooled`]) and
-    /// responses of single regions to any label set (one matrix product).
-    ///
     /// # Errors
     /// Shapes that do not fit the configuration.
-    pub fn features_train(&self, photos: &RegionFeatures, dropout: &mut Dropout) -> Result<Tensor> {
+    pub(in crate::model) fn features_train(
+        &self,
+        photos: &RegionFeatures,
+        dropout: &mut Dropout,
+    ) -> Result<Tensor> {
         let xs = self.channels_last(photos)?;
         let latent = self.latent.forward_train(&xs)?;
         let flat = latent.flatten(1, 2)?;
@@ -221,16 +153,13 @@ impl Biam {
         }
     }
 
-    /// [`Biam::project_labels`] with gradients.
-    ///
-    /// # Errors
-    /// The vectors are not `[L, label_dimension]`.
-    pub fn project_labels_train(&self, labels: &Tensor) -> Result<Tensor> {
-        self.classifier.project_labels_train(labels)
+    /// The region classifier, for training.
+    pub(in crate::model) fn classifier(&self) -> &RegionClassifier {
+        &self.classifier
     }
 
     /// The 3x3 convolution blocks, whose running statistics training updates, by tensor name.
-    pub fn convolution_blocks(&self) -> Vec<(&'static str, &ConvolutionBlock)> {
+    pub(in crate::model) fn convolution_blocks(&self) -> Vec<(&'static str, &ConvolutionBlock)> {
         let mut blocks = vec![("latent", &self.latent)];
         if let Some(scb) = &self.scb {
             blocks.push(("scb", scb.convolution()));
@@ -238,7 +167,7 @@ impl Biam {
         blocks
     }
 
-    fn blocks(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Inner> {
+    fn inside(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Inner> {
         let xs = self.channels_last(photos)?;
         let (_, rows, columns, _) = xs.dims4()?;
         let latent = self.latent.forward(&xs)?;
@@ -283,11 +212,8 @@ impl Biam {
                 Tensor::cat(&[region?, scene?], 2)?
             }
         };
-        if options.silence.is_some() && self.variant != Variant::Biam {
-            candle_core::bail!(
-                "only the full network has a block to silence, not {}",
-                self.variant
-            )
+        if options.silence.is_some() && self.blocks != Blocks::Both {
+            candle_core::bail!("only the full network has a block to silence")
         }
         match &inner.shortcut {
             Some(shortcut) => self.fuse.forward_add(&input, shortcut),
@@ -332,6 +258,133 @@ impl Biam {
             Some(side) => coarser(&regions, side),
             None => Ok(regions),
         }
+    }
+}
+
+impl Network for Biam {
+    fn takes(&self) -> Takes {
+        self.config.takes(self.blocks)
+    }
+
+    /// Keeps e_f, `[N, P, out]`.
+    fn encode(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Encoded> {
+        // Inside the pool no layer has to wake it.
+        rayon::scope(|_| {
+            let inner = self.inside(photos, options)?;
+            Ok(Encoded {
+                tensors: vec![self.fused(&inner, options)?],
+                grid: inner.grid,
+                covered: photos.covered,
+            })
+        })
+    }
+
+    /// Keeps W(A), `[L, out]`.
+    fn prepare_labels(&self, vectors: &Tensor) -> Result<PreparedLabels> {
+        let tensors = vec![self.classifier.project_labels(vectors)?];
+        Ok(PreparedLabels { tensors })
+    }
+
+    fn respond(&self, photos: &Encoded, labels: &PreparedLabels) -> Result<Responses> {
+        region_classifier::respond(photos, labels, self.config.top_k)
+    }
+
+    fn top_k(&self) -> Option<usize> {
+        Some(self.config.top_k)
+    }
+
+    fn pool(&self, maps: &Tensor, k: usize) -> Result<Option<Tensor>> {
+        region_classifier::pool_maps(maps, k).map(Some)
+    }
+
+    fn region_features<'e>(&self, photos: &'e Encoded) -> Option<&'e Tensor> {
+        photos.tensors.first()
+    }
+
+    fn respond_regions(&self, regions: &Tensor, labels: &PreparedLabels) -> Result<Tensor> {
+        region_classifier::responses_of_regions(regions, labels)
+    }
+
+    /// `h_r`, `e_r`, `e_g` `[N, P, C]`, `e_f` `[N, P, out]`, `attention` `[N, H, P, P]` (row i is where
+    /// region i looks; none of what an ablation puts in the block's place) and `gate` `[N, C]`, those
+    /// of them that the network has.
+    fn trace(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Trace> {
+        let inner = self.inside(photos, options)?;
+        let flat = inner.latent.flatten(1, 2)?;
+        let mut trace = Trace::default();
+        if let Some(rcb) = &self.rcb {
+            trace.add("attention", &rcb.attention_weights(&flat)?)?;
+        }
+        if let Some(scb) = &self.scb {
+            let global = options.scene.as_ref().unwrap_or(&photos.global);
+            trace.add("gate", &scb.channel_gate(&inner.latent, global)?)?;
+        }
+        trace.add("h_r", &flat)?;
+        trace.add("e_f", &self.fused(&inner, options)?)?;
+        for (name, branch) in [("e_r", &inner.region), ("e_g", &inner.scene)] {
+            if let Some(branch) = branch {
+                trace.add(name, branch)?;
+            }
+        }
+        Ok(trace)
+    }
+
+    fn cost(&self, regions: usize, labels: usize) -> Counts {
+        head_counts(&self.config, self.blocks, regions, labels)
+    }
+
+    fn as_full(&self) -> Option<&Biam> {
+        (self.blocks == Blocks::Both).then_some(self)
+    }
+}
+
+/// A network that learns: the same layers, of which only those forwards are used that see weights as
+/// they are now.
+pub struct BiamLearner(Biam);
+
+impl BiamLearner {
+    /// As [`Biam::new`]; tensors that are variables are learnt.
+    ///
+    /// # Errors
+    /// Tensors that are missing or of another shape.
+    pub fn new(config: &ModelConfig, blocks: Blocks, vb: VarBuilder) -> Result<Self> {
+        Ok(Self(Biam::new(config, blocks, vb)?))
+    }
+}
+
+impl Trainable for BiamLearner {
+    /// e_f, `[N, P, out]`.
+    fn forward(&self, photos: &RegionFeatures, dropout: &mut Dropout) -> Result<Activations> {
+        Ok(Activations(vec![self.0.features_train(photos, dropout)?]))
+    }
+
+    /// W(A), `[L, out]`.
+    fn project_labels(&self, vectors: &Tensor) -> Result<Tensor> {
+        self.0.classifier().project_labels_train(vectors)
+    }
+
+    fn scores(&self, Activations(photos): &Activations, labels: &Tensor) -> Result<Tensor> {
+        pooled(&photos[0], labels, self.0.config.top_k)
+    }
+
+    fn region_responses(
+        &self,
+        Activations(photos): &Activations,
+        places: &Tensor,
+        labels: &Tensor,
+    ) -> Result<Option<Tensor>> {
+        let regions = photos[0].flatten_to(1)?.index_select(places, 0)?;
+        Ok(Some(regions.matmul(&labels.t()?)?))
+    }
+
+    fn running_statistics(&self) -> Vec<(String, Tensor)> {
+        let blocks = self.0.convolution_blocks().into_iter();
+        let named = blocks.flat_map(|(block, convolution)| {
+            let (mean, variance) = convolution.running_statistics();
+            [("mean", mean), ("var", variance)]
+                .map(|(of, tensor)| (format!("{block}.norm.running_{of}"), tensor.clone()))
+        });
+        named.collect()
     }
 }
 

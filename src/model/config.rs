@@ -1,139 +1,33 @@
-//! What a network is made of: one configuration type, two presets, four trained variants and a
-//! baseline.
+//! What BiAM and the networks it is compared with are made of: one configuration type, two presets.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::silenced::{Block, Filler};
-
-/// Which network: one of the separately trained ones (the paper's Table 3), a view of the full one,
-/// or the baseline. The order is that of how much there is in them, but for the baseline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "&'static str", try_from = "String")]
-pub enum Variant {
-    /// The full network with one block silenced: a view of it, which was never trained so.
-    Silenced(Block, Filler),
+/// Which of the two blocks a network has: the separately trained networks of the paper's Table 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blocks {
     /// Standard region features: h_r straight to the classifier.
-    Standard,
+    Neither,
     /// Region-contextualised block alone: e_r to the classifier.
     Rcb,
     /// Scene-contextualised block alone: e_g to the classifier.
     Scb,
     /// Both blocks, fused: e_f of Eq. 9.
-    Biam,
-    /// The baseline that saw no photo: a ridge regression from label vectors to rows of the
-    /// backbone's classifier.
-    Ridge,
+    Both,
 }
 
-impl Variant {
-    /// The networks that are trained on photos, in the order the paper compares them.
-    pub const ALL: [Self; 4] = [Self::Standard, Self::Rcb, Self::Scb, Self::Biam];
-    /// Whatever a bundle may have: [`Variant::ALL`], then the baseline.
-    pub const WITH_RIDGE: [Self; 5] = [
-        Self::Standard,
-        Self::Rcb,
-        Self::Scb,
-        Self::Biam,
-        Self::Ridge,
-    ];
-    /// Every view of the full network.
-    pub const VIEWS: [Self; 4] = [
-        Self::Silenced(Block::Scb, Filler::Mean),
-        Self::Silenced(Block::Rcb, Filler::Mean),
-        Self::Silenced(Block::Scb, Filler::Zero),
-        Self::Silenced(Block::Rcb, Filler::Zero),
-    ];
+impl Blocks {
+    /// All four, in the order the paper compares them.
+    pub const ALL: [Self; 4] = [Self::Neither, Self::Rcb, Self::Scb, Self::Both];
 
-    /// The name used on the command line, in file names and in manifests.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Silenced(Block::Scb, Filler::Mean) => "biam-scb-silenced-mean",
-            Self::Silenced(Block::Scb, Filler::Zero) => "biam-scb-silenced-zero",
-            Self::Silenced(Block::Rcb, Filler::Mean) => "biam-rcb-silenced-mean",
-            Self::Silenced(Block::Rcb, Filler::Zero) => "biam-rcb-silenced-zero",
-            Self::Standard => "standard",
-            Self::Rcb => "rcb",
-            Self::Scb => "scb",
-            Self::Biam => "biam",
-            Self::Ridge => "ridge",
-        }
-    }
-
-    /// The name people read.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Silenced(Block::Scb, Filler::Mean) => "BiAM, SCB silenced (mean)",
-            Self::Silenced(Block::Scb, Filler::Zero) => "BiAM, SCB silenced (zero)",
-            Self::Silenced(Block::Rcb, Filler::Mean) => "BiAM, RCB silenced (mean)",
-            Self::Silenced(Block::Rcb, Filler::Zero) => "BiAM, RCB silenced (zero)",
-            Self::Standard => "Standard",
-            Self::Rcb => "RCB",
-            Self::Scb => "SCB",
-            Self::Biam => "BiAM",
-            Self::Ridge => "Ridge",
-        }
-    }
-
-    /// Whether this network has a region-contextualised block, heard or silenced.
+    /// Whether there is a region-contextualised block.
     pub fn has_rcb(self) -> bool {
-        matches!(self, Self::Rcb | Self::Biam | Self::Silenced(..))
+        matches!(self, Self::Rcb | Self::Both)
     }
 
-    /// Whether this network has a scene-contextualised block, heard or silenced.
+    /// Whether there is a scene-contextualised block.
     pub fn has_scb(self) -> bool {
-        matches!(self, Self::Scb | Self::Biam | Self::Silenced(..))
-    }
-
-    /// Whether this network fuses both blocks (Eq. 9).
-    pub fn fuses(self) -> bool {
-        self.has_rcb() && self.has_scb()
-    }
-
-    /// Whether this network takes the backbone's own region features, not the projected ones.
-    pub fn takes_raw_regions(self) -> bool {
-        self == Self::Ridge
-    }
-}
-
-impl std::fmt::Display for Variant {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-/// A variant's name that nobody knows.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "unknown variant “{0}”: choose from standard, rcb, scb, biam, ridge, or a view such as \
-     biam-scb-silenced-zero"
-)]
-pub struct UnknownVariant(String);
-
-impl From<Variant> for &'static str {
-    fn from(variant: Variant) -> Self {
-        variant.name()
-    }
-}
-
-impl TryFrom<String> for Variant {
-    type Error = UnknownVariant;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl std::str::FromStr for Variant {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wanted = text.trim().to_lowercase();
-        Self::WITH_RIDGE
-            .into_iter()
-            .chain(Self::VIEWS)
-            .find(|variant| variant.name() == wanted)
-            .ok_or_else(|| UnknownVariant(text.trim().to_owned()))
+        matches!(self, Self::Scb | Self::Both)
     }
 }
 
@@ -205,7 +99,17 @@ pub enum Preset {
     Authors,
 }
 
-/// Everything that shapes a network but its variant. Sizes are numbers of channels.
+impl Preset {
+    /// The name used on the command line and in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Authors => "authors",
+        }
+    }
+}
+
+/// Everything that shapes a network but which blocks it has. Sizes are numbers of channels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelConfig {
@@ -309,24 +213,6 @@ impl ModelConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn variants_are_found_by_name_and_unknown_ones_are_named() {
-        for variant in Variant::WITH_RIDGE.into_iter().chain(Variant::VIEWS) {
-            assert_eq!(
-                variant.name().parse::<Variant>().expect("its name"),
-                variant
-            );
-        }
-        let refusal = "vgg"
-            .parse::<Variant>()
-            .expect_err("not a variant")
-            .to_string();
-        assert!(
-            refusal.contains("vgg") && refusal.contains("standard"),
-            "{refusal}"
-        );
-    }
 
     #[test]
     fn sizes_that_no_network_has_are_refused() {

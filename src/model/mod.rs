@@ -1,21 +1,30 @@
-//! The network: latent features, RCB, SCB, fusion, region classifier, top-k pooling.
+//! Networks. [`network`] is the door through which all others know them, [`registry`] lists them; then
+//! come BiAM's parts: latent features, RCB, SCB, fusion, region classifier, top-k pooling.
 
 pub mod biam;
+pub mod biam_configuration;
 pub mod coarse_grid;
 pub mod config;
+pub mod counts;
 pub mod dropout;
 pub mod layers;
 pub mod network;
+pub mod ordinary_regions;
 pub mod pooling;
 pub mod rcb;
 pub mod region_ablation;
 pub mod region_classifier;
+pub mod registry;
 pub mod ridge;
 pub mod scb;
 pub mod silenced;
+pub mod variant_id;
 
-pub use biam::{Biam, EncodeOptions, Encoded, Trace};
-pub use config::{ConfigError, ModelConfig, Preset, Variant};
-pub use network::Network;
+pub use biam::{Biam, BiamLearner};
+pub use biam_configuration::PresetConfig;
+pub use config::{Blocks, ConfigError, ModelConfig, Preset};
+pub use network::{EncodeOptions, Encoded, Network, PreparedLabels, Responses, Takes, Trace};
+pub use registry::{Architecture, Configuration, HeadFile, Training};
 pub use ridge::Ridge;
 pub use silenced::{Block, Filler, SilencedView};
+pub use variant_id::VariantId;

@@ -1,71 +1,213 @@
-//! Any network as engine, screen and evaluation know it: two halves, whatever is inside.
+//! The door: what engine, screen, files, training and evaluation know of any network.
+//!
+//! A network answers in three steps: [`Network::encode`] once a photo, all that needs no label;
+//! [`Network::prepare_labels`] once a label set, all that needs no photo; [`Network::respond`] for
+//! both. So another label costs the last two alone. [`super::registry`] lists the architectures.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor};
 
-use super::biam::{Biam, EncodeOptions, Encoded};
-use super::config::Variant;
-use super::region_classifier;
-use super::ridge::Ridge;
-use super::silenced::SilencedView;
-use crate::backbone::RegionFeatures;
+use super::biam::Biam;
+use super::counts::Counts;
+use super::dropout::Dropout;
+use super::silenced::Block;
+use crate::backbone::{Covered, RegionFeatures};
 
-/// A network of a bundle.
-pub enum Network {
-    /// BiAM or one of the networks it is compared with.
-    Biam(Arc<Biam>),
-    /// A view of the full network.
-    Silenced(SilencedView),
-    /// The baseline that saw no photo.
-    Ridge(Ridge),
-}
+/// A network that answers. It cannot learn: what answers is built from what was trained.
+pub trait Network: Send + Sync {
+    /// What it takes of a photo and of a label.
+    fn takes(&self) -> Takes;
 
-impl Network {
-    pub fn variant(&self) -> Variant {
-        match self {
-            Self::Biam(network) => network.variant(),
-            Self::Silenced(view) => view.variant(),
-            Self::Ridge(_) => Variant::Ridge,
-        }
-    }
-
-    /// The first half: everything about `N` photos that needs no label. `regions` are the
-    /// backbone's own where [`Variant::takes_raw_regions`] says so, else those that
-    /// [`Biam::encode`] takes.
+    /// Everything about `N` photos that needs no label. `photos` are in the form of
+    /// [`Network::takes`].
     ///
     /// # Errors
     /// Shapes that do not fit the network, options that it does not have.
-    pub fn encode(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Encoded> {
-        match self {
-            Self::Biam(network) => network.encode(photos, options),
-            Self::Silenced(view) => view.encode(photos, options),
-            Self::Ridge(_) if options.silence.is_some() => {
-                candle_core::bail!("the ridge baseline has no block to silence")
-            }
-            Self::Ridge(ridge) => ridge.encode(photos),
-        }
-    }
+    fn encode(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Encoded>;
 
-    /// What [`Network::respond`] multiplies the encoded regions with, `[L, out]`, of label vectors
-    /// `[L, D]`.
+    /// Everything about `L` labels that needs no photo, of their vectors `[L, D]`.
     ///
     /// # Errors
     /// Vectors of another size.
-    pub fn project_labels(&self, labels: &Tensor) -> Result<Tensor> {
-        match self {
-            Self::Biam(network) => network.project_labels(labels),
-            Self::Silenced(view) => view.network().project_labels(labels),
-            Self::Ridge(ridge) => ridge.project_labels(labels),
-        }
-    }
+    fn prepare_labels(&self, vectors: &Tensor) -> Result<PreparedLabels>;
 
-    /// The second half: response maps m `[N, L, h, w]` of `N` encoded photos to `L` labels given
-    /// by [`Network::project_labels`]. Scores are pooled from them.
+    /// Response maps and scores of `L` labels in `N` photos.
     ///
     /// # Errors
-    /// Widths that differ.
-    pub fn respond(&self, photos: &Encoded, projected_labels: &Tensor) -> Result<Tensor> {
-        region_classifier::response_maps(photos, projected_labels)
+    /// Photos and labels of another network.
+    fn respond(&self, photos: &Encoded, labels: &PreparedLabels) -> Result<Responses>;
+
+    /// k of the scores, where a score is the mean of a map's k largest responses.
+    fn top_k(&self) -> Option<usize>;
+
+    /// Scores `[N, L]` of response maps `[N, L, h, w]` with another k; `None` where a score is no
+    /// pooled map. k = h·w is exactly the paper's spatial pooling.
+    ///
+    /// # Errors
+    /// Those of candle's operators.
+    fn pool(&self, maps: &Tensor, k: usize) -> Result<Option<Tensor>>;
+
+    /// Features `[N, P, C]` of single regions of encoded photos, to which a label's response does not
+    /// depend on the rest of the photo any more; `None` where it does.
+    fn region_features<'e>(&self, photos: &'e Encoded) -> Option<&'e Tensor>;
+
+    /// Responses `[L, R]` of single regions `[R, C]`, as [`Network::region_features`] gives them.
+    ///
+    /// # Errors
+    /// Regions of another width; a network without such features.
+    fn respond_regions(&self, regions: &Tensor, labels: &PreparedLabels) -> Result<Tensor>;
+
+    /// What happens inside for `N` photos.
+    ///
+    /// # Errors
+    /// As [`Network::encode`].
+    fn trace(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Trace>;
+
+    /// Parameters and multiply-adds for a photo of `regions` regions and `labels` labels, which were
+    /// prepared before.
+    fn cost(&self, regions: usize, labels: usize) -> Counts;
+
+    /// The full network, either of whose two blocks can be silenced, where it is that.
+    fn as_full(&self) -> Option<&Biam> {
+        None
     }
 }
+
+/// What a network takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// Whether it takes the backbone's own region features, not the projected ones.
+    pub raw_regions: bool,
+    /// Channels of a region, where they are known before the weights.
+    pub region_channels: Option<usize>,
+    /// Channels of the global feature, where it takes one.
+    pub global_channels: Option<usize>,
+    /// Size of a label's vector.
+    pub label_dimension: usize,
+}
+
+/// How to encode a photo.
+#[derive(Clone, Debug, Default)]
+pub struct EncodeOptions {
+    /// Another photo's global feature `[N, G]` in place of the photo's own.
+    pub scene: Option<Tensor>,
+    /// Replace this block's half of [e_r; e_g] by its mean over ordinary regions, or by zero where
+    /// the bundle has no such mean. Only the full network has two halves.
+    pub silence: Option<Block>,
+}
+
+/// Photos as one network sees them: all that [`Network::respond`] needs, and nothing that others
+/// could use.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// What the network keeps, in an order of its own; photos come first in every shape.
+    pub(in crate::model) tensors: Vec<Tensor>,
+    /// Rows and columns of the maps to come.
+    pub grid: (usize, usize),
+    /// Where the grid lies in the photo.
+    pub covered: Covered,
+}
+
+/// Labels as one network sees them.
+#[derive(Clone, Debug)]
+pub struct PreparedLabels {
+    /// What the network keeps, in an order of its own; labels come first in every shape.
+    pub(in crate::model) tensors: Vec<Tensor>,
+}
+
+impl PreparedLabels {
+    /// Only the labels in these `rows`, in their order.
+    ///
+    /// # Errors
+    /// A row that is not there.
+    pub fn select(&self, rows: &[u32]) -> Result<Self> {
+        let select = |tensor: &Tensor| {
+            let rows = Tensor::from_slice(rows, rows.len(), tensor.device())?;
+            tensor.index_select(&rows, 0)
+        };
+        let tensors = self.tensors.iter().map(select).collect::<Result<_>>()?;
+        Ok(Self { tensors })
+    }
+}
+
+/// A network's answer.
+#[derive(Clone, Debug)]
+pub struct Responses {
+    /// What the scores are made of, `[N, L, h, w]`; `None` where a score has no place in the photo.
+    pub maps: Option<Tensor>,
+    /// `[N, L]`.
+    pub scores: Tensor,
+}
+
+/// What happened inside: plain arrays by name.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// Such as `attention`, `gate`, `h_r`, `e_r`, `e_g`, `e_f`; the network's file says which, and in
+    /// which shape.
+    pub arrays: BTreeMap<&'static str, Array>,
+}
+
+/// Numbers with their shape, the last axis fastest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+impl Trace {
+    /// Adds a tensor under its name.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub(in crate::model) fn add(&mut self, name: &'static str, tensor: &Tensor) -> Result<()> {
+        let array = Array {
+            shape: tensor.dims().to_vec(),
+            values: tensor.flatten_all()?.to_vec1()?,
+        };
+        self.arrays.insert(name, array);
+        Ok(())
+    }
+}
+
+/// A network that learns. It cannot answer: its layers' fast forms would be those of weights that
+/// have changed since. [`super::registry::Configuration::load`] makes what answers of its tensors.
+pub trait Trainable: Send + Sync {
+    /// What the network makes of a batch, with dropout, batch statistics and gradients; updates the
+    /// norms' running statistics.
+    ///
+    /// # Errors
+    /// Shapes that do not fit the configuration.
+    fn forward(&self, photos: &RegionFeatures, dropout: &mut Dropout) -> Result<Activations>;
+
+    /// What [`Trainable::scores`] takes of `L` labels, of their vectors `[L, D]`, with gradients.
+    ///
+    /// # Errors
+    /// Vectors of another size.
+    fn project_labels(&self, vectors: &Tensor) -> Result<Tensor>;
+
+    /// Scores `[N, L]`, differentiable.
+    ///
+    /// # Errors
+    /// Those of candle's operators.
+    fn scores(&self, photos: &Activations, labels: &Tensor) -> Result<Tensor>;
+
+    /// Responses `[R, L]` of single regions, by their `places` `[R]` among all of the batch,
+    /// differentiable: what a teacher that speaks about regions can correct. `None` where the network
+    /// has no responses of single regions.
+    ///
+    /// # Errors
+    /// Those of candle's operators.
+    fn region_responses(
+        &self,
+        photos: &Activations,
+        places: &Tensor,
+        labels: &Tensor,
+    ) -> Result<Option<Tensor>>;
+
+    /// The norms' running statistics by tensor name, `[C]` each.
+    fn running_statistics(&self) -> Vec<(String, Tensor)>;
+}
+
+/// What a learning network made of a batch, in an order of its own.
+pub struct Activations(pub(in crate::model) Vec<Tensor>);

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::Tensor;
 
 use super::error::TrainError;
 use super::photos::TrainingSet;
 use crate::eval::{Judged, TopK};
-use crate::model::region_classifier::pooled;
-use crate::model::{Biam, EncodeOptions, ModelConfig, Variant};
+use crate::model::{Configuration, EncodeOptions, HeadFile};
 
 /// Photos encoded at once.
 const BATCH: usize = 8;
@@ -21,7 +19,7 @@ const K: usize = 5;
 /// # Errors
 /// Features that cannot be read, tensors that do not fit the configuration.
 pub fn kept_aside_f1(
-    (config, variant): (&ModelConfig, Variant),
+    configuration: &dyn Configuration,
     tensors: BTreeMap<String, Tensor>,
     set: &TrainingSet<'_>,
     aside: &[usize],
@@ -32,15 +30,14 @@ pub fn kept_aside_f1(
         .into_iter()
         .map(|(name, tensor)| Ok((name, tensor.to_device(device)?)))
         .collect::<candle_core::Result<_>>()?;
-    let vb = VarBuilder::from_tensors(tensors, DType::F32, device);
-    let network = Biam::new(config, variant, vb)?;
-    let labels = network.project_labels(label_vectors)?;
+    let network = configuration.load(&HeadFile::of_tensors(tensors, device))?;
+    let labels = network.prepare_labels(label_vectors)?;
     let mut scores = Vec::new();
     for chunk in aside.chunks(BATCH) {
         let photos = set.region_features(chunk, &vec![false; chunk.len()], device)?;
         let encoded = network.encode(&photos, &EncodeOptions::default())?;
-        let pooled = pooled(&encoded.features, &labels, config.top_k)?;
-        scores.extend(pooled.flatten_all()?.to_vec1::<f32>()?);
+        let answer = network.respond(&encoded, &labels)?;
+        scores.extend(answer.scores.flatten_all()?.to_vec1::<f32>()?);
     }
     let truth = set.seen_labels(aside);
     let count = set.seen.len();

@@ -97,7 +97,7 @@ fn vectors(bundle: &Bundle, names: &[&str]) -> Result<Tensor, TrainError> {
         .map(|names| bundle.encoder.encode(names));
     let batches = batches.collect::<Result<Vec<_>, SemanticsError>>()?;
     if batches.is_empty() {
-        let shape = (0, bundle.config.label_dimension);
+        let shape = (0, bundle.sizes.label_dimension);
         return Ok(Tensor::zeros(shape, DType::F32, &Device::Cpu)?);
     }
     Ok(Tensor::cat(&batches, 0)?)

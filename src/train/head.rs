@@ -3,20 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
 use rand::seq::index;
 
 use super::error::TrainError;
 use super::photos::TrainingSet;
 use super::random::generator;
-use crate::bundle::manifest::ModelEntry;
-use crate::bundle::ordinary::{BATCH, ORDINARY_REGIONS, PHOTOS, Sample, Sampler, TENSOR};
 use crate::bundle::safetensors_file::safetensors_bytes;
 use crate::files::write_atomically;
-use crate::model::{Biam, ModelConfig, Network, Preset, Variant};
+use crate::model::ordinary_regions::{BATCH, ORDINARY_REGIONS, PHOTOS, Sample, Sampler, TENSOR};
+use crate::model::{Configuration, HeadFile, Network, VariantId};
 
 /// Weights and statistics `tensors` as a bundle's head holds them: in half precision, with
 /// `ordinary_regions` `[2048, out]`, e_f of random regions of random training photos as these
@@ -26,7 +23,7 @@ use crate::model::{Biam, ModelConfig, Network, Preset, Variant};
 /// # Errors
 /// Features that cannot be read, tensors that do not fit the configuration.
 pub fn finished_head(
-    (config, variant): (&ModelConfig, Variant),
+    configuration: &dyn Configuration,
     tensors: BTreeMap<String, Tensor>,
     set: &TrainingSet<'_>,
     seed: u64,
@@ -39,9 +36,8 @@ pub fn finished_head(
         rounded.insert(name.clone(), half.to_dtype(DType::F32)?.to_device(device)?);
         head.insert(name, half);
     }
-    let vb = VarBuilder::from_tensors(rounded, DType::F32, device);
-    let network = Network::Biam(Arc::new(Biam::new(config, variant, vb)?));
-    let sample = sample(&network, set, seed, device)?;
+    let network = configuration.load(&HeadFile::of_tensors(rounded, device))?;
+    let sample = sample(&*network, set, seed, device)?;
     head.insert(TENSOR.to_owned(), half(sample.ordinary)?);
     if let Some(full) = sample.full {
         head.insert("fuse.input_mean".to_owned(), half(full.input_mean)?);
@@ -86,7 +82,7 @@ fn half(tensor: Tensor) -> candle_core::Result<Tensor> {
 }
 
 fn sample(
-    network: &Network,
+    network: &dyn Network,
     set: &TrainingSet<'_>,
     seed: u64,
     device: &Device,
@@ -109,27 +105,20 @@ fn sample(
 pub fn write_head(
     path: &Path,
     head: &BTreeMap<String, Tensor>,
-    (preset, config, variant): (Preset, &ModelConfig, Variant),
+    (variant, configuration): (VariantId, &dyn Configuration),
     words: &[(&str, String)],
 ) -> std::result::Result<(), TrainError> {
-    let entry = ModelEntry::new(preset, config).map_err(candle_core::Error::wrap)?;
-    let settings = toml::to_string(&entry.overrides).map_err(candle_core::Error::wrap)?;
-    let preset = match preset {
-        Preset::Paper => "paper",
-        Preset::Authors => "authors",
-    };
-    let own = [
-        ("preset", preset.to_owned()),
-        ("settings", settings),
-        ("heads", config.heads.to_string()),
-        ("top_k", config.top_k.to_string()),
-        ("variant", variant.to_string()),
-    ];
-    let metadata = own
+    let mut metadata: BTreeMap<String, String> = words
         .iter()
-        .chain(words)
         .map(|(name, text)| ((*name).to_owned(), text.clone()))
         .collect();
+    let mut settings = configuration.settings();
+    if let Some(toml::Value::String(preset)) = settings.remove("preset") {
+        metadata.insert("preset".to_owned(), preset);
+    }
+    let settings = toml::to_string(&settings).map_err(candle_core::Error::wrap)?;
+    metadata.insert("settings".to_owned(), settings);
+    metadata.insert("variant".to_owned(), variant.to_string());
     write_tensors(path, head, metadata)
 }
 

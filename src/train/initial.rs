@@ -10,7 +10,7 @@ use candle_nn::var_builder::SimpleBackend;
 use rand::Rng as _;
 
 use super::random::generator;
-use crate::model::{Biam, ModelConfig, Variant};
+use crate::model::Configuration;
 
 /// Layers that PyTorch calls linear: their weights have two dimensions, those of convolutions four.
 const LINEAR: [&str; 2] = ["classifier.weight", "scb.global_key.weight"];
@@ -25,14 +25,13 @@ const LINEAR: [&str; 2] = ["classifier.weight", "scb.global_key.weight"];
 /// # Errors
 /// A configuration that no network can have.
 pub fn initial_weights(
-    config: &ModelConfig,
-    variant: Variant,
+    configuration: &dyn Configuration,
     seed: u64,
 ) -> Result<BTreeMap<String, Tensor>> {
     let made = Mutex::default();
     let asked = Asked { seed, made: &made };
     let vb = VarBuilder::from_backend(Box::new(asked), DType::F32, Device::Cpu);
-    Biam::new(config, variant, vb)?;
+    configuration.trainable(vb)?;
     Ok(made
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner)
@@ -105,10 +104,10 @@ impl SimpleBackend for Asked<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Preset;
+    use crate::model::{ModelConfig, Preset, PresetConfig, VariantId, registry};
 
-    fn config() -> ModelConfig {
-        ModelConfig {
+    fn configuration(variant: VariantId) -> Box<dyn Configuration> {
+        let config = ModelConfig {
             region_channels: 12,
             global_channels: 20,
             channels: 16,
@@ -116,7 +115,10 @@ mod tests {
             label_dimension: 10,
             heads: 4,
             ..ModelConfig::preset(Preset::Authors)
-        }
+        };
+        let settings = PresetConfig::of(Preset::Authors, config).table();
+        let row = registry::row(variant.name()).unwrap();
+        (row.configuration)(&settings).unwrap()
     }
 
     fn values(weights: &BTreeMap<String, Tensor>, name: &str) -> Vec<f32> {
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn names_and_shapes_are_those_of_a_bundles_heads() {
-        let weights = initial_weights(&config(), Variant::Biam, 1).unwrap();
+        let weights = initial_weights(&*configuration(VariantId::BIAM), 1).unwrap();
         assert_eq!(weights["latent.conv.weight"].dims(), [16, 12, 3, 3]);
         assert_eq!(weights["rcb.expand.weight"].dims(), [32, 16, 1, 1]);
         assert_eq!(weights["scb.global_key.weight"].dims(), [16, 20]);
@@ -136,7 +138,7 @@ mod tests {
 
     #[test]
     fn values_fill_pytorchs_bounds() {
-        let weights = initial_weights(&config(), Variant::Biam, 1).unwrap();
+        let weights = initial_weights(&*configuration(VariantId::BIAM), 1).unwrap();
         let bound = 1.0 / (12.0 * 9.0_f32).sqrt();
         for name in ["latent.conv.weight", "latent.conv.bias"] {
             let values = values(&weights, name);
@@ -153,11 +155,11 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_them_and_variants_share_what_they_share() {
-        let of = |variant, seed| initial_weights(&config(), variant, seed).unwrap();
-        let (biam, rcb) = (of(Variant::Biam, 7), of(Variant::Rcb, 7));
+        let of = |variant, seed| initial_weights(&*configuration(variant), seed).unwrap();
+        let (biam, rcb) = (of(VariantId::BIAM, 7), of(VariantId::RCB, 7));
         let name = "latent.conv.weight";
-        assert_eq!(values(&biam, name), values(&of(Variant::Biam, 7), name));
+        assert_eq!(values(&biam, name), values(&of(VariantId::BIAM, 7), name));
         assert_eq!(values(&biam, name), values(&rcb, name));
-        assert_ne!(values(&biam, name), values(&of(Variant::Biam, 8), name));
+        assert_ne!(values(&biam, name), values(&of(VariantId::BIAM, 8), name));
     }
 }

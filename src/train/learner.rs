@@ -9,9 +9,9 @@ use super::adam::Adam;
 use super::batches::Batch;
 use super::distillation::distillation;
 use super::ranking_loss::{photo_ranking_loss, ranking_loss};
+use crate::model::Configuration;
 use crate::model::dropout::Dropout;
-use crate::model::region_classifier::pooled;
-use crate::model::{Biam, ModelConfig, Variant};
+use crate::model::network::Trainable;
 
 /// What the network is to learn.
 pub struct Objective {
@@ -23,8 +23,6 @@ pub struct Objective {
     pub distillation: f64,
     /// Weight of the ranking loss across the photos of a label.
     pub photo_ranking: f64,
-    /// k of the score.
-    pub top_k: usize,
 }
 
 /// The losses of a step.
@@ -41,7 +39,7 @@ pub struct Losses {
 
 /// A network with its optimiser.
 pub struct Learner {
-    network: Biam,
+    network: Box<dyn Trainable>,
     weights: BTreeMap<String, Var>,
     adam: Adam,
 }
@@ -52,8 +50,7 @@ impl Learner {
     /// # Errors
     /// Tensors that do not fit the configuration.
     pub fn new(
-        config: &ModelConfig,
-        variant: Variant,
+        configuration: &dyn Configuration,
         tensors: &BTreeMap<String, Tensor>,
         (betas, weight_decay): ([f64; 2], f64),
         device: &Device,
@@ -72,7 +69,7 @@ impl Learner {
         }
         let vb = VarBuilder::from_tensors(all, DType::F32, device);
         Ok(Self {
-            network: Biam::new(config, variant, vb)?,
+            network: configuration.trainable(vb)?,
             adam: Adam::new(&weights, betas, weight_decay)?,
             weights,
         })
@@ -88,11 +85,9 @@ impl Learner {
         objective: &Objective,
         dropout: &mut Dropout,
     ) -> Result<(Tensor, Losses)> {
-        let features = self.network.features_train(&batch.photos, dropout)?;
-        let labels = self
-            .network
-            .project_labels_train(&objective.label_vectors)?;
-        let scores = pooled(&features, &labels, objective.top_k)?;
+        let photos = self.network.forward(&batch.photos, dropout)?;
+        let labels = self.network.project_labels(&objective.label_vectors)?;
+        let scores = self.network.scores(&photos, &labels)?;
         let ranking = ranking_loss(&scores, &batch.labels)?;
         let mut loss = ranking.loss;
         let mut losses = Losses {
@@ -109,9 +104,12 @@ impl Learner {
         let (Some(vectors), Some(taught)) = (&objective.teacher_vectors, &batch.taught) else {
             return Ok((loss, losses));
         };
-        let classes = self.network.project_labels_train(vectors)?;
-        let regions = features.flatten_to(1)?.index_select(&taught.places, 0)?;
-        let distilled = distillation(&regions.matmul(&classes.t()?)?, &taught.targets)?;
+        let classes = self.network.project_labels(vectors)?;
+        let places = &taught.places;
+        let Some(responses) = self.network.region_responses(&photos, places, &classes)? else {
+            return Ok((loss, losses));
+        };
+        let distilled = distillation(&responses, &taught.targets)?;
         losses.distillation = distilled.value;
         losses.total += objective.distillation * distilled.value;
         let loss = (loss + distilled.loss.affine(objective.distillation, 0.0)?)?;
@@ -138,10 +136,9 @@ impl Learner {
         Ok(losses)
     }
 
-    /// The network as it is, for its training forward. Use needs one built from
-    /// [`Learner::tensors`], since layers keep the weights they were first used with.
-    pub fn network(&self) -> &Biam {
-        &self.network
+    /// The network as it is. What answers is built from [`Learner::tensors`].
+    pub fn network(&self) -> &dyn Trainable {
+        &*self.network
     }
 
     pub fn optimiser(&self) -> &Adam {
@@ -166,10 +163,8 @@ impl Learner {
         for (name, var) in &self.weights {
             tensors.insert(name.clone(), copy(var)?);
         }
-        for (block, convolution) in self.network.convolution_blocks() {
-            let (mean, variance) = convolution.running_statistics();
-            tensors.insert(format!("{block}.norm.running_mean"), copy(mean)?);
-            tensors.insert(format!("{block}.norm.running_var"), copy(variance)?);
+        for (name, statistic) in self.network.running_statistics() {
+            tensors.insert(name, copy(&statistic)?);
         }
         Ok(tensors)
     }

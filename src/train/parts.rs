@@ -11,7 +11,7 @@ use crate::bundle::manifest::Manifest;
 use crate::bundle::{MANIFEST, WORD_VECTORS, read_manifest};
 use crate::dataset::{Dataset, Split};
 use crate::files::{FileError, read_bounded, write_atomically};
-use crate::model::Variant;
+use crate::model::VariantId;
 use crate::semantics::labels::{ListedLabel, write_labels, write_teacher};
 use crate::semantics::{TeacherClass, label_key};
 
@@ -56,7 +56,7 @@ impl Workplace {
     }
 
     /// Where a trained head goes.
-    pub fn head(&self, variant: Variant) -> PathBuf {
+    pub fn head(&self, variant: VariantId) -> PathBuf {
         self.folder.join(format!("{variant}.safetensors"))
     }
 

@@ -6,6 +6,7 @@
 //! classifier, less the mean of all rows, since what all classes share says nothing of any.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -14,7 +15,7 @@ use super::cholesky;
 use super::teacher::teacher_rows;
 use crate::bundle::{Bundle, TrainedVariant};
 use crate::files::first_line;
-use crate::model::{Network, Ridge};
+use crate::model::{Ridge, VariantId};
 use crate::semantics::{SemanticsError, TeacherClass};
 
 /// λ of the baseline that ships.
@@ -72,11 +73,12 @@ pub fn ridge(
 /// As [`ridge`].
 pub fn ridge_network(bundle: &Bundle, lambda: f64) -> Result<TrainedVariant, RidgeError> {
     let tensors = ridge(bundle, bundle.lists.teacher(), lambda)?;
-    let channels = bundle.classifier_rows().map_or(Ok(0), |rows| rows.dim(1))?;
     let vb = VarBuilder::from_tensors(tensors, DType::F32, &bundle.device);
-    let network = Ridge::new(channels, bundle.config.label_dimension, vb)?;
+    // Its scores are pooled as those of the networks that it is compared with.
+    let network = Ridge::new(bundle.sizes.label_dimension, bundle.top_k(), vb)?;
     Ok(TrainedVariant {
-        network: Network::Ridge(network),
+        id: VariantId::RIDGE,
+        network: Arc::new(network),
         ordinary_regions: None,
     })
 }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
 use super::schedule::WarmUp;
+use crate::bundle::HeadSizes;
 use crate::files::{one_line, read_bounded};
 use crate::model::config::{RegionContext, SceneGate};
-use crate::model::{ModelConfig, Preset};
+use crate::model::{ModelConfig, Preset, PresetConfig};
 
 /// Largest settings file, in bytes.
 const LIMIT: u64 = 1 << 20;
@@ -102,14 +103,19 @@ impl ModelSettings {
         }
     }
 
-    /// The networks' configuration behind features and labels of the sizes in `sizes`, on the
-    /// backbone's `grid` or a coarser one.
+    /// The networks' settings behind features and labels of the sizes in `sizes`, on the backbone's
+    /// `grid` or a coarser one, as every architecture reads them.
     ///
     /// # Errors
     /// Sizes that no network can have.
-    pub fn config(
+    pub fn table(&self, sizes: &HeadSizes, grid: [usize; 2]) -> Result<toml::Table, TrainError> {
+        let config = self.config(sizes, grid)?;
+        Ok(PresetConfig::of(self.preset, config).table())
+    }
+
+    fn config(
         &self,
-        sizes: &ModelConfig,
+        sizes: &HeadSizes,
         [rows, columns]: [usize; 2],
     ) -> Result<ModelConfig, TrainError> {
         if let Some(side) = self.coarse_grid.filter(|&side| side > rows.min(columns)) {
@@ -342,7 +348,11 @@ mod tests {
 
     #[test]
     fn k_is_clamped_to_the_regions_and_odd_heads_are_refused() {
-        let sizes = ModelConfig::preset(Preset::Paper);
+        let sizes = HeadSizes {
+            region_channels: 512,
+            global_channels: 4096,
+            label_dimension: 300,
+        };
         let mut model = TrainSettings::default().model;
         model.top_k = 999;
         let grid = [14, 14];

@@ -18,7 +18,7 @@ use super::photos::TrainingSet;
 use super::random::generator;
 use super::ridge::{LAMBDA, regression};
 use super::teacher::Teacher;
-use crate::model::ModelConfig;
+use crate::model::registry::Shortcut;
 
 /// Photos that the map is fitted to, where there are so many.
 const PHOTOS: usize = 512;
@@ -37,12 +37,12 @@ const DAMPING: f64 = 1e-4;
 /// # Errors
 /// Features that cannot be read, and those of candle's operators.
 pub fn ridge_shortcut(
-    config: &ModelConfig,
+    sizes: Shortcut,
     teacher: &Teacher,
     set: &TrainingSet<'_>,
     seed: u64,
 ) -> std::result::Result<BTreeMap<String, Tensor>, TrainError> {
-    let (channels, out) = (config.region_channels, config.out_channels);
+    let (channels, out) = (sizes.region_channels, sizes.out_channels);
     let vectors = teacher.vectors.to_device(&Device::Cpu)?;
     let rows = teacher.rows.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
     let ridge = regression(&vectors, &rows, LAMBDA)
@@ -54,7 +54,7 @@ pub fn ridge_shortcut(
     let responses = wanted.matmul(&vectors.to_dtype(DType::F64)?.t()?)?;
     let square = responses.sqr()?.mean_all()?.to_scalar::<f64>()?;
     let wanted = (wanted / square.sqrt().max(f64::MIN_POSITIVE))?;
-    let basis = orthonormal(out, config.label_dimension, seed)?;
+    let basis = orthonormal(out, sizes.label_dimension, seed)?;
     // [out, region channels + 1]
     let map = least_squares(&inputs, &wanted)?.matmul(&basis.t()?)?.t()?;
     let single = |tensor: Tensor| tensor.to_dtype(DType::F32)?.contiguous();

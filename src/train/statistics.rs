@@ -10,9 +10,9 @@ use candle_core::Tensor;
 use super::batches::Batches;
 use super::error::TrainError;
 use super::learner::Learner;
-use crate::model::Biam;
 use crate::model::dropout::Dropout;
 use crate::model::layers::NORM_MOMENTUM;
+use crate::model::network::Trainable;
 
 /// Batches that are averaged, at most.
 const BATCHES: usize = 128;
@@ -32,7 +32,7 @@ pub fn averaged_statistics(
     let mut before = running(network)?;
     let count = batches.steps().min(BATCHES);
     batches.each(epoch, 0..count, |_, batch| {
-        network.features_train(&batch.photos, &mut Dropout::off())?;
+        network.forward(&batch.photos, &mut Dropout::off())?;
         let after = running(network)?;
         for (name, values) in &after {
             let sum = sums
@@ -55,19 +55,11 @@ pub fn averaged_statistics(
 }
 
 /// The running statistics by name.
-fn running(network: &Biam) -> candle_core::Result<BTreeMap<String, Vec<f64>>> {
-    let values = |tensor: &Tensor| -> candle_core::Result<Vec<f64>> {
-        Ok(tensor
-            .to_vec1::<f32>()?
-            .into_iter()
-            .map(f64::from)
-            .collect())
-    };
-    let mut all = BTreeMap::new();
-    for (block, convolution) in network.convolution_blocks() {
-        let (mean, variance) = convolution.running_statistics();
-        all.insert(format!("{block}.norm.running_mean"), values(mean)?);
-        all.insert(format!("{block}.norm.running_var"), values(variance)?);
-    }
-    Ok(all)
+fn running(network: &dyn Trainable) -> candle_core::Result<BTreeMap<String, Vec<f64>>> {
+    let statistics = network.running_statistics().into_iter();
+    let values = statistics.map(|(name, tensor)| {
+        let values = tensor.to_vec1::<f32>()?.into_iter();
+        Ok((name, values.map(f64::from).collect()))
+    });
+    values.collect()
 }

@@ -26,15 +26,15 @@ use super::statistics::averaged_statistics;
 use super::teacher::Teacher;
 use crate::files::shown;
 use crate::model::dropout::Dropout;
-use crate::model::{ModelConfig, Variant};
+use crate::model::{Configuration, VariantId};
 
 /// The part of the photos that is kept aside where a run stops by it.
 const KEPT_ASIDE: usize = 20;
 
 /// One network's training.
 pub struct Run<'a> {
-    pub variant: Variant,
-    pub config: &'a ModelConfig,
+    pub variant: VariantId,
+    pub configuration: &'a dyn Configuration,
     pub settings: &'a TrainSettings,
     pub set: &'a TrainingSet<'a>,
     /// Vectors of the seen labels, `[L, D]`.
@@ -163,7 +163,8 @@ impl Run<'_> {
 
     /// What tells this run from others: a checkpoint of another cannot be gone on from.
     fn identity(&self) -> Result<String, TrainError> {
-        let asked = (self.settings, self.variant, self.config, self.data);
+        let network = self.configuration.settings();
+        let asked = (self.settings, self.variant, network, self.data);
         let text = serde_json::to_vec(&asked).map_err(candle_core::Error::wrap)?;
         let hash = Sha256::digest(text);
         Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -173,7 +174,7 @@ impl Run<'_> {
         let run = self.identity()?;
         let optimiser = (self.settings.betas, self.settings.weight_decay);
         let learner = |tensors: &BTreeMap<String, Tensor>| {
-            Learner::new(self.config, self.variant, tensors, optimiser, self.device)
+            Learner::new(self.configuration, tensors, optimiser, self.device)
         };
         let path = self.checkpoint_path();
         if self.resume && path.exists() {
@@ -188,9 +189,9 @@ impl Run<'_> {
             learner.restore(kept.progress.steps, kept.moments)?;
             return Ok((learner, kept.progress));
         }
-        let mut tensors = initial_weights(self.config, self.variant, self.settings.seed)?;
-        if let (true, Some(teacher)) = (self.config.shortcut, self.teacher) {
-            let start = ridge_shortcut(self.config, teacher, self.set, self.settings.seed)?;
+        let mut tensors = initial_weights(self.configuration, self.settings.seed)?;
+        if let (Some(sizes), Some(teacher)) = (self.configuration.shortcut(), self.teacher) {
+            let start = ridge_shortcut(sizes, teacher, self.set, self.settings.seed)?;
             tensors.extend(start);
         }
         let progress = Progress {
@@ -267,7 +268,6 @@ impl Run<'_> {
             teacher_vectors: self.teacher.map(|teacher| teacher.vectors.clone()),
             distillation: self.settings.distillation,
             photo_ranking: self.settings.photo_ranking,
-            top_k: self.config.top_k,
         }
     }
 
@@ -294,8 +294,8 @@ impl Run<'_> {
         aside: &[usize],
     ) -> Result<f64, TrainError> {
         let tensors = self.with_statistics(learner, batches)?;
-        let network = (self.config, self.variant);
-        kept_aside_f1(network, tensors, self.set, aside, self.label_vectors)
+        let labels = self.label_vectors;
+        kept_aside_f1(self.configuration, tensors, self.set, aside, labels)
     }
 
     /// Weights with statistics over many batches.
@@ -345,17 +345,12 @@ impl Run<'_> {
         if self.settings.early_stop > 0 && self.best_path().exists() {
             let best = Checkpoint::read(&self.best_path())?;
             let optimiser = (self.settings.betas, self.settings.weight_decay);
-            learner = Learner::new(
-                self.config,
-                self.variant,
-                &best.tensors,
-                optimiser,
-                self.device,
-            )?;
+            let tensors = &best.tensors;
+            learner = Learner::new(self.configuration, tensors, optimiser, self.device)?;
         }
         let tensors = self.with_statistics(&learner, batches)?;
-        let network = (self.config, self.variant);
-        finished_head(network, tensors, self.set, self.settings.seed, self.device)
+        let (network, seed) = (self.configuration, self.settings.seed);
+        finished_head(network, tensors, self.set, seed, self.device)
     }
 }
 

@@ -1,11 +1,14 @@
 //! A sample of ordinary regions: what is usual, against which a response has a meaning.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use rand::rngs::StdRng;
 use rand::seq::{SliceRandom as _, index};
 
+use super::biam::Biam;
+use super::network::{EncodeOptions, Network, Takes};
+use super::silenced::{Block, Filler, view};
+use super::variant_id::VariantId;
 use crate::backbone::RegionFeatures;
-use crate::model::{Block, EncodeOptions, Filler, Network, Variant};
 
 /// The tensor of a head's file that holds them.
 pub const TENSOR: &str = "ordinary_regions";
@@ -18,7 +21,7 @@ pub const BATCH: usize = 8;
 
 /// Ordinary regions of one network, as they are gathered photo by photo.
 pub struct Sampler<'n> {
-    network: &'n Network,
+    network: &'n dyn Network,
     random: StdRng,
     /// Regions that are taken of each photo.
     each: usize,
@@ -43,13 +46,13 @@ pub struct Sample {
 pub struct FullSample {
     /// Mean of [e_r; e_g] over all regions of the photos, `[2C]`.
     pub input_mean: Tensor,
-    /// e_f of the same regions in the views [`Variant::VIEWS`] of [`Filler::Mean`], `[R, out]` each.
-    pub views: Vec<(Variant, Tensor)>,
+    /// e_f of the same regions in the views [`VariantId::VIEWS`] of [`Filler::Mean`], `[R, out]` each.
+    pub views: Vec<(VariantId, Tensor)>,
 }
 
 impl<'n> Sampler<'n> {
     /// For `photos` photos of some `regions` regions each.
-    pub fn new(network: &'n Network, photos: usize, regions: usize, random: StdRng) -> Self {
+    pub fn new(network: &'n dyn Network, photos: usize, regions: usize, random: StdRng) -> Self {
         Self {
             network,
             random,
@@ -61,9 +64,9 @@ impl<'n> Sampler<'n> {
         }
     }
 
-    /// The network's variant.
-    pub fn variant(&self) -> Variant {
-        self.network.variant()
+    /// What the network takes.
+    pub fn takes(&self) -> Takes {
+        self.network.takes()
     }
 
     /// Takes random regions of a few photos, whose features are those that the network takes.
@@ -72,7 +75,10 @@ impl<'n> Sampler<'n> {
     /// Features that do not fit the network.
     pub fn add(&mut self, photos: &RegionFeatures) -> Result<()> {
         let encoded = self.network.encode(photos, &EncodeOptions::default())?;
-        let (count, per_photo, _) = encoded.features.dims3()?;
+        let Some(features) = self.network.region_features(&encoded) else {
+            bail!("this network has no features of single regions")
+        };
+        let (count, per_photo, _) = features.dims3()?;
         let random = &mut self.random;
         let each = self.each.min(per_photo);
         let places: Vec<u32> = (0..count)
@@ -83,10 +89,11 @@ impl<'n> Sampler<'n> {
                     .map(move |region| (photo * per_photo + region) as u32)
             })
             .collect();
-        let places = Tensor::new(places, encoded.features.device())?;
+        let places = Tensor::new(places, features.device())?;
         let of_places = |all: &Tensor| all.flatten_to(1)?.index_select(&places, 0);
-        self.regions.push(of_places(&encoded.features)?);
-        if let Some(inputs) = fuse_inputs(self.network, photos)? {
+        self.regions.push(of_places(features)?);
+        if let Some(full) = self.network.as_full() {
+            let inputs = full.fuse_input(photos)?;
             self.means
                 .push(inputs.mean((0, 1))?.affine(count as f64, 0.0)?);
             self.inputs.push(of_places(&inputs)?);
@@ -106,13 +113,13 @@ impl<'n> Sampler<'n> {
         order.truncate(ORDINARY_REGIONS);
         let order = Tensor::new(order, ordinary.device())?;
         let ordinary = ordinary.index_select(&order, 0)?;
-        let full = match self.means.is_empty() {
-            true => None,
-            false => {
+        let full = match self.network.as_full() {
+            None => None,
+            Some(full) => {
                 let sum = Tensor::stack(&self.means, 0)?.sum(0)?;
                 let input_mean = sum.affine(1.0 / self.photos as f64, 0.0)?;
                 let inputs = Tensor::cat(&self.inputs, 0)?.index_select(&order, 0)?;
-                let views = views(self.network, &ordinary, &inputs, &input_mean)?;
+                let views = views(full, &ordinary, &inputs, &input_mean)?;
                 Some(FullSample { input_mean, views })
             }
         };
@@ -120,32 +127,14 @@ impl<'n> Sampler<'n> {
     }
 }
 
-/// [e_r; e_g], `[N, P, 2C]`, of the full network.
-fn fuse_inputs(network: &Network, photos: &RegionFeatures) -> Result<Option<Tensor>> {
-    let Network::Biam(network) = network else {
-        return Ok(None);
-    };
-    if network.variant() != Variant::Biam {
-        return Ok(None);
-    }
-    let trace = network.trace(photos, &EncodeOptions::default())?;
-    match (trace.region_contextualised, trace.scene_contextualised) {
-        (Some(region), Some(scene)) => Ok(Some(Tensor::cat(&[region, scene], 2)?)),
-        _ => Ok(None),
-    }
-}
-
 /// e_f of single regions where one half of their [e_r; e_g], `inputs` `[R, 2C]`, is its mean;
 /// `ordinary` is their e_f `[R, out]` with both.
 fn views(
-    network: &Network,
+    network: &Biam,
     ordinary: &Tensor,
     inputs: &Tensor,
     input_mean: &Tensor,
-) -> Result<Vec<(Variant, Tensor)>> {
-    let Network::Biam(network) = network else {
-        return Ok(Vec::new());
-    };
+) -> Result<Vec<(VariantId, Tensor)>> {
     let fuse = |inputs: &Tensor| network.fuse(&inputs.unsqueeze(0)?)?.squeeze(0);
     // What a shortcut brings to e_f does not go through the blocks.
     let shortcut = match network.config().shortcut {
@@ -169,7 +158,7 @@ fn views(
             Some(shortcut) => (fused + shortcut)?,
             None => fused,
         };
-        Ok((Variant::Silenced(block, Filler::Mean), features))
+        Ok((view(block, Filler::Mean), features))
     });
     views.into_iter().collect()
 }
