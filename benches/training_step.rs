@@ -8,10 +8,11 @@ use biam_lens::backbone::{Covered, RegionFeatures};
 use biam_lens::kernels::Activation;
 use biam_lens::model::dropout::Dropout;
 use biam_lens::model::layers::{ConvolutionBlock, Mix};
+use biam_lens::model::network::Trainable;
 use biam_lens::model::rcb::RegionContextualisedBlock;
 use biam_lens::model::region_classifier::pooled;
 use biam_lens::model::scb::SceneContextualisedBlock;
-use biam_lens::model::{Biam, ModelConfig, Preset, Variant};
+use biam_lens::model::{BiamLearner, Blocks, ModelConfig, Preset};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 
@@ -137,9 +138,7 @@ impl Teacher {
     }
 
     /// 1 - <S, T> / (|S| |T|), all regions and classes as one vector.
-    fn loss(&self, features: &Tensor, projected: &Tensor) -> Result<Tensor> {
-        let sampled = features.flatten(0, 1)?.index_select(&self.regions, 0)?;
-        let responses = sampled.matmul(&projected.t()?)?;
+    fn loss(&self, responses: &Tensor) -> Result<Tensor> {
         let product = (&responses * &self.responses)?.sum_all()?;
         let lengths =
             (responses.sqr()?.sum_all()?.sqrt()? * self.responses.sqr()?.sum_all()?.sqrt()?)?;
@@ -148,7 +147,7 @@ impl Teacher {
 }
 
 fn step(config: &ModelConfig, repeats: usize) -> Result<(&'static str, f64)> {
-    let network = fresh(|vb| Biam::new(config, Variant::Biam, vb))?;
+    let network = fresh(|vb| BiamLearner::new(config, Blocks::Both, vb))?;
     let teacher = Teacher::new()?;
     let regions = random(&[PHOTOS, SIDE, SIDE, 512])?;
     let photos = RegionFeatures {
@@ -159,10 +158,12 @@ fn step(config: &ModelConfig, repeats: usize) -> Result<(&'static str, f64)> {
     let labels = (random(&[LABELS, 384])? * 0.05)?;
     let mut dropout = Dropout::seeded(1);
     timed("whole step", repeats, || {
-        let features = network.features_train(&photos, &mut dropout)?;
-        let scores = pooled(&features, &network.project_labels_train(&labels)?, K)?;
-        let taught = network.project_labels_train(&teacher.vectors)?;
-        let distillation = teacher.loss(&features, &taught)?;
+        let photos = network.forward(&photos, &mut dropout)?;
+        let scores = network.scores(&photos, &network.project_labels(&labels)?)?;
+        let taught = network.project_labels(&teacher.vectors)?;
+        let responses = network.region_responses(&photos, &teacher.regions, &taught)?;
+        let responses = responses.unwrap_or_else(|| unreachable!("BiAM has region responses"));
+        let distillation = teacher.loss(&responses)?;
         let loss = (scores.sqr()?.mean_all()? + (distillation * DISTILLATION_WEIGHT)?)?;
         loss.backward()
     })

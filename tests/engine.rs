@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use biam_lens::engine::{
     Comparison, DeviceChoice, Failure, PhotoSource, Reply, Request, Worker, WorkerOptions, samples,
 };
-use biam_lens::model::Variant;
+use biam_lens::model::VariantId;
 use biam_lens::semantics::LabelStatus;
 
 /// Far more than any answer takes, so that a hang fails instead of hanging the tests.
@@ -29,7 +29,7 @@ fn compare(photo: PhotoSource, labels: &[&str]) -> Request {
     Request::Compare {
         photo,
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-        variants: Variant::ALL.to_vec(),
+        variants: VariantId::PAPER.to_vec(),
         ranking: true,
     }
 }
@@ -62,7 +62,7 @@ fn failure(worker: &Worker) -> Failure {
 }
 
 /// Where the strongest response lies, as fractions of the photo.
-fn hottest(comparison: &Comparison, variant: Variant, label: usize) -> (f32, f32) {
+fn hottest(comparison: &Comparison, variant: VariantId, label: usize) -> (f32, f32) {
     let row = comparison
         .variants
         .iter()
@@ -84,7 +84,7 @@ fn every_label_of_the_first_sample_is_found_where_it_is() {
     let statuses: Vec<LabelStatus> = found.labels.iter().map(|label| label.status).collect();
     use LabelStatus::{Seen, Taught, Unseen};
     assert_eq!(statuses, [Taught, Unseen, Seen, Unseen]);
-    for variant in Variant::ALL {
+    for variant in VariantId::PAPER {
         let (_, drum) = hottest(&found, variant, 0);
         let (right, window) = hottest(&found, variant, 2);
         assert!(drum > 0.55, "{variant}: the drum stands below");

@@ -5,20 +5,20 @@ use std::collections::HashMap;
 
 use biam_lens::backbone::{Covered, RegionFeatures};
 use biam_lens::model::dropout::Dropout;
-use biam_lens::model::region_classifier::pooled;
-use biam_lens::model::{Biam, ModelConfig, Preset, Variant};
+use biam_lens::model::network::Trainable;
+use biam_lens::model::{BiamLearner, Blocks, ModelConfig, Preset};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
 
 const K: usize = 4;
 /// The reference is computed in 64 bits.
 const TOLERANCE: f32 = 2e-5;
-const CASES: [(Preset, &str, Variant); 5] = [
-    (Preset::Authors, "authors", Variant::Standard),
-    (Preset::Authors, "authors", Variant::Rcb),
-    (Preset::Authors, "authors", Variant::Scb),
-    (Preset::Authors, "authors", Variant::Biam),
-    (Preset::Paper, "paper", Variant::Biam),
+const CASES: [(Preset, &str, Blocks); 5] = [
+    (Preset::Authors, "authors.standard", Blocks::Neither),
+    (Preset::Authors, "authors.rcb", Blocks::Rcb),
+    (Preset::Authors, "authors.scb", Blocks::Scb),
+    (Preset::Authors, "authors.biam", Blocks::Both),
+    (Preset::Paper, "paper.biam", Blocks::Both),
 ];
 
 type Tensors = HashMap<String, Tensor>;
@@ -29,7 +29,7 @@ fn load(name: &str) -> Tensors {
 }
 
 /// A network whose weights are variables.
-fn network(fixture: &Tensors, preset: Preset, prefix: &str, variant: Variant) -> Result<Trained> {
+fn network(fixture: &Tensors, preset: Preset, prefix: &str, blocks: Blocks) -> Result<Trained> {
     let mut variables = HashMap::new();
     for (key, tensor) in fixture {
         if let Some(name) = key.strip_prefix(&format!("{prefix}.")) {
@@ -52,13 +52,13 @@ fn network(fixture: &Tensors, preset: Preset, prefix: &str, variant: Variant) ->
     };
     let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
     Ok(Trained {
-        network: Biam::new(&config, variant, vb)?,
+        network: BiamLearner::new(&config, blocks, vb)?,
         variables,
     })
 }
 
 struct Trained {
-    network: Biam,
+    network: BiamLearner,
     variables: HashMap<String, Var>,
 }
 
@@ -74,13 +74,12 @@ impl Trained {
             global: fixture["global"].clone(),
             covered: Covered::WHOLE,
         };
-        let features = self.network.features_train(&photos, dropout)?;
-        let projected = self.network.project_labels_train(&fixture["labels"])?;
-        let scores = pooled(&features, &projected, K)?;
-        let sampled = features
-            .flatten(0, 1)?
-            .index_select(&reference["sampled"], 0)?;
-        let responses = sampled.matmul(&projected.t()?)?;
+        let photos = self.network.forward(&photos, dropout)?;
+        let labels = self.network.project_labels(&fixture["labels"])?;
+        let scores = self.network.scores(&photos, &labels)?;
+        let sampled = &reference["sampled"];
+        let responses = self.network.region_responses(&photos, sampled, &labels)?;
+        let responses = responses.expect("a network with responses of regions");
         let teacher = &reference["teacher"];
         let product = (&responses * teacher)?.sum_all()?;
         let length = |tensor: &Tensor| tensor.sqr()?.sum_all()?.sqrt();
@@ -96,9 +95,8 @@ fn largest(tensor: &Tensor) -> Result<f32> {
 #[test]
 fn every_gradient_equals_the_reference() -> Result<()> {
     let (fixture, reference) = (load("network"), load("gradients"));
-    for (preset, name, variant) in CASES {
-        let prefix = format!("{name}.{variant}");
-        let trained = network(&fixture, preset, &prefix, variant)?;
+    for (preset, prefix, blocks) in CASES {
+        let trained = network(&fixture, preset, prefix, blocks)?;
         let loss = trained.loss(&fixture, &reference, &mut Dropout::off())?;
         let expected = reference[&format!("loss.{prefix}")].to_vec1::<f32>()?[0];
         assert!((loss.to_scalar::<f32>()? - expected).abs() < 1e-4 * expected.abs());
@@ -131,7 +129,7 @@ fn every_gradient_equals_the_reference() -> Result<()> {
 fn a_step_repeats_to_the_bit() -> Result<()> {
     let (fixture, reference) = (load("network"), load("gradients"));
     let run = || -> Result<Vec<(String, Vec<f32>)>> {
-        let trained = network(&fixture, Preset::Authors, "authors.biam", Variant::Biam)?;
+        let trained = network(&fixture, Preset::Authors, "authors.biam", Blocks::Both)?;
         let loss = trained.loss(&fixture, &reference, &mut Dropout::seeded(5))?;
         let gradients = loss.backward()?;
         let mut values = Vec::new();

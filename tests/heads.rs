@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use biam_lens::bundle::Bundle;
-use biam_lens::model::pooling::top_k_mean;
-use biam_lens::model::{EncodeOptions, Variant};
+use biam_lens::model::{EncodeOptions, VariantId};
 use candle_core::{DType, Device, Tensor};
 
 fn in_repository(path: &str) -> PathBuf {
@@ -27,12 +26,12 @@ fn the_shipped_heads_answer_as_pytorch_does() -> Result<()> {
     let rows = expected["rows"].to_dtype(DType::U32)?;
     let labels = bundle.label_vectors.index_select(&rows, 0)?;
     let features = bundle.features(pixels)?;
-    assert_eq!(bundle.variant_names(), Variant::ALL);
+    assert_eq!(bundle.variant_names(), VariantId::PAPER);
     for trained in &bundle.variants {
-        let (network, variant) = (&trained.network, trained.network.variant());
+        let (network, variant) = (&trained.network, trained.id);
         let encoded = network.encode(&features, &EncodeOptions::default())?;
-        let maps = network.respond(&encoded, &network.project_labels(&labels)?)?;
-        let maps = maps.squeeze(0)?;
+        let answer = network.respond(&encoded, &network.prepare_labels(&labels)?)?;
+        let maps = answer.maps.expect("maps").squeeze(0)?;
         let reference = &expected[&format!("maps.{variant}")];
         assert_eq!(maps.dims(), [6, 14, 14]);
         let largest = reference.abs()?.max_all()?.to_scalar::<f32>()?;
@@ -42,8 +41,8 @@ fn the_shipped_heads_answer_as_pytorch_does() -> Result<()> {
             "{variant}: off by {off} of {largest}"
         );
         let scores = expected[&format!("scores.{variant}")].to_vec1::<f32>()?;
-        for (map, score) in maps.flatten_from(1)?.to_vec2::<f32>()?.iter().zip(scores) {
-            let found = top_k_mean(map, bundle.config.top_k);
+        let found = answer.scores.squeeze(0)?.to_vec1::<f32>()?;
+        for (found, score) in found.into_iter().zip(scores) {
             let off = (found - score).abs();
             assert!(off <= 1e-3 * largest, "{variant}: {found} for {score}");
         }

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use biam_lens::backbone::{Covered, RegionFeatures};
-use biam_lens::bundle::ordinary::Sampler;
 use biam_lens::model::config::{SceneResidual, SceneValue};
 use biam_lens::model::dropout::Dropout;
-use biam_lens::model::region_classifier::{pool, pooled, responses};
+use biam_lens::model::network::{Array, Trainable};
+use biam_lens::model::ordinary_regions::Sampler;
+use biam_lens::model::silenced::view;
 use biam_lens::model::{
-    Biam, Block, EncodeOptions, Filler, ModelConfig, Network, Preset, SilencedView, Variant,
+    Biam, BiamLearner, Block, Blocks, EncodeOptions, Filler, ModelConfig, Network, Preset,
+    SilencedView,
 };
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -41,16 +43,29 @@ impl Fixture {
         }
     }
 
-    fn network(&self, preset: Preset, variant: Variant, config: &ModelConfig) -> Biam {
-        let prefix = format!("{}.{variant}.", name(preset));
+    fn network(&self, preset: Preset, blocks: Blocks, config: &ModelConfig) -> Biam {
+        Biam::new(config, blocks, self.tensors(preset, blocks)).expect("a network")
+    }
+
+    fn tensors(&self, preset: Preset, blocks: Blocks) -> VarBuilder<'static> {
+        let prefix = format!("{}.{}.", name(preset), named(blocks));
         let tensors = self.0.iter().filter_map(|(key, tensor)| {
             // The shortcut stands by itself.
             let own = key.starts_with("shortcut.").then_some(key.as_str());
             let name = key.strip_prefix(&prefix).or(own)?;
             Some((name.to_owned(), tensor.clone()))
         });
-        let vb = VarBuilder::from_tensors(tensors.collect(), DType::F32, &Device::Cpu);
-        Biam::new(config, variant, vb).expect("a network")
+        VarBuilder::from_tensors(tensors.collect(), DType::F32, &Device::Cpu)
+    }
+}
+
+/// The fixture's name of a network.
+fn named(blocks: Blocks) -> &'static str {
+    match blocks {
+        Blocks::Neither => "standard",
+        Blocks::Rcb => "rcb",
+        Blocks::Scb => "scb",
+        Blocks::Both => "biam",
     }
 }
 
@@ -95,25 +110,28 @@ fn channels_first(regions: &Tensor, like: &Tensor) -> Result<Tensor> {
 
 fn check_maps(fixture: &Fixture, network: &Biam, options: &EncodeOptions, key: &str) {
     let encoded = network.encode(&fixture.photos(), options).expect(key);
-    let projected = network.project_labels(fixture.get("labels")).expect(key);
-    let maps = network.respond(&encoded, &projected).expect(key);
+    let labels = network.prepare_labels(fixture.get("labels")).expect(key);
+    let answer = network.respond(&encoded, &labels).expect(key);
+    let maps = answer.maps.expect(key);
     assert_close(
         &maps,
         fixture.get(&format!("{key}.maps")),
         &format!("{key}.maps"),
     );
-    let scores = pool(&maps.flatten_from(2).expect(key), K).expect(key);
-    assert_close(
-        &scores,
-        fixture.get(&format!("{key}.scores")),
-        &format!("{key}.scores"),
-    );
+    let pooled = network.pool(&maps, K).expect(key).expect("a pooled map");
+    for scores in [answer.scores, pooled] {
+        assert_close(
+            &scores,
+            fixture.get(&format!("{key}.scores")),
+            &format!("{key}.scores"),
+        );
+    }
 }
 
-fn every(check: impl Fn(&Fixture, Preset, Variant)) {
+fn every(check: impl Fn(&Fixture, Preset, Blocks)) {
     let fixture = Fixture::load();
     for preset in [Preset::Paper, Preset::Authors] {
-        for variant in Variant::ALL {
+        for variant in Blocks::ALL {
             check(&fixture, preset, variant);
         }
     }
@@ -123,7 +141,7 @@ fn every(check: impl Fn(&Fixture, Preset, Variant)) {
 fn maps_and_scores_equal_the_reference() {
     every(|fixture, preset, variant| {
         let network = fixture.network(preset, variant, &config(preset));
-        let key = format!("eval.{}.{variant}", name(preset));
+        let key = format!("eval.{}.{}", name(preset), named(variant));
         check_maps(fixture, &network, &EncodeOptions::default(), &key);
     });
 }
@@ -132,59 +150,56 @@ fn maps_and_scores_equal_the_reference() {
 fn traces_equal_the_reference() {
     every(|fixture, preset, variant| {
         let network = fixture.network(preset, variant, &config(preset));
-        let key = format!("eval.{}.{variant}", name(preset));
+        let key = format!("eval.{}.{}", name(preset), named(variant));
         let trace = network
             .trace(&fixture.photos(), &EncodeOptions::default())
             .expect(&key);
-        let regions = [
-            ("e_f", Some(trace.fused)),
-            ("e_r", trace.region_contextualised),
-            ("e_g", trace.scene_contextualised),
-        ];
-        for (part, found) in regions {
+        for part in ["e_f", "e_r", "e_g", "attention", "gate"] {
             let key = format!("{key}.{part}");
+            let found = trace.arrays.get(part);
             assert_eq!(found.is_some(), fixture.0.contains_key(&key), "{key}");
-            if let Some(found) = found {
-                let expected = fixture.get(&key);
-                assert_close(
-                    &channels_first(&found, expected).expect(&key),
-                    expected,
-                    &key,
-                );
-            }
+            let Some(Array { shape, values }) = found else {
+                continue;
+            };
+            let expected = fixture.get(&key);
+            let found = Tensor::from_vec(values.clone(), &shape[..], &Device::Cpu).expect(&key);
+            let found = match part.starts_with("e_") {
+                true => channels_first(&found, expected).expect(&key),
+                false => found,
+            };
+            assert_close(&found, expected, &key);
         }
-        for (part, found) in [("attention", trace.attention), ("gate", trace.gate)] {
-            let key = format!("{key}.{part}");
-            assert_eq!(found.is_some(), fixture.0.contains_key(&key), "{key}");
-            if let Some(found) = found {
-                assert_close(&found, fixture.get(&key), &key);
-            }
-        }
+        let latent = &trace.arrays["h_r"];
+        assert_eq!(latent.shape[2], config(preset).channels);
     });
 }
 
 #[test]
 fn training_uses_batch_statistics_and_updates_the_running_ones() {
     every(|fixture, preset, variant| {
-        let network = fixture.network(preset, variant, &config(preset));
-        let key = format!("train.{}.{variant}", name(preset));
-        let features = network
-            .features_train(&fixture.photos(), &mut Dropout::off())
+        let tensors = fixture.tensors(preset, variant);
+        let network = BiamLearner::new(&config(preset), variant, tensors).expect("a learner");
+        let key = format!("train.{}.{}", name(preset), named(variant));
+        let photos = network
+            .forward(&fixture.photos(), &mut Dropout::off())
             .expect(&key);
-        let projected = network
-            .project_labels_train(fixture.get("labels"))
-            .expect(&key);
-        let flat = responses(&features, &projected).expect(&key);
+        let labels = network.project_labels(fixture.get("labels")).expect(&key);
         let expected = fixture.get(&format!("{key}.maps"));
-        assert_close(&flat.reshape(expected.shape()).expect(&key), expected, &key);
-        let scores = pooled(&features, &projected, K).expect(&key);
+        let (count, labels_count, rows, columns) = expected.dims4().expect(&key);
+        let places: Vec<u32> = (0..(count * rows * columns) as u32).collect();
+        let places = Tensor::new(places, &Device::Cpu).expect(&key);
+        let of_regions = network.region_responses(&photos, &places, &labels);
+        let of_regions = of_regions.expect(&key).expect("responses of regions");
+        let maps = of_regions
+            .reshape((count, rows * columns, labels_count))
+            .and_then(|maps| maps.transpose(1, 2)?.reshape(expected.shape()))
+            .expect(&key);
+        assert_close(&maps, expected, &key);
+        let scores = network.scores(&photos, &labels).expect(&key);
         assert_close(&scores, fixture.get(&format!("{key}.scores")), &key);
-        for (block, convolution) in network.convolution_blocks() {
-            let (mean, variance) = convolution.running_statistics();
-            for (part, found) in [("running_mean", mean), ("running_var", variance)] {
-                let key = format!("{key}.{block}.norm.{part}");
-                assert_close(found, fixture.get(&key), &key);
-            }
+        for (name, found) in network.running_statistics() {
+            let key = format!("{key}.{name}");
+            assert_close(&found, fixture.get(&key), &key);
         }
     });
 }
@@ -193,7 +208,7 @@ fn training_uses_batch_statistics_and_updates_the_running_ones() {
 fn a_silenced_block_is_its_mean_over_ordinary_regions_or_zero() {
     let fixture = Fixture::load();
     for preset in [Preset::Paper, Preset::Authors] {
-        let network = fixture.network(preset, Variant::Biam, &config(preset));
+        let network = fixture.network(preset, Blocks::Both, &config(preset));
         for (block, branch) in [(Block::Rcb, "region"), (Block::Scb, "scene")] {
             let options = EncodeOptions {
                 silence: Some(block),
@@ -207,7 +222,7 @@ fn a_silenced_block_is_its_mean_over_ordinary_regions_or_zero() {
     without_mean
         .0
         .retain(|key, _| !key.ends_with("fuse.input_mean"));
-    let network = without_mean.network(Preset::Paper, Variant::Biam, &config(Preset::Paper));
+    let network = without_mean.network(Preset::Paper, Blocks::Both, &config(Preset::Paper));
     for (block, branch) in [(Block::Rcb, "region"), (Block::Scb, "scene")] {
         let options = EncodeOptions {
             silence: Some(block),
@@ -233,17 +248,17 @@ fn sorted_rows(rows: &Tensor) -> Vec<Vec<f32>> {
 fn ordinary_regions_of_a_view_are_what_the_view_says_of_them() {
     let mut fixture = Fixture::load();
     let authors = config(Preset::Authors);
-    let network = fixture.network(Preset::Authors, Variant::Biam, &authors);
-    let network = Network::Biam(Arc::new(network));
+    let network = fixture.network(Preset::Authors, Blocks::Both, &authors);
     let photos = fixture.photos();
     let (count, _, rows, columns) = photos.regions.dims4().expect("regions");
     let random = StdRng::seed_from_u64(1);
     let mut sampler = Sampler::new(&network, count, rows * columns, random);
     sampler.add(&photos).expect("features that fit");
     let sample = sampler.finish().expect("a sample");
-    let of_view = |options: &EncodeOptions, network: &Network| {
+    let of_view = |options: &EncodeOptions, network: &dyn Network| {
         let encoded = network.encode(&photos, options).expect("encoded");
-        encoded.features.flatten_to(1).expect("rows")
+        let features = network.region_features(&encoded).expect("features");
+        features.flatten_to(1).expect("rows")
     };
     // So few regions are all taken.
     let all = of_view(&EncodeOptions::default(), &network);
@@ -251,15 +266,14 @@ fn ordinary_regions_of_a_view_are_what_the_view_says_of_them() {
     let full = sample.full.expect("the full network");
     let mean = "authors.biam.fuse.input_mean".to_owned();
     fixture.0.insert(mean, full.input_mean);
-    let network = Arc::new(fixture.network(Preset::Authors, Variant::Biam, &authors));
+    let network = Arc::new(fixture.network(Preset::Authors, Blocks::Both, &authors));
     assert_eq!(full.views.len(), 2);
     for (variant, regions) in full.views {
-        let Variant::Silenced(block, Filler::Mean) = variant else {
-            panic!("{variant}")
-        };
+        let blocks = [Block::Rcb, Block::Scb].into_iter();
+        let block = blocks.filter(|block| view(*block, Filler::Mean) == variant);
+        let block = block.last().expect("a view with the mean");
         let view = SilencedView::new(network.clone(), block);
-        assert_eq!(view.variant(), variant);
-        let all = of_view(&EncodeOptions::default(), &Network::Silenced(view));
+        let all = of_view(&EncodeOptions::default(), &view);
         for (found, expected) in sorted_rows(&regions).iter().zip(sorted_rows(&all)) {
             for (found, expected) in found.iter().zip(expected) {
                 assert!((found - expected).abs() < 1e-5, "{variant}");
@@ -271,7 +285,7 @@ fn ordinary_regions_of_a_view_are_what_the_view_says_of_them() {
 #[test]
 fn only_the_full_network_has_a_block_to_silence() {
     let fixture = Fixture::load();
-    let network = fixture.network(Preset::Paper, Variant::Rcb, &config(Preset::Paper));
+    let network = fixture.network(Preset::Paper, Blocks::Rcb, &config(Preset::Paper));
     let options = EncodeOptions {
         silence: Some(Block::Rcb),
         ..EncodeOptions::default()
@@ -317,7 +331,7 @@ fn every_setting_can_be_overridden_alone() {
         ),
     ];
     for (setting, config) in overrides {
-        let network = fixture.network(Preset::Authors, Variant::Biam, &config);
+        let network = fixture.network(Preset::Authors, Blocks::Both, &config);
         check_maps(
             &fixture,
             &network,
@@ -334,7 +348,7 @@ fn a_shortcut_is_added_to_the_fused_features() {
         shortcut: true,
         ..config(Preset::Authors)
     };
-    let network = fixture.network(Preset::Authors, Variant::Biam, &config);
+    let network = fixture.network(Preset::Authors, Blocks::Both, &config);
     check_maps(&fixture, &network, &EncodeOptions::default(), "shortcut");
 }
 
@@ -345,7 +359,7 @@ fn region_features_of_the_wrong_width_are_refused() {
         region_channels: 12,
         ..config(Preset::Paper)
     };
-    let network = fixture.network(Preset::Paper, Variant::Standard, &wide);
+    let network = fixture.network(Preset::Paper, Blocks::Neither, &wide);
     let mut photos = fixture.photos();
     photos.regions = photos.regions.narrow(1, 0, 8).expect("narrower");
     let refusal = network

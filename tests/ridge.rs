@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use biam_lens::bundle::Bundle;
 use biam_lens::engine::{DeviceChoice, PhotoSource, Session, Wanted, prepare_unshown};
-use biam_lens::model::Variant;
+use biam_lens::model::VariantId;
 use biam_lens::semantics::labels::write_teacher;
 use biam_lens::train::ridge::{LAMBDA, RidgeError, ridge};
 use candle_core::{DType, Device, Tensor};
@@ -84,7 +84,7 @@ fn the_baseline_answers_beside_the_others_without_changing_them() -> Result<()> 
     add_ridge(folder.path())?;
     let photo = PhotoSource::Sample("dogs.jpg");
     let labels = ["dog", "boat"].map(str::to_owned);
-    let compare = |folder: &Path, variants: &[Variant]| {
+    let compare = |folder: &Path, variants: &[VariantId]| {
         let mut session = Session::open(folder, DeviceChoice::Cpu)?;
         let photo = prepare_unshown(&photo, session.input())?;
         let wanted = Wanted {
@@ -97,8 +97,8 @@ fn the_baseline_answers_beside_the_others_without_changing_them() -> Result<()> 
             .compare(&photo, &wanted, &|| false)?
             .context("not stopped")
     };
-    let five = compare(folder.path(), &Variant::WITH_RIDGE)?;
-    let four = compare(&shipped(), &Variant::ALL)?;
+    let five = compare(folder.path(), &VariantId::WITH_RIDGE)?;
+    let four = compare(&shipped(), &VariantId::PAPER)?;
     for (with, without) in five.maps.iter().zip(&four.maps) {
         for (with, without) in with.iter().zip(without) {
             assert_eq!(with.responses, without.responses);

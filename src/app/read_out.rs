@@ -166,6 +166,7 @@ mod tests {
     #[test]
     fn a_reading_gives_raw_sigma_and_rank() {
         let map = ResponseMap {
+            own_score: None,
             responses: Arc::from([0.5, 3.25]),
             ordinary: OrdinaryResponses::new(vec![-1.0, 1.0, -1.0, 1.0]).map(Arc::new),
         };

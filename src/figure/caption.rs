@@ -133,6 +133,7 @@ mod tests {
         let ordinary = OrdinaryResponses::new([-1.0, 1.0].repeat(500)).map(Arc::new);
         assert!(ordinary.is_some());
         ResponseMap {
+            own_score: None,
             responses: Arc::from([0.0, best, -0.5, 0.1]),
             ordinary,
         }

@@ -75,6 +75,7 @@ pub(crate) mod tests {
         let mut responses = vec![1.0; 24];
         responses[(3 * label + variant) % 24] = (6 + label + 10 * variant) as f32;
         ResponseMap {
+            own_score: None,
             responses: Arc::from(responses),
             ordinary: OrdinaryResponses::new([-1.0, 3.0].repeat(100)).map(Arc::new),
         }

@@ -145,7 +145,6 @@ fn orthonormal(out: usize, dimension: usize, seed: u64) -> Result<Tensor> {
 mod tests {
     use super::*;
     use crate::dataset::{CacheError, PhotoLabels};
-    use crate::model::Preset;
     use crate::train::photos::{TrainingFeatures, TrainingPhoto};
 
     /// Raw features are a linear map of x_r, with an offset.
@@ -225,13 +224,12 @@ mod tests {
             rows: random("rows", &[30, 9]),
             vectors: random("vectors", &[30, 5]),
         };
-        let config = ModelConfig {
+        let sizes = Shortcut {
             region_channels: 6,
             out_channels: 8,
             label_dimension: 5,
-            ..ModelConfig::preset(Preset::Authors)
         };
-        let start = ridge_shortcut(&config, &teacher, &set, 1).unwrap();
+        let start = ridge_shortcut(sizes, &teacher, &set, 1).unwrap();
         assert_eq!(start["shortcut.weight"].dims(), [8, 6, 1, 1]);
         let rows = teacher.rows.to_dtype(DType::F64).unwrap();
         let ridge = regression(&teacher.vectors, &rows, LAMBDA).unwrap();

@@ -97,15 +97,15 @@ fn manifests_that_are_none_are_refused_with_their_line() {
     let file = "file = \"biam.safetensors\"";
     for (content, said) in [
         (
-            whole.replace("format = 1", "format = 2"),
-            "bundle format 2, this program reads 1",
+            whole.replace("format = 2", "format = 3"),
+            "bundle format 3, this program reads 2",
         ),
         (
-            whole.replace("format = 1", "format = -1"),
+            whole.replace("format = 2", "format = -1"),
             "bundle format -1",
         ),
-        (whole.replace("format = 1\n", ""), "it has no `format`"),
-        ("format = 1\nthis is no toml".into(), "line 2: "),
+        (whole.replace("format = 2\n", ""), "it has no `format`"),
+        ("format = 2\nthis is no toml".into(), "line 2: "),
         ("\u{1}\u{2}".into(), "not a manifest"),
         (
             whole.replace("name = \"default\"", "colour = 3"),
@@ -149,8 +149,23 @@ fn manifests_that_are_none_are_refused_with_their_line() {
             "unknown variant `efficientnet-lite9`",
         ),
         (
-            whole.replace("name = \"rcb\"", "name = \"scb\""),
+            whole.replace("id = \"rcb\"", "id = \"scb\""),
             "“scb” is there twice",
+        ),
+        (
+            whole.replace("id = \"rcb\"", "id = \"transformer\""),
+            "unknown architecture “transformer”; this program has standard, rcb, scb, biam, ridge",
+        ),
+        (
+            whole.replace("id = \"rcb\"", "id = \"two words\""),
+            "“two words” is no name of a network",
+        ),
+        (
+            whole.replace(
+                "channels = 1280\nlabel-dimension = 384",
+                "channels = 1280\nlabel-dimension = 300",
+            ),
+            "takes label vectors of 300, the label encoder gives 384",
         ),
         (without, "it names no network"),
         (
@@ -178,8 +193,48 @@ fn manifests_that_are_none_are_refused_with_their_line() {
             "{refusal}"
         );
     }
-    replace(folder.path(), "bundle.toml", b"format = 1 \xff");
+    replace(folder.path(), "bundle.toml", b"format = 2 \xff");
     assert!(refusal(folder.path()).contains("it is not text"));
+}
+
+/// What `predict --json` says of a photo with the bundle in `folder`.
+fn predicted(folder: &Path, variants: &str) -> crate::support::Ran {
+    let photo = sample("kitten.jpg");
+    let arguments = ["predict", &photo, "--labels", "cat, dog", "--json"];
+    let which = ["--variant", variants, "--bundle", text(folder)];
+    run(&[&arguments[..], &which].concat())
+}
+
+#[test]
+fn a_bundle_of_format_1_answers_as_before() {
+    let folder = copy();
+    let answer = || -> Vec<serde_json::Value> {
+        let answers = predicted(folder.path(), "standard,biam").json();
+        answers
+            .iter()
+            .map(|answer| answer["labels"].clone())
+            .collect()
+    };
+    let now = answer();
+    assert_eq!(now.len(), 2);
+    let before = fs::read(in_repository("tests/reference/bundle_format_1.toml"));
+    replace(folder.path(), "bundle.toml", &before.expect("the manifest"));
+    assert_eq!(answer(), now);
+}
+
+#[test]
+fn a_network_may_have_another_name_than_its_architecture() {
+    let folder = copy();
+    let whole = fs::read_to_string(folder.path().join("bundle.toml")).expect("the manifest");
+    let named = "id = \"biam-seed-2\"\narchitecture = \"biam\"";
+    let whole = whole.replace("id = \"biam\"", named);
+    replace(folder.path(), "bundle.toml", whole.as_bytes());
+    let answers = predicted(folder.path(), "biam-seed-2,scb").json();
+    let variants: Vec<_> = answers.iter().map(|answer| &answer["variant"]).collect();
+    assert_eq!(variants, ["biam-seed-2", "scb"]);
+    let said = predicted(folder.path(), "lesa").one_line_of_refusal();
+    let has = "no network “lesa”; it has standard, rcb, scb, biam-seed-2";
+    assert!(said.contains(has), "{said}");
 }
 
 #[test]

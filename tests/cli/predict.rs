@@ -223,12 +223,12 @@ fn wrong_options_are_errors_of_use() {
         (&["predict", "x.jpg", "--top", "0"], "--top"),
         (&["predict", "x.jpg", "--top", "many"], "--top"),
         (
-            &["predict", "x.jpg", "--variant", "vgg"],
-            "choose from standard, rcb, scb, biam",
+            &["predict", "x.jpg", "--variant", "v.g"],
+            "such as standard, rcb, scb, biam",
         ),
         (
             &["predict", "x.jpg", "--variant", ""],
-            "choose from standard",
+            "such as standard",
         ),
         (
             &["predict", "x.jpg", "--device", "gpu"],

@@ -155,7 +155,7 @@ fn values_out_of_range_are_errors_of_use() {
         ("--opacity", "1.5", "a number from 0 to 1"),
         ("--scale", "linear", "sigma"),
         ("--colour-map", "jet", "viridis"),
-        ("--variant", "vgg", "standard, rcb, scb, biam"),
+        ("--variant", "v.g", "standard, rcb, scb, biam"),
     ] {
         let arguments = [
             "render", "x.jpg", "--labels", "cat", "--out", "x.png", option, value,

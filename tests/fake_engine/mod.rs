@@ -10,7 +10,7 @@ use biam_lens::engine::{
     Progress, Ranking, RefusedLabel, Reply, Request, ResponseMap, StageTime, TrueLabels, Worker,
 };
 use biam_lens::image_io::PhotoFact;
-use biam_lens::model::Variant;
+use biam_lens::model::VariantId;
 use biam_lens::semantics::LabelStatus;
 
 pub const GRID: Grid = Grid {
@@ -101,7 +101,7 @@ impl FakeEngine {
         self.asked.push(request);
     }
 
-    fn compare(&self, source: &PhotoSource, labels: &[String], variants: &[Variant]) {
+    fn compare(&self, source: &PhotoSource, labels: &[String], variants: &[VariantId]) {
         if source.name().contains("broken") {
             self.reply(Reply::Failure(Failure {
                 message: format!(
@@ -130,7 +130,7 @@ impl FakeEngine {
             return;
         }
         let known: Vec<String> = labels.iter().filter(|l| !refused(l)).cloned().collect();
-        let maps = |&variant: &Variant| {
+        let maps = |&variant: &VariantId| {
             let of = |label: &String| self.map(source, label, variant);
             known.iter().map(of).collect()
         };
@@ -156,7 +156,7 @@ impl FakeEngine {
         })));
     }
 
-    fn map(&self, source: &PhotoSource, label: &str, variant: Variant) -> ResponseMap {
+    fn map(&self, source: &PhotoSource, label: &str, variant: VariantId) -> ResponseMap {
         let seed = number(&source.name()) ^ number(label);
         let (row, column) = ((seed % 10 + 2) as f32, (seed / 10 % 10 + 2) as f32);
         // Each network has a scale of its own; "nothing" is a label that is nowhere.
@@ -174,6 +174,7 @@ impl FakeEngine {
         let ordinary = (0..1000).map(|i| unit * ((i as f32 * 0.618).fract() - 0.5) * 12f32.sqrt());
         ResponseMap {
             responses: responses.into(),
+            own_score: None,
             ordinary: self
                 .ordinary_regions
                 .then(|| OrdinaryResponses::new(ordinary.collect()).map(Arc::new))
@@ -181,7 +182,7 @@ impl FakeEngine {
         }
     }
 
-    fn ranking(&self, source: &PhotoSource, typed: &[String], variants: &[Variant]) -> Ranking {
+    fn ranking(&self, source: &PhotoSource, typed: &[String], variants: &[VariantId]) -> Ranking {
         let mut labels = bundle_labels();
         let more = (0..self.more_ranked).map(|n| (format!("thing {n}"), LabelStatus::Unseen));
         labels.extend(more);
@@ -190,11 +191,11 @@ impl FakeEngine {
                 labels.push((label.clone(), status(label)));
             }
         }
-        let score = |variant: Variant, label: &str| {
+        let score = |variant: VariantId, label: &str| {
             let own = number(&format!("{} {label} {variant}", source.name()));
             (number(label) % 60 + own % 40) as f32 * 0.01 * (1 + place(variant)) as f32
         };
-        let of = |&variant: &Variant| -> Vec<f32> {
+        let of = |&variant: &VariantId| -> Vec<f32> {
             labels.iter().map(|(l, _)| score(variant, l)).collect()
         };
         let scores: Vec<Vec<f32>> = variants.iter().map(of).collect();
@@ -229,7 +230,7 @@ impl FakeEngine {
         BundleFacts {
             name: "made up".to_owned(),
             folder: PathBuf::from("weights/made-up"),
-            variants: Variant::ALL.to_vec(),
+            variants: VariantId::PAPER.to_vec(),
             labels: bundle_labels().into(),
             trained_k: 10,
             has_ordinary_regions: self.ordinary_regions,
@@ -240,8 +241,8 @@ impl FakeEngine {
 }
 
 /// A variant's place in the paper's order.
-fn place(variant: Variant) -> usize {
-    let mut all = Variant::WITH_RIDGE.iter();
+fn place(variant: VariantId) -> usize {
+    let mut all = VariantId::WITH_RIDGE.iter();
     all.position(|&known| known == variant).unwrap_or_default()
 }
 
@@ -276,7 +277,7 @@ fn facts(label: &str) -> LabelFacts {
     }
 }
 
-fn times(variants: &[Variant]) -> Vec<StageTime> {
+fn times(variants: &[VariantId]) -> Vec<StageTime> {
     let time = |stage: String, milliseconds: f64| StageTime {
         stage,
         milliseconds,

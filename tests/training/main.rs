@@ -4,7 +4,7 @@
 mod pytorch;
 mod runs;
 
-use biam_lens::model::{ModelConfig, Preset};
+use biam_lens::model::{Configuration, ModelConfig, Preset, PresetConfig, VariantId, registry};
 use candle_core::{D, Result, Tensor};
 
 /// Largest difference over largest value.
@@ -33,4 +33,11 @@ fn small_config() -> ModelConfig {
         top_k: 4,
         ..ModelConfig::preset(Preset::Authors)
     }
+}
+
+/// The settings of a network of one of the paper's four architectures.
+fn configuration(variant: VariantId, config: ModelConfig) -> Box<dyn Configuration> {
+    let row = registry::row(variant.name()).expect("its row");
+    let settings = PresetConfig::of(Preset::Authors, config).table();
+    (row.configuration)(&settings).expect("settings")
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use biam_lens::backbone::{Covered, RegionFeatures};
 use biam_lens::model::dropout::Dropout;
-use biam_lens::model::{ModelConfig, Variant};
+use biam_lens::model::{ModelConfig, VariantId};
 use biam_lens::train::adam::Adam;
 use biam_lens::train::batches::{Batch, TaughtRegions};
 use biam_lens::train::distillation::distillation;
@@ -12,7 +12,7 @@ use biam_lens::train::learner::{Learner, Objective};
 use biam_lens::train::ranking_loss::{photo_ranking_loss, ranking_loss};
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-use crate::{assert_close, small_config};
+use crate::{assert_close, configuration, small_config};
 
 struct Fixture(HashMap<String, Tensor>);
 
@@ -135,16 +135,16 @@ fn one_whole_step_is_pytorchs() -> Result<()> {
         teacher_vectors: Some(fixture.get("step.teacher_vectors").clone()),
         photo_ranking: 0.5,
         distillation: 10.0,
-        top_k: small_config().top_k,
     };
-    for variant in [Variant::Standard, Variant::Biam] {
+    for variant in [VariantId::STANDARD, VariantId::BIAM] {
         let config = ModelConfig {
-            shortcut: variant == Variant::Biam,
+            shortcut: variant == VariantId::BIAM,
             ..small_config()
         };
         let before = fixture.below(&format!("step.{variant}.before."));
         let optimiser = ([0.9, 0.999], 0.05);
-        let mut learner = Learner::new(&config, variant, &before, optimiser, &Device::Cpu)?;
+        let configuration = configuration(variant, config);
+        let mut learner = Learner::new(&*configuration, &before, optimiser, &Device::Cpu)?;
         let losses = learner.step(&batch, &objective, &mut Dropout::off(), 0.01)?;
         let expected = fixture.get(&format!("step.{variant}.losses"));
         let found = [

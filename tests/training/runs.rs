@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use biam_lens::dataset::{CacheError, PhotoLabels};
-use biam_lens::model::{ModelConfig, Variant};
+use biam_lens::model::{ModelConfig, VariantId};
 use biam_lens::train::checkpoint::Checkpoint;
 use biam_lens::train::log::Log;
 use biam_lens::train::photos::{TrainingFeatures, TrainingPhoto, TrainingSet};
@@ -14,7 +14,7 @@ use biam_lens::train::teacher::Teacher;
 use biam_lens::train::{Ending, Run, TrainError, TrainSettings};
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::{assert_close, small_config};
+use crate::{assert_close, configuration, small_config};
 
 /// Photos of which every region is one of a few directions and noise; the labels are the
 /// directions.
@@ -142,7 +142,7 @@ impl Workshop {
 
     fn train(
         &self,
-        variant: Variant,
+        variant: VariantId,
         folder: &Path,
         resume: bool,
     ) -> std::result::Result<Ending, TrainError> {
@@ -159,9 +159,10 @@ impl Workshop {
             seen: vec![0, 1, 2, 3],
             labels: 4,
         };
+        let configuration = configuration(variant, self.config.clone());
         let run = Run {
             variant,
-            config: &self.config,
+            configuration: &*configuration,
             settings: &self.settings,
             set: &set,
             label_vectors: &self.label_vectors,
@@ -210,17 +211,27 @@ fn a_run_that_was_stopped_goes_on_bit_for_bit() {
         std::fs::create_dir(folder).expect("a folder");
     }
     let mut workshop = Workshop::new();
-    let at_once = head(workshop.train(Variant::Biam, &whole, false).expect("a run"));
+    let at_once = head(
+        workshop
+            .train(VariantId::BIAM, &whole, false)
+            .expect("a run"),
+    );
     // Stopped within the third epoch.
     workshop.features = MadeUp {
         photos: 22,
         stop_at: Some(2 * STEPS + 1),
         ..MadeUp::default()
     };
-    let ending = workshop.train(Variant::Biam, &parts, false).expect("a run");
+    let ending = workshop
+        .train(VariantId::BIAM, &parts, false)
+        .expect("a run");
     assert!(matches!(ending, Ending::Stopped { epochs: 2 }));
     workshop.features.stop.store(false, Ordering::Relaxed);
-    let continued = head(workshop.train(Variant::Biam, &parts, true).expect("a run"));
+    let continued = head(
+        workshop
+            .train(VariantId::BIAM, &parts, true)
+            .expect("a run"),
+    );
     assert_eq!(bytes(&at_once), bytes(&continued));
     let last = |folder: &Path| {
         let read = Checkpoint::read(&folder.join("biam.checkpoint.safetensors")).expect("kept");
@@ -246,7 +257,7 @@ fn the_loss_falls_and_another_seed_gives_another_head() {
     let mut workshop = Workshop::new();
     workshop.settings.epochs = 12;
     workshop.settings.learning_rate = 5e-3;
-    for variant in Variant::ALL {
+    for variant in VariantId::PAPER {
         workshop
             .train(variant, folder.path(), false)
             .expect("a run");
@@ -256,13 +267,13 @@ fn the_loss_falls_and_another_seed_gives_another_head() {
     }
     let again = head(
         workshop
-            .train(Variant::Rcb, folder.path(), true)
+            .train(VariantId::RCB, folder.path(), true)
             .expect("a run"),
     );
     workshop.settings.seed = 2;
     let other = head(
         workshop
-            .train(Variant::Rcb, folder.path(), false)
+            .train(VariantId::RCB, folder.path(), false)
             .expect("a run"),
     );
     assert_ne!(bytes(&again), bytes(&other));
@@ -275,7 +286,7 @@ fn a_head_has_what_a_bundle_wants() {
     workshop.settings.epochs = 1;
     let head = head(
         workshop
-            .train(Variant::Biam, folder.path(), false)
+            .train(VariantId::BIAM, folder.path(), false)
             .expect("a run"),
     );
     assert!(head.values().all(|tensor| tensor.dtype() == DType::F16));
@@ -295,7 +306,7 @@ fn norms_have_the_statistics_of_all_batches() -> Result<()> {
     workshop.settings.batch = 22;
     let head = head(
         workshop
-            .train(Variant::Standard, folder.path(), false)
+            .train(VariantId::STANDARD, folder.path(), false)
             .expect("a run"),
     );
     let single = |name: &str| head[name].to_dtype(DType::F32);
@@ -336,7 +347,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_the_last_epoch_stays() {
     let mut workshop = Workshop::new();
     workshop.features.broken_from = Some(STEPS + 2);
     let refusal = workshop
-        .train(Variant::Scb, folder.path(), false)
+        .train(VariantId::SCB, folder.path(), false)
         .err()
         .expect("an error");
     let text = refusal.to_string();
@@ -357,11 +368,11 @@ fn a_checkpoint_of_another_run_is_refused() {
     let mut workshop = Workshop::new();
     workshop.settings.epochs = 1;
     workshop
-        .train(Variant::Standard, folder.path(), false)
+        .train(VariantId::STANDARD, folder.path(), false)
         .expect("a run");
     workshop.settings.learning_rate = 2e-3;
     let refusal = workshop
-        .train(Variant::Standard, folder.path(), true)
+        .train(VariantId::STANDARD, folder.path(), true)
         .err()
         .expect("an error");
     assert!(
@@ -377,7 +388,7 @@ fn an_early_stop_keeps_photos_aside_and_ends_the_run() {
     workshop.settings.epochs = 60;
     workshop.settings.early_stop = 2;
     let ending = workshop
-        .train(Variant::Standard, folder.path(), false)
+        .train(VariantId::STANDARD, folder.path(), false)
         .expect("a run");
     let Ending::Finished(finished) = ending else {
         panic!("stopped");
@@ -397,7 +408,7 @@ fn one_photo_or_no_label_is_too_little() {
     let mut workshop = Workshop::new();
     workshop.features.photos = 1;
     let refusal = workshop
-        .train(Variant::Rcb, folder.path(), false)
+        .train(VariantId::RCB, folder.path(), false)
         .err()
         .expect("an error");
     assert!(refusal.to_string().contains("too few photos"), "{refusal}");

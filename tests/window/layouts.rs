@@ -4,7 +4,7 @@ use crate::fake_engine::GRID;
 use crate::fake_window::{Opening, Window, save_as, state, text_with, wait_for};
 use biam_lens::app::view::{LabelsAs, Layout};
 use biam_lens::engine::ResponseMap;
-use biam_lens::model::Variant;
+use biam_lens::model::VariantId;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, Pos2, Rect, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -33,7 +33,7 @@ fn sigma(map: &ResponseMap, region: usize) -> f32 {
     ordinary.sigma(map.responses[region])
 }
 
-fn map(window: &Window<'_>, label: &str, variant: Variant) -> ResponseMap {
+fn map(window: &Window<'_>, label: &str, variant: VariantId) -> ResponseMap {
     state(window).map(label, variant).expect("a map").clone()
 }
 
@@ -106,7 +106,7 @@ fn the_divider_moves_by_key_and_by_pointer() {
     window.run();
     assert!((state(&window).view.divider - 0.75).abs() < 0.01);
     press_alt(&mut window, Key::X);
-    assert_eq!(state(&window).chosen_variant(), Some(Variant::Standard));
+    assert_eq!(state(&window).chosen_variant(), Some(VariantId::STANDARD));
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn a_difference_is_that_of_the_standard_scores() {
     press_alt(&mut window, Key::Num4);
     let name = "dog in BiAM − Standard";
     let (one, other) = (
-        map(&window, "dog", Variant::Biam),
-        map(&window, "dog", Variant::Standard),
+        map(&window, "dog", VariantId::BIAM),
+        map(&window, "dog", VariantId::STANDARD),
     );
     let at = |region| sigma(&one, region) - sigma(&other, region);
     let highest = (0..GRID.regions()).map(at).fold(f32::MIN, f32::max);

@@ -11,7 +11,7 @@ use biam_lens::app::state::{RankingFilter, Theme};
 use biam_lens::engine::{Request, TrueLabels};
 use biam_lens::figure::colour_map::ColourMap;
 use biam_lens::figure::scale::ScaleMode;
-use biam_lens::model::Variant;
+use biam_lens::model::VariantId;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -120,7 +120,7 @@ fn change_everything(app: &mut LensApp) {
         Command::Theme(Theme::Light),
         Command::Colours(ColourMap::Magma),
         Command::Scale(ScaleMode::Fixed),
-        Command::ToggleVariant(Variant::Rcb),
+        Command::ToggleVariant(VariantId::RCB),
         Command::ToggleInput,
         Command::ToggleContours,
         Command::LargerText,
@@ -152,7 +152,7 @@ fn settings_survive_a_restart() {
     assert_eq!(state.theme, Theme::Light);
     assert_eq!(state.display.style.colour_map, ColourMap::Magma);
     assert_eq!(state.display.scale, ScaleMode::Fixed);
-    assert_eq!(state.hidden, [Variant::Rcb]);
+    assert_eq!(state.hidden, [VariantId::RCB]);
     assert!(state.show_input && state.display.style.contours);
     assert!((state.zoom - 1.1).abs() < 1e-4 && state.panel_size < 1.0);
     assert_eq!(state.ranking_filter, RankingFilter::Zsl);
