@@ -62,9 +62,10 @@ fn add_ridge(folder: &Path) -> Result<()> {
     let mut manifest: toml::Table = toml::from_str(&fs::read_to_string(&path)?)?;
     let variants = manifest["variant"].as_array_mut().context("variants")?;
     let entry = toml::toml! {
-        name = "ridge"
+        id = "ridge"
         file = "ridge.safetensors"
         ordinary-regions = "ordinary_regions"
+        settings = { preset = "authors", label-dimension = 384, top-k = 30 }
     };
     variants.push(entry.into());
     fs::write(&path, toml::to_string(&manifest)?)?;

@@ -75,6 +75,7 @@ mod tests {
         let ranking = Ranking {
             labels: labels.into(),
             scores: vec![vec![0.0; 7]],
+            pooled: vec![true],
             responses: vec![responses.into()],
         };
         let order: Vec<&str> = best(&ranking, 0, 1).into_iter().map(|(l, _)| l).collect();

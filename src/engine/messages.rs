@@ -210,6 +210,9 @@ pub struct Ranking {
     pub labels: Arc<[(String, LabelStatus)]>,
     /// `scores[variant][label]`, in the order of [`Comparison::variants`] and of `labels`.
     pub scores: Vec<Vec<f32>>,
+    /// `pooled[variant]`: whether its scores are those of the maps' largest responses, so that another
+    /// k gives others.
+    pub pooled: Vec<bool>,
     /// `responses[variant]`: raw responses, region by region, each with all of `labels`
     /// (`[regions, labels]`), so that one region's labels or another k need no network.
     pub responses: Vec<Arc<[f32]>>,
@@ -224,8 +227,12 @@ impl Ranking {
             .get(region * count..(region + 1) * count)
     }
 
-    /// Scores of all labels in a variant when the `k` largest responses are pooled.
+    /// Scores of all labels in a variant when the `k` largest responses are pooled; the network's own
+    /// where it does not pool.
     pub fn scores_at(&self, variant: usize, k: usize) -> Vec<f32> {
+        if self.pooled.get(variant) == Some(&false) {
+            return self.scores.get(variant).cloned().unwrap_or_default();
+        }
         let count = self.labels.len();
         let Some(responses) = self.responses.get(variant).filter(|_| count > 0) else {
             return Vec::new();
@@ -353,6 +360,7 @@ mod tests {
         let ranking = Ranking {
             labels: [("a".to_owned(), status), ("b".to_owned(), status)].into(),
             scores: vec![vec![3.0, 6.0]],
+            pooled: vec![true],
             responses: vec![[1.0, 2.0, 3.0, 4.0, 2.0, 6.0].into()],
         };
         assert_eq!(ranking.region(0, 1), Some(&[3.0, 4.0][..]));
@@ -360,6 +368,29 @@ mod tests {
         assert_eq!(ranking.region(1, 0), None);
         assert_eq!(ranking.scores_at(0, 1), ranking.scores[0]);
         assert_eq!(ranking.scores_at(0, 3), [2.0, 4.0]);
+    }
+
+    #[test]
+    fn no_k_changes_the_score_of_a_network_that_does_not_pool() {
+        let map = |own_score| ResponseMap {
+            responses: [1.0, 5.0, 3.0].into(),
+            own_score,
+            ordinary: None,
+        };
+        assert_eq!((map(None).score(1), map(None).score(2)), (5.0, 4.0));
+        assert_eq!(
+            (map(Some(9.0)).score(1), map(Some(9.0)).score(2)),
+            (9.0, 9.0)
+        );
+        assert_eq!(map(None).pooled_regions(2), [1, 2]);
+        assert!(map(Some(9.0)).pooled_regions(2).is_empty());
+        let ranking = Ranking {
+            labels: [("a".to_owned(), LabelStatus::Seen)].into(),
+            scores: vec![vec![9.0]],
+            pooled: vec![false],
+            responses: vec![[1.0, 5.0, 3.0].into()],
+        };
+        assert_eq!(ranking.scores_at(0, 2), [9.0]);
     }
 
     #[test]

@@ -259,6 +259,11 @@ impl Session {
             ranking: wanted.ranking.then(|| Ranking {
                 labels: self.ranked_labels(wanted.labels),
                 scores,
+                pooled: wanted
+                    .variants
+                    .iter()
+                    .map(|&variant| self.pools(variant))
+                    .collect(),
                 responses,
             }),
             times: clock.times,
@@ -298,6 +303,12 @@ impl Session {
         self.bundle
             .variant(variant)
             .ok_or_else(|| EngineError::NoVariant(variant, String::new()))
+    }
+
+    /// Whether a variant's scores are those of its maps' largest responses.
+    fn pools(&self, variant: VariantId) -> bool {
+        let trained = self.bundle.variant(variant);
+        trained.is_some_and(|trained| trained.network.top_k().is_some())
     }
 
     /// The photo as a variant sees it, from the cache where it is known.

@@ -160,13 +160,6 @@ fn manifests_that_are_none_are_refused_with_their_line() {
             whole.replace("id = \"rcb\"", "id = \"two words\""),
             "“two words” is no name of a network",
         ),
-        (
-            whole.replace(
-                "channels = 1280\nlabel-dimension = 384",
-                "channels = 1280\nlabel-dimension = 300",
-            ),
-            "takes label vectors of 300, the label encoder gives 384",
-        ),
         (without, "it names no network"),
         (
             whole.replace(file, "file = \"../x\""),
@@ -282,7 +275,10 @@ fn weights_that_do_not_fit_the_manifest_are_refused() {
             whole.replacen(regions, "ordinary-regions = \"none\"", 1),
             "standard.safetensors: ",
         ),
-        (whole.replace("= 384", "= 300"), "vectors.safetensors: "),
+        (
+            whole.replace("= 384", "= 300"),
+            "“standard” takes label vectors of 300, the label encoder gives 384",
+        ),
         (
             whole.replace(hash, ""),
             "rcb.safetensors: bundle.toml has no SHA-256 of it",

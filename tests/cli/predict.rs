@@ -226,10 +226,7 @@ fn wrong_options_are_errors_of_use() {
             &["predict", "x.jpg", "--variant", "v.g"],
             "such as standard, rcb, scb, biam",
         ),
-        (
-            &["predict", "x.jpg", "--variant", ""],
-            "such as standard",
-        ),
+        (&["predict", "x.jpg", "--variant", ""], "such as standard"),
         (
             &["predict", "x.jpg", "--device", "gpu"],
             "choose auto, cpu, cuda or cuda:N",

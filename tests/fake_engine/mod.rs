@@ -222,6 +222,7 @@ impl FakeEngine {
         Ranking {
             responses,
             labels: labels.into(),
+            pooled: vec![true; scores.len()],
             scores,
         }
     }
