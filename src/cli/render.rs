@@ -12,6 +12,7 @@ use crate::figure::colour_map::ColourMap;
 use crate::figure::display_list::DisplayList;
 use crate::figure::figure_style::FigureStyle;
 use crate::figure::layout::comparison_figure;
+use crate::figure::missing_letters;
 use crate::figure::overlay::OverlayStyle;
 use crate::figure::png::png;
 use crate::figure::scale::ScaleMode;
@@ -132,6 +133,9 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
     let page =
         DisplayList::stacked(pages).context("no photo could be read, so nothing is drawn")?;
+    if let Some(note) = missing_letters::note(&page) {
+        common::complain(&note);
+    }
     let drawing = svg(&page)?;
     let bytes = match format {
         Format::Svg => drawing.into_bytes(),
