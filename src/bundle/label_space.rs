@@ -137,7 +137,7 @@ impl LabelSpace {
     pub fn encoded(&self, encoder: &dyn LabelEncoder) -> Result<Vectors, BundleError> {
         let (mut labels, mut rows, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for named in &self.labels {
-            match encoder.encode(&[&named.listed.label]) {
+            match encoder.encode_known(&[&named.listed.label]) {
                 Ok(vector) => {
                     labels.push(named.listed.clone());
                     rows.push(vector);

@@ -174,6 +174,8 @@ pub struct LabelFacts {
     pub status: LabelStatus,
     /// The seen labels nearest in meaning with their cosines, nearest first.
     pub nearest: Vec<(String, f32)>,
+    /// What of the label its vector is made without, and why, in one line.
+    pub left_out: Option<String>,
 }
 
 /// A label that the bundle's label encoder has no vector for.
