@@ -133,16 +133,21 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
     let page =
         DisplayList::stacked(pages).context("no photo could be read, so nothing is drawn")?;
-    if let Some(note) = missing_letters::note(&page) {
+    write(options, format, &page)?;
+    Ok(Outcome::complete_if(all_good))
+}
+
+fn write(options: &Options, format: Format, page: &DisplayList) -> Result<()> {
+    if let Some(note) = missing_letters::note(page) {
         common::complain(&note);
     }
-    let drawing = svg(&page)?;
+    let drawing = svg(page)?;
     let bytes = match format {
         Format::Svg => drawing.into_bytes(),
         Format::Png => png(&drawing, options.dpi)?,
     };
     write_atomically(&options.out, |writer| writer.write_all(&bytes))?;
-    Ok(Outcome::complete_if(all_good))
+    Ok(())
 }
 
 /// Says why colours will not mean what was asked for.

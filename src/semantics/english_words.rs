@@ -5,7 +5,7 @@
 //! translations into Russian, Greek, Hebrew, Arabic, Japanese (kana) and Korean, 0 to 2 lie nearest to
 //! the right English noun, as by chance, with mean cosines to the right and to a wrong one that differ
 //! by 0.01; any two Russian words have a cosine of 0.55. Chinese characters, of which it has some 250,
-//! are right in 11 of 20: too few to be relied on. A single Greek letter lies next to its name (α to
+//! are right in 11 of 20: too few to be relied on (`tests/reference/scripts_of_words.py`). A single Greek letter lies next to its name (α to
 //! “alpha” 0.91), and numbers next to theirs.
 
 use std::ops::Range;

@@ -51,7 +51,7 @@ pub(super) fn read(
         }
         match String::from_utf8(word) {
             Err(error) => {
-                let word = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let word = String::from_utf8_lossy(error.as_bytes());
                 output.left_out.not_text.add(output.unit, index, &word);
             }
             Ok(word) if row.iter().all(|half| half.is_finite()) => {

@@ -288,6 +288,15 @@ fn a_faulty_first_line_does_not_hide_the_others() {
 }
 
 #[test]
+fn empty_lines_at_the_end_are_no_words() {
+    for file in ["2 2\nthe 1 0\ndog 0 1\n\n", "the 1 0\ndog 0 1\n\n"] {
+        assert_eq!(Case::new(file).convert().unwrap().words, 2);
+    }
+    let refusal = refusal("4 2\nthe 1 0\ndog 0 1\n\n");
+    assert!(refusal.contains("says 4 words, and it has 2"), "{refusal}");
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_a_word() {
     for file in [
         "\u{feff}the 1 0\ndog 0 1\n",

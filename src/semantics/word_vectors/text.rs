@@ -36,7 +36,7 @@ pub(super) fn read(
         next_line(input, &mut Vec::new(), 1)?;
         line = 1;
     }
-    let (mut words, mut faults) = (0u64, Vec::new());
+    let (mut words, mut first_fault) = (0u64, None);
     let mut text = Vec::new();
     let mut rows = vec![f16::ZERO; BATCH * dimension];
     loop {
@@ -57,29 +57,33 @@ pub(super) fn read(
                     words += 1;
                     output.add(line, word, row)?;
                 }
-                Err(fault) => note(output, &mut faults, line, fault),
+                Err(fault) => {
+                    let fault = note(output, line, fault);
+                    first_fault.get_or_insert(fault);
+                }
             }
         }
         input.report(output.len())?;
     }
-    if let [(line, reason), ..] = &faults[..]
-        && output.left_out.not_text.count + output.left_out.broken.count >= words as usize
+    let faulty = (output.left_out.not_text.count + output.left_out.broken.count) as u64;
+    if let Some((line, reason)) = first_fault
+        && faulty >= words
     {
-        return Err(input.broken_line(*line, reason.clone()).into());
+        return Err(input.broken_line(line, reason).into());
     }
-    let lines = line - u64::from(counted.is_some());
     match counted {
-        Some(counted) if counted != lines => Err(input
+        // A faulty line may be one of the words, or an empty one at the end.
+        Some(counted) if !(words..=words + faulty).contains(&counted) => Err(input
             .content(format!(
-                "its first line says {counted} words, and it has {lines}: fetch it again"
+                "its first line says {counted} words, and it has {words}: fetch it again"
             ))
             .into()),
         _ => Ok(()),
     }
 }
 
-/// Counts a faulty line; the first one's reason is kept in `faults`.
-fn note(output: &mut Output<'_>, faults: &mut Vec<(u64, String)>, line: u64, fault: Fault) {
+/// Counts a faulty line; returns which it is and why.
+fn note(output: &mut Output<'_>, line: u64, fault: Fault) -> (u64, String) {
     let (skipped, reason) = match fault {
         Fault::NotText => {
             let reason = "not UTF-8: convert the file, or fetch it again";
@@ -88,9 +92,7 @@ fn note(output: &mut Output<'_>, faults: &mut Vec<(u64, String)>, line: u64, fau
         Fault::Broken(reason) => (&mut output.left_out.broken, reason),
     };
     skipped.add(output.unit, line, &reason);
-    if faults.is_empty() {
-        faults.push((line, reason));
-    }
+    (line, reason)
 }
 
 /// A byte-order mark says how the text is written and is no part of its first word.
