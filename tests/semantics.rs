@@ -132,6 +132,40 @@ fn an_unknown_sign_is_told_from_a_word() -> Outcome {
 }
 
 #[test]
+fn what_is_left_out_of_a_reading_is_named() -> Outcome {
+    let encoder = encoder()?;
+    for (label, text, parts) in [
+        ("traffic light", "traffic light", &[][..]),
+        ("Dog 🐶", "Dog", &["🐶"]),
+        ("🐶🐱 a dog 狗和猫", "a dog", &["🐶🐱", "狗和猫"]),
+        ("dog हिन्दी cat", "dog cat", &["हिन्दी"]),
+        ("한국 dog", "dog", &["한국"]),
+        ("dog\u{e000}\u{e001}", "dog", &["\u{e000}\u{e001}"]),
+        ("dogсобака cat", "cat", &["dogсобака"]),
+        ("naïve e\u{301}té", "naïve e\u{301}té", &[]),
+        ("α particle", "α particle", &[]),
+        ("C++ & C#", "C++ & C#", &[]),
+        ("7", "7", &[]),
+        ("h₂o", "h₂o", &[]),
+    ] {
+        let reading = encoder.reading(label)?;
+        assert_eq!(reading.text, text);
+        let found: Vec<&str> = reading.left_out.iter().map(|part| &*part.text).collect();
+        assert_eq!(found, parts, "{label}");
+        let vectors = encoder.encode_known(&[label])?;
+        assert!(largest_difference(&vectors, &encoder.encode(&[text])?)? < 1e-6);
+    }
+    for nothing in ["🐶", "狗", "собака", "!!!", "\u{e000}", "हिन्दी", "αβ"]
+    {
+        let refusal = encoder.reading(nothing).expect_err(nothing);
+        assert!(refusal.is_about_a_label(), "{refusal}");
+        assert!(!encoder.knows(nothing)?);
+        assert!(encoder.encode_known(&["dog", nothing]).is_err());
+    }
+    Ok(())
+}
+
+#[test]
 fn converting_what_is_converted_changes_nothing() -> Outcome {
     let path = root("weights/default/text_encoder.safetensors");
     let bytes = &std::fs::read(&path)?[..];

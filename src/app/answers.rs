@@ -11,6 +11,9 @@ use crate::engine::{
 use crate::model::VariantId;
 use crate::semantics::{LabelStatus, label_key};
 
+/// How many labels that are not read whole are named at once.
+const TOLD: usize = 3;
+
 /// What a comparison is asked for.
 #[derive(Clone, Debug, PartialEq)]
 struct Asked {
@@ -196,15 +199,42 @@ impl AppState {
         if answered {
             self.answers.owed = false;
         }
-        // A label that was refused before has been told of.
-        for refused in &comparison.refused {
-            if self.refusal(&refused.label).is_none() {
-                self.tell(MessageKind::Error, refused.reason.clone());
-            }
-        }
+        self.tell_of_unread_labels(&comparison);
         self.receive_photo(Arc::clone(&comparison.photo));
         if let Some(old) = self.answers.comparison.replace(comparison) {
             free_elsewhere(old);
+        }
+    }
+
+    /// Says which labels have no vector, or one that is made without a part of them, and why; those
+    /// of the comparison before have been told of.
+    fn tell_of_unread_labels(&mut self, comparison: &Comparison) {
+        let refused = comparison.refused.iter();
+        let refused: Vec<String> = refused
+            .filter(|refused| self.refusal(&refused.label).is_none())
+            .map(|refused| refused.reason.clone())
+            .collect();
+        let in_part = comparison.labels.iter();
+        let in_part: Vec<String> = in_part
+            .filter(|facts| {
+                let before = self.label_facts(&facts.text);
+                before.is_none_or(|before| before.left_out.is_none())
+            })
+            .filter_map(|facts| facts.left_out.clone())
+            .collect();
+        self.tell_of_several(MessageKind::Error, refused, "labels without a vector");
+        self.tell_of_several(MessageKind::Note, in_part, "labels that are read in part");
+    }
+
+    /// Tells the first few of `lines`, and how many more there are: a long column may be pasted.
+    fn tell_of_several(&mut self, kind: MessageKind, mut lines: Vec<String>, what: &str) {
+        let more = lines.len().saturating_sub(TOLD);
+        lines.truncate(TOLD);
+        for line in lines {
+            self.tell(kind, line);
+        }
+        if more > 0 {
+            self.tell(kind, format!("{more} more {what}; their chips say why"));
         }
     }
 

@@ -6,7 +6,7 @@ use egui::{Color32, Painter, Pos2, Rect, Response, Role, Sense, Stroke, TextEdit
 use egui::{WidgetInfo, pos2, vec2};
 
 use super::commands::Command;
-use super::labels::one_line;
+use super::labels::{keep_pasted_lines_apart, one_line};
 use super::state::{AppState, MessageKind, Renaming};
 use super::{menu, theme};
 use crate::semantics::LabelStatus;
@@ -21,6 +21,19 @@ const COMMANDS: [Command; 5] = [
     Command::MoveLabelRight,
     Command::RemoveLabel,
 ];
+
+/// How much of a label the model reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Whole,
+    InPart,
+    None,
+}
+
+/// What of a label its vector is made without.
+fn left_out<'s>(state: &'s AppState, label: &str) -> Option<&'s str> {
+    state.label_facts(label)?.left_out.as_deref()
+}
 
 /// A chip that is being dragged.
 struct Dragged(String);
@@ -53,6 +66,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
 /// The field that stands in a chip's place: Enter or a click elsewhere renames, Escape does not.
 fn rename_field(ui: &mut Ui, state: &mut AppState, mut renaming: Renaming) {
     let id = ui.scope_id().with(("rename", &renaming.label));
+    keep_pasted_lines_apart(ui, id);
     // As wide as the text, so that the other chips stay about where they were.
     let width = 30.0 + 7.0 * renaming.text.chars().count() as f32;
     let field = TextEdit::singleline(&mut renaming.text).id(id);
@@ -95,13 +109,26 @@ fn chip(ui: &mut Ui, state: &mut AppState, index: usize, label: &str) {
     let status = state.label_status(label);
     let pinned = state.labels.is_pinned(label);
     let marked = state.label_in_hand() == Some(index);
-    let refused = state.refusal(label).is_some();
-    let (rect, response) = paint_chip(ui, label, status, refused, pinned, marked);
+    let reading = if state.refusal(label).is_some() {
+        Reading::None
+    } else if left_out(state, label).is_some() {
+        Reading::InPart
+    } else {
+        Reading::Whole
+    };
+    let (rect, response) = paint_chip(ui, label, status, reading, pinned, marked);
     let accessible = format!("Label {label}");
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, marked, &accessible));
-    if pinned {
+    let description = [
+        (pinned, "pinned"),
+        (reading == Reading::InPart, "read in part"),
+    ];
+    let description = description.into_iter().filter(|(is_so, _)| *is_so);
+    let description: Vec<&str> = description.map(|(_, words)| words).collect();
+    if !description.is_empty() {
+        let description = description.join(", ");
         ui.ctx()
-            .accesskit_node_builder(response.id, |node| node.set_description("pinned"));
+            .accesskit_node_builder(response.id, |node| node.set_description(description));
     }
     if response.clicked() || response.secondary_clicked() || response.gained_focus() {
         state.marked_label = Some(label.to_owned());
@@ -131,13 +158,14 @@ fn paint_chip(
     ui: &mut Ui,
     label: &str,
     status: Option<LabelStatus>,
-    refused: bool,
+    reading: Reading,
     pinned: bool,
     marked: bool,
 ) -> (Rect, Response) {
     let visuals = ui.visuals();
     let (word, colour) = match status {
-        _ if refused => ("no vector", visuals.error_fg_color),
+        _ if reading == Reading::None => ("no vector", visuals.error_fg_color),
+        Some(_) if reading == Reading::InPart => ("in part", visuals.warn_fg_color),
         Some(status) => (
             theme::status_word(status),
             theme::status_colour(visuals, status),
@@ -238,6 +266,9 @@ fn explain(ui: &mut Ui, state: &AppState, label: &str, status: Option<LabelStatu
         Some(status) => ui.label(theme::status_sentence(status)),
         None => ui.label("What it is to the bundle is not known yet."),
     };
+    if let Some(left_out) = left_out(state, label) {
+        ui.colored_label(ui.visuals().warn_fg_color, left_out);
+    }
     let nearest = state.label_facts(label).map(|facts| &facts.nearest);
     if let Some(nearest) = nearest.filter(|nearest| !nearest.is_empty()) {
         ui.weak("Nearest seen labels (cosine)");

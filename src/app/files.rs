@@ -18,10 +18,10 @@ pub enum Found {
     },
     /// Where the picture is to be saved.
     SaveTo(PathBuf),
-    /// The picture is there.
-    Saved(PathBuf),
-    /// A picture for the clipboard.
-    Copy(egui::ColorImage),
+    /// The picture is there, perhaps with something to note about it.
+    Saved(PathBuf, Option<String>),
+    /// A picture for the clipboard, perhaps with something to note about it.
+    Copy(egui::ColorImage, Option<String>),
     /// Something that did not work.
     Problem(String),
 }

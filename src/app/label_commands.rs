@@ -90,8 +90,9 @@ pub fn carry_out(command: Command, state: &mut AppState) -> bool {
         Command::MoveLabelLeft => _ = state.labels.place(&label, at.saturating_sub(1)),
         Command::MoveLabelRight => _ = state.labels.place(&label, at + 1),
         Command::LabelsOfPhoto => {
-            let typed = state.true_labels().map(|labels| labels.join(","));
-            state.labels.add(&typed.unwrap_or_default());
+            let listed = state.true_labels().map(<[String]>::to_vec);
+            let listed = listed.unwrap_or_default();
+            state.labels.add_all(listed.iter().map(String::as_str));
         }
         Command::SaveLabelSet => {
             state.open.label_sets = true;

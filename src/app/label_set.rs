@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::semantics::label_pieces;
+
 /// How many steps back are kept.
 const HISTORY: usize = 200;
 
@@ -50,7 +52,13 @@ impl LabelSet {
     /// Adds every label of a typed list (`dog, traffic light, joy`) that is not there yet, in one
     /// step of history. Returns how many were new.
     pub fn add(&mut self, typed: &str) -> usize {
-        let new = self.new_ones(split(typed));
+        self.add_all(label_pieces(typed))
+    }
+
+    /// Adds labels as they are, commas in them and all, in one step of history. Returns how many were
+    /// new.
+    pub fn add_all<'a>(&mut self, labels: impl Iterator<Item = &'a str>) -> usize {
+        let new = self.new_ones(labels);
         let count = new.len();
         if count > 0 {
             self.change(|now| now.labels.extend(new));
@@ -69,7 +77,7 @@ impl LabelSet {
         })
     }
 
-    /// Puts what was typed in a label's place: one label, or several parted by commas. False when
+    /// Puts what was typed in a label's place: one label, or several of a list. False when
     /// nothing comes of it: no text, or only labels that stand elsewhere in the list.
     pub fn rename(&mut self, label: &str, typed: &str) -> bool {
         let Some(position) = self.position(label) else {
@@ -77,7 +85,7 @@ impl LabelSet {
         };
         let mut others = self.clone();
         let old = others.now.labels.remove(position);
-        let new = others.new_ones(split(typed));
+        let new = others.new_ones(label_pieces(typed));
         if new.is_empty() {
             return false;
         }
@@ -252,11 +260,6 @@ pub fn same_label(a: &str, b: &str) -> bool {
     a.to_lowercase() == b.to_lowercase()
 }
 
-/// Commas, semicolons and line ends part one label from the next.
-fn split(typed: &str) -> impl Iterator<Item = &str> {
-    typed.split([',', ';', '\n', '\t'])
-}
-
 /// A label as it is encoded: no outer spaces, single ones inside, no quotation marks around it.
 fn tidy(label: &str) -> String {
     let bare = label.trim().trim_matches(['"', '“', '”']);
@@ -283,6 +286,18 @@ mod tests {
             ["dog", "traffic light", "joy", "red car"].map(String::from)
         );
         assert_eq!(labels.add("JOY"), 0);
+    }
+
+    #[test]
+    fn a_column_parts_labels_and_labels_of_a_list_keep_their_commas() {
+        let mut labels = set(&[]);
+        assert_eq!(
+            labels.add("dog\r\ncat\rtraffic light\u{2028}zebra，cow；ox"),
+            6
+        );
+        assert_eq!(labels.labels()[2], "traffic light");
+        assert_eq!(labels.add_all(["salt, pepper", "dog"].into_iter()), 1);
+        assert_eq!(labels.labels()[6], "salt, pepper");
     }
 
     #[test]

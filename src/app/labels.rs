@@ -6,7 +6,7 @@ use super::chips;
 use super::commands::{self, Command};
 use super::state::{AppState, Focus};
 use super::theme;
-use crate::semantics::LabelStatus;
+use crate::semantics::{LabelStatus, in_one_line};
 
 const LIST_ROW: f32 = 20.0;
 
@@ -37,7 +37,10 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
 }
 
 fn label_field(ui: &mut Ui, state: &mut AppState) {
+    let id = ui.scope_id().with("add labels");
+    keep_pasted_lines_apart(ui, id);
     let field = TextEdit::singleline(&mut state.fields.labels)
+        .id(id)
         .hint_text("dog, traffic light, joy")
         .desired_width(f32::INFINITY);
     let response = ui.add(field);
@@ -53,7 +56,24 @@ fn label_field(ui: &mut Ui, state: &mut AppState) {
         state.fields.labels.clear();
         response.request_focus();
     }
-    response.on_hover_text("Any words, commas between labels; Enter adds them");
+    response.on_hover_text(
+        "Any words, commas or semicolons between labels; a column can be pasted; Enter adds them",
+    );
+}
+
+/// A field of one line takes the line ends of a pasted column for spaces, which would make one label
+/// of it: while the field has the keyboard, commas stand in their place.
+pub(super) fn keep_pasted_lines_apart(ui: &Ui, field: egui::Id) {
+    if !ui.memory(|memory| memory.has_focus(field)) {
+        return;
+    }
+    ui.input_mut(|input| {
+        for event in &mut input.events {
+            if let egui::Event::Paste(text) | egui::Event::MiddleClickPaste { text, .. } = event {
+                *text = in_one_line(text);
+            }
+        }
+    });
 }
 
 /// A text cut off where it is wider than `width`.
@@ -137,7 +157,7 @@ fn list_row(ui: &mut Ui, state: &mut AppState, label: &str, status: LabelStatus)
         if chosen {
             state.labels.remove(label);
         } else {
-            state.labels.add(label);
+            state.labels.add_all([label].into_iter());
         }
     }
 }

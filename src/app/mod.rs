@@ -18,6 +18,7 @@ mod label_sets;
 mod labels;
 mod menu;
 mod messages;
+mod missing_letters;
 mod notice;
 mod painter;
 mod pair;
@@ -140,6 +141,7 @@ pub struct LensApp {
     pooling: pooling::Pooling,
     listing: ranking::Listing,
     keeper: Option<settings::Keeper>,
+    missing_letters: missing_letters::MissingLetters,
 }
 
 impl LensApp {
@@ -156,6 +158,7 @@ impl LensApp {
             pooling: pooling::Pooling::default(),
             listing: ranking::Listing::default(),
             keeper: None,
+            missing_letters: missing_letters::MissingLetters::default(),
         }
     }
 
@@ -220,6 +223,7 @@ impl LensApp {
         self.carry_out_commands(&ctx);
         self.send();
         self.pooling.keep_up(&ctx, &mut self.state);
+        self.missing_letters.keep_up(&ctx, &mut self.state);
         self.paint(ui);
         self.send();
         self.measure_window(&ctx);
@@ -273,10 +277,12 @@ impl LensApp {
                     }
                 }
                 Found::SaveTo(path) => self.state.fields.save_path = path.display().to_string(),
-                Found::Saved(path) => {
+                Found::Saved(path, note) => {
                     self.state.notice(format!("Saved {}", path.display()));
+                    self.note(note);
                 }
-                Found::Copy(picture) => {
+                Found::Copy(picture, note) => {
+                    self.note(note);
                     let [width, height] = picture.size;
                     let text = format!("Copied a picture of {width} by {height} pixels");
                     self.state.notice(text);
@@ -284,6 +290,12 @@ impl LensApp {
                 }
                 Found::Problem(problem) => self.state.tell(MessageKind::Error, problem),
             }
+        }
+    }
+
+    fn note(&mut self, note: Option<String>) {
+        if let Some(note) = note {
+            self.state.tell(MessageKind::Note, note);
         }
     }
 
@@ -297,7 +309,8 @@ impl LensApp {
             self.finder.open(dropped);
         }
         if !ctx.text_edit_focused() {
-            pasted::take(ctx, &self.finder);
+            let labels = pasted::take(ctx, &self.finder);
+            self.state.labels.add(&labels.unwrap_or_default());
         }
         for command in commands::pressed(ctx, &self.state) {
             self.state.give(command);

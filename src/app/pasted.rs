@@ -1,4 +1,5 @@
-//! What is pasted outside of text fields: paths are opened, a picture is kept as a file and opened.
+//! What is pasted outside of text fields: paths are opened, other words are labels, a picture is kept
+//! as a file and opened.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::files::{Finder, Found, collect, typed_path};
 use crate::files::write_atomically;
+use crate::image_io::PHOTO_ENDINGS;
 
-/// Opens what was pasted in this frame, if anything.
-pub fn take(ctx: &egui::Context, finder: &Finder) {
+/// Opens what was pasted in this frame, if anything; returns a text that is none of paths.
+pub fn take(ctx: &egui::Context, finder: &Finder) -> Option<String> {
     let pasted = ctx.input(|input| {
         let mut events = input.events.iter();
         events.find_map(|event| match event {
@@ -19,6 +21,9 @@ pub fn take(ctx: &egui::Context, finder: &Finder) {
     });
     match pasted {
         Some(egui::Event::Paste(text)) => {
+            if !text.lines().any(may_be_a_path) {
+                return Some(text);
+            }
             // A file manager gives one line for each file.
             let paths: Vec<PathBuf> = text.lines().filter_map(typed_path).collect();
             if !paths.is_empty() {
@@ -33,6 +38,17 @@ pub fn take(ctx: &egui::Context, finder: &Finder) {
         }),
         _ => {}
     }
+    None
+}
+
+/// Whether a line names a folder on the way, or ends like a photo.
+fn may_be_a_path(line: &str) -> bool {
+    let line = line.trim().trim_matches(['"', '\'']);
+    let ending = Path::new(line)
+        .extension()
+        .and_then(|ending| ending.to_str());
+    let photo = |ending: &str| PHOTO_ENDINGS.iter().any(|e| e.eq_ignore_ascii_case(ending));
+    line == "~" || line.contains(['/', '\\']) || ending.is_some_and(photo)
 }
 
 /// Where pasted pictures are kept, so that they can be opened again.
@@ -76,6 +92,24 @@ fn keep(folder: &Path, picture: &ColorImage) -> Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_told_from_labels() {
+        for path in [
+            "/x/dog",
+            "a\\b",
+            "~/x",
+            "~",
+            "dog.JPG",
+            " 'my dog.png' ",
+            "file:///x/a.png",
+        ] {
+            assert!(may_be_a_path(path), "{path}");
+        }
+        for label in ["dog", "traffic light", "St. Bernard", "dog.", ""] {
+            assert!(!may_be_a_path(label), "{label}");
+        }
+    }
 
     #[test]
     fn a_pasted_picture_becomes_one_file_with_its_pixels() {

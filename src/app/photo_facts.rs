@@ -94,7 +94,7 @@ fn word(ui: &mut Ui, state: &mut AppState, label: &str, from: &str) {
         if chosen {
             state.labels.remove(label);
         } else {
-            state.labels.add(label);
+            state.labels.add_all([label].into_iter());
         }
     }
 }

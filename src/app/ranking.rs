@@ -68,7 +68,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, listing: &mut Listing) {
         truth: &truth,
     };
     if let Some(label) = rows.show(ui) {
-        state.labels.add(&label);
+        state.labels.add_all([label.as_str()].into_iter());
     }
 }
 

@@ -12,10 +12,11 @@ use super::textures::{WHOLE, cut, seen_in, whole_pixels};
 use super::view::{LabelsAs, Layout};
 use crate::backbone::Covered;
 use crate::engine::{Comparison, Photo};
+use crate::figure::display_list::DisplayList;
 use crate::figure::figure_style::{FigureStyle, Orientation};
 use crate::figure::layout::comparison_figure;
 use crate::figure::scale::Scale;
-use crate::figure::{png::png, svg::svg};
+use crate::figure::{missing_letters, png::png, svg::svg};
 use crate::files::{shown, write_atomically};
 use crate::model::VariantId;
 
@@ -149,40 +150,47 @@ impl Drawing {
         })
     }
 
-    fn svg(&self) -> Result<String, String> {
+    fn page(&self) -> DisplayList {
         let overlay = if self.style.difference {
             self.display.style_on(&Scale::DIFFERENCE)
         } else {
             self.display.style_for_all(&self.comparison)
         };
-        let page = comparison_figure(&self.comparison, &overlay, self.display.scale, &self.style);
-        svg(&page).map_err(|error| error.to_string())
+        comparison_figure(&self.comparison, &overlay, self.display.scale, &self.style)
     }
 
-    fn png(&self) -> Result<Vec<u8>, String> {
-        png(&self.svg()?, self.style.dpi).map_err(|error| error.to_string())
+    fn png(&self, page: &DisplayList) -> Result<Vec<u8>, String> {
+        let drawing = svg(page).map_err(|error| error.to_string())?;
+        png(&drawing, self.style.dpi).map_err(|error| error.to_string())
     }
 
-    fn save(&self, path: &Path) -> Result<(), String> {
+    /// Writes the picture; what is to be noted about it comes back.
+    fn save(&self, path: &Path) -> Result<Option<String>, String> {
+        let page = self.page();
         let is_svg = path.extension().is_some_and(|ending| ending == "svg");
         let drawn = if is_svg {
-            self.svg().map(String::into_bytes)
+            let drawing = svg(&page).map_err(|error| error.to_string());
+            drawing.map(String::into_bytes)
         } else {
-            self.png()
+            self.png(&page)
         };
         let bytes = drawn.map_err(|reason| format!("{} was not saved: {reason}", shown(path)))?;
         let written = write_atomically(path, |file| std::io::Write::write_all(file, &bytes));
-        written.map_err(|error| error.to_string())
+        written.map_err(|error| error.to_string())?;
+        Ok(missing_letters::note(&page))
     }
 
-    fn picture(&self) -> Result<egui::ColorImage, String> {
+    /// The picture, and what is to be noted about it.
+    fn picture(&self) -> Result<(egui::ColorImage, Option<String>), String> {
+        let page = self.page();
         let read =
             |bytes: Vec<u8>| image::load_from_memory(&bytes).map_err(|error| error.to_string());
-        let picture = self.png().and_then(read);
+        let picture = self.png(&page).and_then(read);
         let picture = picture.map_err(|reason| format!("The picture was not copied: {reason}"))?;
         let picture = picture.into_rgba8();
         let size = [picture.width() as usize, picture.height() as usize];
-        Ok(egui::ColorImage::from_rgba_unmultiplied(size, &picture))
+        let picture = egui::ColorImage::from_rgba_unmultiplied(size, &picture);
+        Ok((picture, missing_letters::note(&page)))
     }
 }
 
@@ -191,7 +199,7 @@ pub fn copy(state: &AppState, finder: &Finder) {
     if let Some(drawing) = Drawing::of(state, None) {
         finder.spawn("copy picture", move || {
             Some(match drawing.picture() {
-                Ok(picture) => Found::Copy(picture),
+                Ok((picture, note)) => Found::Copy(picture, note),
                 Err(problem) => Found::Problem(problem),
             })
         });
@@ -203,7 +211,7 @@ pub fn start(state: &AppState, finder: &Finder, path: PathBuf) {
     if let Some(drawing) = Drawing::of(state, state.view.save_only.as_ref()) {
         finder.spawn("save picture", move || {
             Some(match drawing.save(&path) {
-                Ok(()) => Found::Saved(path),
+                Ok(note) => Found::Saved(path, note),
                 Err(problem) => Found::Problem(problem),
             })
         });
@@ -324,7 +332,7 @@ mod tests {
                 ..FigureStyle::default()
             },
         };
-        drawing.save(&path).expect("written");
+        assert_eq!(drawing.save(&path).expect("written"), None);
         let picture = image::open(&path).expect("a picture");
         assert_eq!(picture.width(), 400);
         let missing = folder.path().join("none").join("maps.png");

@@ -33,12 +33,12 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
             let name = format!("Compare {label}");
             response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
             if response.clicked() {
-                state.labels.add(label);
+                state.labels.add_all([label.as_str()].into_iter());
             }
         }
         if ui.button(format!("All {}", best.len())).clicked() {
-            let all: Vec<&str> = best.iter().map(|(label, _)| label.as_str()).collect();
-            state.labels.add(&all.join(","));
+            let all = best.iter().map(|(label, _)| label.as_str());
+            state.labels.add_all(all);
         }
         if commands::available(Command::LabelsOfPhoto, state).is_ok() {
             let response = ui.button("Labels of this photo");

@@ -79,6 +79,8 @@ pub struct Imported {
     /// Labels of the lists that have no vector, each with the reason.
     pub left_out: Vec<String>,
     pub words: usize,
+    /// What of the file of word vectors has no row, one line for each kind.
+    pub words_left_out: Vec<String>,
     pub ordinary: Option<Gathered>,
 }
 
@@ -99,7 +101,8 @@ pub fn import_foreign(
     let space = LabelSpace::read(&foreign.labels)?;
     let published = space.published(dimension)?;
     let folder = UnfinishedFolder::beside(&foreign.out)?;
-    let words = word_vectors(foreign, published.as_ref(), dimension, folder.path(), step)?;
+    let (words, words_left_out) =
+        word_vectors(foreign, published.as_ref(), dimension, folder.path(), step)?;
     let encoder = WordEncoder::new(words, &Device::Cpu);
     step(ImportStep::Doing("encoding the labels"));
     let labels = match published {
@@ -142,6 +145,7 @@ pub fn import_foreign(
         unseen: labels.labels.len() - seen,
         left_out: labels.left_out,
         words: encoder.vectors().len(),
+        words_left_out,
         ordinary,
     })
 }
@@ -229,23 +233,24 @@ fn vectors_file(labels: &Vectors) -> Result<Vec<u8>, BundleError> {
     Ok(bytes.map_err(SemanticsError::from)?)
 }
 
-/// The words in this program's own file, in `folder`.
+/// The words in this program's own file, in `folder`, and what of the published file is not in it.
 fn word_vectors(
     foreign: &Foreign,
     published: Option<&Vectors>,
     dimension: usize,
     folder: &Path,
     step: &mut dyn FnMut(ImportStep<'_>),
-) -> Result<WordVectors, BundleError> {
+) -> Result<(WordVectors, Vec<String>), BundleError> {
+    let mut left_out = Vec::new();
     let target = folder.join(WORD_VECTORS);
     match (&foreign.word_vectors, published) {
         (Some(path), _) => {
             step(ImportStep::Doing("reading the word vectors"));
-            copy_word_vectors(path, &target, |progress| {
+            let copied = copy_word_vectors(path, &target, |progress| {
                 step(ImportStep::Words(progress));
                 std::ops::ControlFlow::Continue(())
-            })
-            .map_err(SemanticsError::from)?;
+            });
+            left_out = copied.map_err(SemanticsError::from)?.told();
         }
         (None, Some(published)) => write_labels_as_words(published, &target)?,
         (None, None) => return Err(BundleError::NoWords),
@@ -260,7 +265,7 @@ fn word_vectors(
                  belong to the checkpoint"
             ),
         }),
-        _ => Ok(words),
+        _ => Ok((words, left_out)),
     }
 }
 

@@ -217,7 +217,7 @@ fn label_vectors(
         .iter()
         .map(|listed| listed.label.as_str())
         .collect();
-    let vectors = encoder.encode(&labels)?;
+    let vectors = encoder.encode_known(&labels)?;
     half_precision("vectors", &vectors).map_err(|error| BundleError::Weights {
         path,
         reason: error.to_string(),

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::BundleError;
 use crate::checkpoint::{PlainTensor, numpy};
-use crate::files::{read_bounded, shown};
+use crate::files::{FileError, read_bounded, shown};
 use crate::semantics::labels::{ListedLabel, MAX_LIST_BYTES};
 use crate::semantics::{LabelEncoder, SemanticsError, label_key, normalise_label};
 
@@ -49,9 +49,17 @@ impl LabelSpace {
     /// Reads the lists: labels of training that are not among the unseen ones, then those.
     ///
     /// # Errors
-    /// A list that cannot be read, is not UTF-8 or has no label; the first line that is no label.
+    /// A list that cannot be read or is not UTF-8; one of seen labels without any; the first line that
+    /// is no label. A list of unseen labels may be empty.
     pub fn read(files: &LabelFiles) -> Result<Self, BundleError> {
         let seen = names(&files.seen)?;
+        if seen.is_empty() {
+            return Err(BundleError::from(SemanticsError::List {
+                path: files.seen.clone(),
+                line: 1,
+                reason: "no label in it; write one on each line".to_owned(),
+            }));
+        }
         let unseen = match &files.unseen {
             Some(path) => names(path)?,
             None => Vec::new(),
@@ -137,7 +145,7 @@ impl LabelSpace {
     pub fn encoded(&self, encoder: &dyn LabelEncoder) -> Result<Vectors, BundleError> {
         let (mut labels, mut rows, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for named in &self.labels {
-            match encoder.encode(&[&named.listed.label]) {
+            match encoder.encode_known(&[&named.listed.label]) {
                 Ok(vector) => {
                     labels.push(named.listed.clone());
                     rows.push(vector);
@@ -208,7 +216,10 @@ fn tensor(numbers: Vec<f32>, rows: usize, width: usize) -> Result<Tensor, Bundle
 
 /// The labels of a list, one a line; blank lines are passed over.
 fn names(path: &Path) -> Result<Vec<String>, BundleError> {
-    let bytes = read_bounded(path, MAX_LIST_BYTES)?;
+    let bytes = match read_bounded(path, MAX_LIST_BYTES) {
+        Err(FileError::Empty(_)) => Vec::new(),
+        read => read?,
+    };
     let refuse = |line: usize, reason: String| SemanticsError::List {
         path: path.to_owned(),
         line,
@@ -221,16 +232,12 @@ fn names(path: &Path) -> Result<Vec<String>, BundleError> {
         refuse(line, "the text is not UTF-8; save it as UTF-8".to_owned())
     })?;
     let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines());
-    let names = lines
+    lines
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(number, line)| {
             normalise_label(line).map_err(|error| refuse(number, error.to_string()).into())
         })
-        .collect::<Result<Vec<_>, BundleError>>()?;
-    match names.is_empty() {
-        true => Err(refuse(1, "no label in it; write one on each line".to_owned()).into()),
-        false => Ok(names),
-    }
+        .collect()
 }
 
 #[cfg(test)]
@@ -270,6 +277,23 @@ mod tests {
         ];
         assert_eq!(rows(&space), expected);
         assert_eq!(space.lines, [3, 3]);
+    }
+
+    #[test]
+    fn an_empty_list_of_unseen_labels_is_one() {
+        let (folder, space) = space("dog\ncat\n", "");
+        assert_eq!((space.labels.len(), space.lines), (2, [2, 0]));
+        let empty = folder.path().join("Concepts81.txt");
+        let files = LabelFiles {
+            seen: empty,
+            unseen: None,
+            vectors: None,
+        };
+        let refusal = LabelSpace::read(&files)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(refusal.contains("no label in it"), "{refusal}");
     }
 
     #[test]

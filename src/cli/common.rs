@@ -60,10 +60,10 @@ impl Engine {
 /// The options that choose labels.
 #[derive(Clone, Debug, Args)]
 pub struct Labels {
-    /// Labels, separated by commas; any word or phrase
+    /// Labels, separated by commas, semicolons or line ends; any word or phrase
     #[arg(long, value_name = "\"A, B\"", conflicts_with = "label_file")]
     pub labels: Option<String>,
-    /// File with labels, one a line or separated by commas
+    /// File with labels, one a line or separated by commas, semicolons or tabs
     #[arg(long, value_name = "FILE")]
     pub label_file: Option<PathBuf>,
 }
@@ -90,7 +90,7 @@ impl Labels {
             duplicates,
             refused,
         } = parse_labels(&text);
-        complain_of(&refused, "labels");
+        complain_of(&refused, "labels are no good either");
         if !duplicates.is_empty() {
             let mut names: Vec<String> = distinct(&duplicates);
             let others = names.len().saturating_sub(NAMED);
@@ -117,7 +117,8 @@ impl Labels {
     }
 }
 
-/// The labels that the model has vectors for; the others are told and left out.
+/// The labels that the model has vectors for; the others are told and left out. What a vector is made
+/// without is told too.
 ///
 /// # Errors
 /// Where none is left, the last of them.
@@ -128,10 +129,13 @@ pub fn known_labels(session: &mut Session, given: GivenLabels) -> Result<GivenLa
     if labels.is_empty()
         && let Some(last) = reasons.pop()
     {
-        complain_of(&reasons, "labels");
+        complain_of(&reasons, "labels are no good either");
         bail!("{last}");
     }
-    complain_of(&reasons, "labels");
+    complain_of(&reasons, "labels are no good either");
+    let notes: Result<Vec<_>, _> = labels.iter().map(|l| session.left_out(l)).collect();
+    let notes: Vec<String> = notes?.into_iter().flatten().collect();
+    complain_of(&notes, "labels are read in part too");
     Ok(GivenLabels { labels, complete })
 }
 
@@ -152,15 +156,12 @@ fn label_file(path: &Path) -> Result<String> {
 }
 
 /// One line for each of the first few errors, one for all the others.
-fn complain_of(errors: &[impl ToString], what: &str) {
+pub fn complain_of(errors: &[impl ToString], others: &str) {
     for error in errors.iter().take(NAMED) {
         complain(error);
     }
     if errors.len() > NAMED {
-        complain(&format!(
-            "{} more {what} are no good either",
-            errors.len() - NAMED
-        ));
+        complain(&format!("{} more {others}", errors.len() - NAMED));
     }
 }
 

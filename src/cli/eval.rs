@@ -18,7 +18,7 @@ use crate::eval::answers::{Answers, answer_cached, answer_photos, cache_content}
 use crate::eval::cost::{Cost, Measured, measure};
 use crate::eval::protocol::Protocol;
 use crate::eval::report::{Report, VariantReport};
-use crate::eval::split::{LabelSets, label_vectors};
+use crate::eval::split::{LabelSets, NotWhole, label_vectors};
 use crate::eval::{per_label, table};
 use crate::files::{check_target, one_line, write_atomically};
 use crate::model::VariantId;
@@ -70,6 +70,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
     let (dataset, split) = options.data.read(USUAL_PART)?;
     let bundle = options.bundle()?;
+    refuse_unread_labels(&bundle, &dataset)?;
     let vectors = label_vectors(&bundle, &dataset.labels)?;
     let sets = options.label_sets(&bundle, &dataset, &split, &vectors)?;
     let tasks = options.protocol.tasks();
@@ -235,6 +236,25 @@ impl Options {
         cost.measured = Some(serde_json::from_slice(&ended.stdout)?);
         Ok(Some(cost))
     }
+}
+
+/// Names the labels that the bundle's encoder cannot read, or reads in part only.
+///
+/// # Errors
+/// A label that it cannot read: without it the numbers would be of another set of labels.
+fn refuse_unread_labels(bundle: &Bundle, dataset: &Dataset) -> Result<()> {
+    let NotWhole { refused, in_part } = NotWhole::of(bundle, &dataset.labels)?;
+    common::complain_of(&in_part, "labels are read in part too");
+    if refused.is_empty() {
+        return Ok(());
+    }
+    common::complain_of(&refused, "labels are no good either");
+    bail!(
+        "{}: {} of its {} labels have no vector; keep the others with --only-labels FILE",
+        one_line(&dataset.name),
+        refused.len(),
+        dataset.labels.len()
+    )
 }
 
 /// What one network costs in this program, which loads no other. [`Options::cost`] starts it.

@@ -176,7 +176,7 @@ fn foreign(options: Options) -> Result<Outcome> {
     let mut told = Told::default();
     let imported = import_foreign(&foreign, &device.device, &mut |step| told.step(step))?;
     drop(told);
-    for reason in &imported.left_out {
+    for reason in imported.words_left_out.iter().chain(&imported.left_out) {
         common::complain(&format!("left out: {reason}"));
     }
     let all_read = imported.ordinary.as_ref().is_none_or(tell_of_photos);

@@ -6,6 +6,7 @@ mod data;
 mod eval;
 mod fetch;
 mod import;
+mod photo_names;
 mod predict;
 mod progress;
 mod render;

@@ -1,6 +1,6 @@
 //! `biam-lens predict`: ranks labels for photos, one line or one JSON object each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -12,11 +12,12 @@ use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::photo_names::{self, MapNames};
 use super::{Outcome, common};
 use crate::engine::{
     Comparison, EngineError, PhotoSource, PreparedPhoto, Session, Wanted, prepare_unshown,
 };
-use crate::files::{one_line, save_npy_f32, shown, write_atomically};
+use crate::files::{one_line, path_text, save_npy_f32, shown, write_atomically};
 use crate::image_io::NetworkInput;
 use crate::model::VariantId;
 use crate::semantics::LabelStatus;
@@ -81,8 +82,9 @@ struct MapsNote<'a> {
 pub fn run(options: &Options) -> Result<Outcome> {
     let typed = options.labels.read()?;
     let (photos, mut all_good) = common::photos(&options.photos)?;
+    photo_names::refuse_equal_texts(&photos)?;
     if options.maps.is_some() {
-        refuse_equal_stems(&photos)?;
+        photo_names::refuse_equal_stems(&photos)?;
     }
     if photos.is_empty() {
         return Ok(Outcome::Incomplete);
@@ -201,7 +203,7 @@ fn print(options: &Options, path: &Path, comparison: &Comparison) -> Result<()> 
         });
         if options.json {
             let line = Line {
-                photo: path.to_string_lossy().into_owned(),
+                photo: path_text(path),
                 variant,
                 labels: labels.collect(),
                 grid: [comparison.grid.rows, comparison.grid.columns],
@@ -245,7 +247,14 @@ fn times(comparison: &Comparison, variant: VariantId) -> BTreeMap<&str, f64> {
 }
 
 fn write_maps(folder: &Path, path: &Path, comparison: &Comparison) -> Result<()> {
-    let stem = stem(path);
+    let names = MapNames::of(path);
+    if names.is_shortened() {
+        common::complain(&format!(
+            "{}: too long a name for its maps, which are called {} instead",
+            shown(path),
+            shown(Path::new(&names.note()))
+        ));
+    }
     let shape = [
         comparison.labels.len(),
         comparison.grid.rows,
@@ -256,14 +265,10 @@ fn write_maps(folder: &Path, path: &Path, comparison: &Comparison) -> Result<()>
             .iter()
             .flat_map(|map| map.responses.iter().copied())
             .collect();
-        save_npy_f32(
-            &folder.join(format!("{stem}.{variant}.npy")),
-            &shape,
-            &responses,
-        )?;
+        save_npy_f32(&folder.join(names.map(*variant)), &shape, &responses)?;
     }
     let note = MapsNote {
-        photo: path.to_string_lossy().into_owned(),
+        photo: path_text(path),
         labels: comparison
             .labels
             .iter()
@@ -273,34 +278,8 @@ fn write_maps(folder: &Path, path: &Path, comparison: &Comparison) -> Result<()>
         covered: covered(comparison),
     };
     let text = serde_json::to_string_pretty(&note)?;
-    write_atomically(&folder.join(format!("{stem}.json")), |writer| {
+    write_atomically(&folder.join(names.note()), |writer| {
         writeln!(writer, "{text}")
     })?;
-    Ok(())
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned()
-}
-
-/// Maps are named after the photo's stem, so two photos of one stem would overwrite each other.
-fn refuse_equal_stems(photos: &[PathBuf]) -> Result<()> {
-    let mut known: HashMap<String, &Path> = HashMap::new();
-    for photo in photos {
-        // Some file systems take upper and lower case for the same.
-        if let Some(other) = known.insert(stem(photo).to_lowercase(), photo) {
-            if other == photo {
-                bail!("{}: named twice; name it once for --maps", shown(photo));
-            }
-            bail!(
-                "{} and {} would write the same map files; give --maps photos of different names",
-                shown(other),
-                shown(photo)
-            );
-        }
-    }
     Ok(())
 }

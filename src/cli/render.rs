@@ -12,6 +12,7 @@ use crate::figure::colour_map::ColourMap;
 use crate::figure::display_list::DisplayList;
 use crate::figure::figure_style::FigureStyle;
 use crate::figure::layout::comparison_figure;
+use crate::figure::missing_letters;
 use crate::figure::overlay::OverlayStyle;
 use crate::figure::png::png;
 use crate::figure::scale::ScaleMode;
@@ -132,13 +133,21 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
     let page =
         DisplayList::stacked(pages).context("no photo could be read, so nothing is drawn")?;
-    let drawing = svg(&page)?;
+    write(options, format, &page)?;
+    Ok(Outcome::complete_if(all_good))
+}
+
+fn write(options: &Options, format: Format, page: &DisplayList) -> Result<()> {
+    if let Some(note) = missing_letters::note(page) {
+        common::complain(&note);
+    }
+    let drawing = svg(page)?;
     let bytes = match format {
         Format::Svg => drawing.into_bytes(),
         Format::Png => png(&drawing, options.dpi)?,
     };
     write_atomically(&options.out, |writer| writer.write_all(&bytes))?;
-    Ok(Outcome::complete_if(all_good))
+    Ok(())
 }
 
 /// Says why colours will not mean what was asked for.

@@ -112,28 +112,41 @@ impl KnownLabels {
         Ok((good, refused))
     }
 
-    /// Encodes labels together; where one of them is no good, one after the other.
+    /// Encodes what is known of labels; those of which nothing is are refused.
     fn encode(&mut self, bundle: &Bundle, labels: &[&str]) -> Result<(), EngineError> {
-        if labels.is_empty() {
+        let (mut known, mut texts) = (Vec::new(), Vec::new());
+        for label in labels {
+            match bundle.encoder.reading(label) {
+                Ok(reading) => {
+                    known.push(label_key(label));
+                    texts.push(reading.text);
+                }
+                Err(error) if error.is_about_a_label() => {
+                    self.refused.insert(label_key(label), error.to_string());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if known.is_empty() {
             return Ok(());
         }
-        match bundle.encoder.encode(labels) {
-            Ok(encoded) => {
-                for (row, label) in labels.iter().enumerate() {
-                    self.vectors.insert(label_key(label), encoded.get(row)?);
-                }
-            }
-            Err(error) if !error.is_about_a_label() => return Err(error.into()),
-            Err(error) => match labels {
-                [label] => self.refused.insert(label_key(label), error.to_string()),
-                labels => {
-                    for label in labels {
-                        self.encode(bundle, &[label])?;
-                    }
-                }
-            },
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let encoded = bundle.encoder.encode(&texts)?;
+        for (row, key) in known.into_iter().enumerate() {
+            self.vectors.insert(key, encoded.get(row)?);
         }
         Ok(())
+    }
+
+    /// What of a label its vector is made without; the bundle's own labels are whole.
+    ///
+    /// # Errors
+    /// An encoder that fails.
+    pub fn left_out(&self, bundle: &Bundle, label: &str) -> Result<Option<String>, EngineError> {
+        match self.row(label) {
+            Some(_) => Ok(None),
+            None => Ok(bundle.encoder.reading(label)?.note(label)),
+        }
     }
 
     /// Vectors `[L, D]` of labels that [`KnownLabels::sort_out`] has found good.
@@ -180,6 +193,7 @@ impl KnownLabels {
             text: normalise_label(label)?,
             status: bundle.lists.status(label),
             nearest,
+            left_out: self.left_out(bundle, label)?,
         };
         self.facts.insert(key, facts.clone());
         Ok(facts)

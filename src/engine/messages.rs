@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::backbone::Covered;
+use crate::files::path_text;
 use crate::image_io::PhotoFact;
 use crate::model::VariantId;
 use crate::model::pooling::{top_k_mean, top_regions};
@@ -22,11 +23,7 @@ impl PhotoSource {
     /// The name people read: the file's name or the sample's.
     pub fn name(&self) -> String {
         match self {
-            Self::File(path) => path
-                .file_name()
-                .unwrap_or(path.as_os_str())
-                .to_string_lossy()
-                .into_owned(),
+            Self::File(path) => path_text(Path::new(path.file_name().unwrap_or(path.as_os_str()))),
             Self::Sample(name) => (*name).to_owned(),
         }
     }
@@ -183,6 +180,8 @@ pub struct LabelFacts {
     pub status: LabelStatus,
     /// The seen labels nearest in meaning with their cosines, nearest first.
     pub nearest: Vec<(String, f32)>,
+    /// What of the label its vector is made without, and why, in one line.
+    pub left_out: Option<String>,
 }
 
 /// A label that the bundle's label encoder has no vector for.

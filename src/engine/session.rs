@@ -182,6 +182,14 @@ impl Session {
         self.labels.sort_out(&self.bundle, labels)
     }
 
+    /// What of a label its vector is made without, in one line.
+    ///
+    /// # Errors
+    /// A label without a vector, an encoder that fails.
+    pub fn left_out(&self, label: &str) -> Result<Option<String>, EngineError> {
+        self.labels.left_out(&self.bundle, label)
+    }
+
     /// Response maps of `wanted` on a photo; labels without a vector are told beside them. `Ok(None)`
     /// when `stop` said so between two stages.
     ///

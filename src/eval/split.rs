@@ -97,10 +97,38 @@ impl LabelSets {
     }
 }
 
+/// Labels that the bundle's encoder does not read whole, one line for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotWhole {
+    /// Why there is no vector.
+    pub refused: Vec<String>,
+    /// What a vector is made without, and why.
+    pub in_part: Vec<String>,
+}
+
+impl NotWhole {
+    /// Those among `labels`; what the bundle itself lists is whole.
+    ///
+    /// # Errors
+    /// An encoder that fails for another reason than a label.
+    pub fn of(bundle: &Bundle, labels: &[String]) -> Result<Self, EvalError> {
+        let mut found = Self::default();
+        let new = |label: &&String| bundle.lists.place(label).is_none();
+        for label in labels.iter().filter(new) {
+            match bundle.encoder.reading(label) {
+                Ok(reading) => found.in_part.extend(reading.note(label)),
+                Err(error) if error.is_about_a_label() => found.refused.push(error.to_string()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(found)
+    }
+}
+
 /// Vectors `[L, D]` of `labels`: the bundle's own where it lists them, else of their texts.
 ///
 /// # Errors
-/// A text that is no label, a device that fails.
+/// A text that is no label or of which nothing is known, a device that fails.
 pub fn label_vectors(bundle: &Bundle, labels: &[String]) -> Result<Tensor, EvalError> {
     let new: Vec<&str> = labels
         .iter()
@@ -109,7 +137,7 @@ pub fn label_vectors(bundle: &Bundle, labels: &[String]) -> Result<Tensor, EvalE
         .collect();
     let mut encoded = Vec::with_capacity(new.len());
     for batch in new.chunks(BATCH) {
-        let vectors = bundle.encoder.encode(batch)?;
+        let vectors = bundle.encoder.encode_known(batch)?;
         for row in 0..batch.len() {
             encoded.push(vectors.i(row)?);
         }

@@ -33,6 +33,17 @@ pub enum Cut {
     Bold,
 }
 
+/// Whether the family has a character, or it is one that shows nothing.
+pub fn has_letter(letter: char, cut: Cut) -> bool {
+    let shows_nothing = letter.is_control()
+        || letter.is_whitespace()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}');
+    shows_nothing
+        || FACES[cut as usize]
+            .as_ref()
+            .is_some_and(|face| face.glyph_index(letter).is_some())
+}
+
 /// Width of one line of text in points, by the letters' advances (kerning left out, so that it is
 /// never less than what is drawn but by a hair).
 pub fn text_width(text: &str, size: f32, cut: Cut) -> f32 {

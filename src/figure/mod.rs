@@ -16,6 +16,7 @@ mod headings;
 pub mod interpolation;
 pub mod layout;
 mod legend;
+pub mod missing_letters;
 pub mod overlay;
 mod panel;
 pub mod png;
@@ -58,6 +59,7 @@ pub(crate) mod tests {
                     text: format!("label {l}"),
                     status: statuses[l % 3],
                     nearest: Vec::new(),
+                    left_out: None,
                 })
                 .collect(),
             refused: Vec::new(),

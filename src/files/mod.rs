@@ -31,6 +31,10 @@ pub enum FileError {
     Missing(PathBuf),
     #[error("{}: a link to a file that is not there: restore its target or remove the link", shown(.0))]
     DanglingLink(PathBuf),
+    #[error("{}: a link that leads back to itself: name the file that is meant, or make the link anew", shown(.0))]
+    LinkLoop(PathBuf),
+    #[error("{}: the name is longer than this system allows: check the name", shown(.0))]
+    NameTooLong(PathBuf),
     #[error("{}: {kind}, not a regular file: name a file instead", shown(.path))]
     NotRegular { path: PathBuf, kind: &'static str },
     #[error("{}: permission denied: make the file readable or choose another", shown(.0))]
@@ -59,6 +63,8 @@ impl FileError {
         match self {
             Self::Missing(path)
             | Self::DanglingLink(path)
+            | Self::LinkLoop(path)
+            | Self::NameTooLong(path)
             | Self::Unreadable(path)
             | Self::Empty(path)
             | Self::Unwritable(path)
@@ -75,7 +81,20 @@ impl FileError {
 
 /// A path as one line of text, whatever bytes its name has.
 pub fn shown(path: &Path) -> String {
-    one_line(&path.display())
+    one_line(&path_text(path))
+}
+
+/// A path as text: what is no UTF-8 stands there byte for byte as `%E9`, so that names which differ
+/// only in such bytes stay different.
+pub fn path_text(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text += &format!("%{byte:02X}");
+        }
+    }
+    text
 }
 
 /// `text` with control characters (line breaks above all) replaced, so that a message stays one
@@ -119,6 +138,21 @@ mod tests {
         let message = error.to_string();
         assert!(!message.contains('\n') && !message.contains('\u{1b}'));
         assert!(message.contains("no such file"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_utf8_stay_different() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let text = |name: &[u8]| path_text(Path::new(OsStr::from_bytes(name)));
+        assert_eq!(text(b"caf\xe9.jpg"), "caf%E9.jpg");
+        assert_eq!(text(b"caf\xe8.jpg"), "caf%E8.jpg");
+        assert_eq!(text("café 100%.jpg".as_bytes()), "café 100%.jpg");
+        assert_eq!(
+            shown(Path::new(OsStr::from_bytes(b"a\n\xff"))),
+            "a\u{fffd}%FF"
+        );
     }
 
     #[test]

@@ -102,10 +102,23 @@ pub(crate) fn read_error(path: &Path, source: io::Error) -> FileError {
         ErrorKind::NotFound if fs::symlink_metadata(path).is_ok() => FileError::DanglingLink(owned),
         ErrorKind::NotFound | ErrorKind::NotADirectory => FileError::Missing(owned),
         ErrorKind::PermissionDenied => FileError::Unreadable(owned),
+        ErrorKind::InvalidFilename => FileError::NameTooLong(owned),
+        _ if is_link_loop(&source) => FileError::LinkLoop(owned),
         _ => FileError::Read {
             path: owned,
             source,
         },
+    }
+}
+
+/// Whether links lead back to themselves, or to too many others.
+fn is_link_loop(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(libc::ELOOP);
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
     }
 }
 
@@ -161,6 +174,23 @@ mod tests {
         ));
         fs::write(&target, b"x").unwrap();
         assert_eq!(read_bounded(&link, 9).unwrap(), b"x");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_a_circle_and_endless_names_are_told() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        symlink(at("itself"), at("itself")).unwrap();
+        symlink(at("there"), at("back")).unwrap();
+        symlink(at("back"), at("there")).unwrap();
+        for name in ["itself", "there", "back", "itself/photo.jpg"] {
+            let error = read_bounded(&at(name), 9).unwrap_err();
+            assert!(matches!(error, FileError::LinkLoop(_)), "{error}");
+        }
+        let error = read_bounded(&at(&"n".repeat(300)), 9).unwrap_err();
+        assert!(matches!(error, FileError::NameTooLong(_)), "{error}");
     }
 
     #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! From what someone named (files and folders) to photos in a sensible order.
 
 use super::PhotoError;
+use crate::files::path_text;
 use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry};
@@ -46,10 +47,10 @@ fn photos_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
         let entry = entry?;
         let name = entry.file_name();
         if ends_like_a_photo(&name) && may_be_a_file(&entry) {
-            names.push((name.to_string_lossy().into_owned(), name));
+            names.push((path_text(Path::new(&name)), name));
         }
     }
-    names.sort_by(|(a, _), (b, _)| natural_order(a, b));
+    names.sort_by(|(a, name), (b, other)| natural_order(a, b).then_with(|| name.cmp(other)));
     Ok(names
         .into_iter()
         .map(|(_, name)| folder.join(name))

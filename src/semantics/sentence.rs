@@ -15,15 +15,15 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::{DecoderWrapper, PostProcessorWrapper, TokenizerImpl, TruncationParams};
 
 use super::text::normalise_label;
-use super::{LabelEncoder, SemanticsError, Source, first_line};
+use super::{LabelEncoder, Reading, SemanticsError, Source, english_words, first_line};
 use crate::panics::quietly_caught;
 
 /// Width D of every token's vector.
 const WIDTH: usize = 384;
 
 /// Most tokens of a label, the marks at both ends included, as sentence-transformers' configuration
-/// of all-MiniLM-L6-v2 has it. Only labels near the limit of characters in scripts whose letters
-/// split into several tokens (Hangul) are ever cut.
+/// of all-MiniLM-L6-v2 has it. No label that has a reading is ever cut: each of its characters is one
+/// token at most.
 const MAX_TOKENS: usize = 256;
 
 /// Most labels that go through the network at once: enough to keep the processor busy, few enough
@@ -70,10 +70,7 @@ impl SentenceEncoder {
         let label = normalise_label(label)?;
         match self.tokenizer.encode_fast(&*label, marks) {
             Ok(encoding) => Ok(encoding.get_ids().to_vec()),
-            Err(error) => Err(SemanticsError::Split {
-                label,
-                reason: first_line(&error),
-            }),
+            Err(error) => Err(split_error(&label, &error)),
         }
     }
 
@@ -120,10 +117,21 @@ impl LabelEncoder for SentenceEncoder {
         Ok(Tensor::cat(&batches, 0)?.index_select(&rows, 0)?)
     }
 
-    fn knows(&self, label: &str) -> Result<bool, SemanticsError> {
+    fn reading(&self, label: &str) -> Result<Reading, SemanticsError> {
+        let label = normalise_label(label)?;
+        let split = self.tokenizer.encode(&*label, false);
+        let split = split.map_err(|error| split_error(&label, &error))?;
         let unknown = self.tokenizer.token_to_id("[UNK]");
-        let tokens = self.tokens(label, false)?;
-        Ok(tokens.into_iter().any(|token| Some(token) != unknown))
+        let most = self.tokenizer.get_model().max_input_chars_per_word;
+        let parts = english_words::parts(&label, &split, unknown, most);
+        english_words::reading(label, &parts)
+    }
+}
+
+fn split_error(label: &str, error: &tokenizers::Error) -> SemanticsError {
+    SemanticsError::Split {
+        label: label.to_owned(),
+        reason: first_line(error),
     }
 }
 

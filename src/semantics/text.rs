@@ -9,6 +9,13 @@ pub const MAX_LABEL_CHARS: usize = 200;
 /// Most labels that one text may list: well over the 7,586 of Open Images.
 pub const MAX_LABELS: usize = 10_000;
 
+/// What parts labels beside line ends: commas and semicolons of Latin, Arabic and Chinese writing, in
+/// full, half and small width.
+const SEPARATORS: [char; 11] = [',', ';', '،', '؛', '、', '，', '；', '､', '﹐', '﹑', '﹔'];
+
+/// What stands around a label in a spreadsheet's text.
+const QUOTES: [char; 4] = ['"', '“', '”', '„'];
+
 /// How much of a refused label its error shows, in characters.
 const SHOWN_CHARS: usize = 24;
 
@@ -88,15 +95,41 @@ pub fn label_key(label: &str) -> String {
     words.join(" ").to_lowercase()
 }
 
-/// Reads a list of labels parted by commas or line ends, such as `dog, traffic light,  joy`. Pieces
-/// of white space alone (a comma at the end, an empty line) are passed over.
+/// The labels of a list such as `dog, traffic light;  joy` as they were typed: parted by commas,
+/// semicolons (of any script), tabs or line ends, without white space and quotation marks around
+/// them. Pieces of which nothing is left (a comma at the end, an empty line) are passed over.
+pub fn label_pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split(parts_labels)
+        .map(|piece| piece.trim_matches(|c: char| c.is_whitespace() || QUOTES.contains(&c)))
+        .filter(|piece| !piece.is_empty())
+}
+
+/// Whether a character ends one label and begins the next.
+fn parts_labels(c: char) -> bool {
+    ends_line(c) || SEPARATORS.contains(&c)
+}
+
+/// Whether a character ends a line, or a cell of a table, in any of the ways that programs write it.
+fn ends_line(c: char) -> bool {
+    matches!(
+        c,
+        '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+    )
+}
+
+/// A column or table of labels as one line, for a field that has only one: a comma stands where a
+/// line or a cell ended.
+pub fn in_one_line(text: &str) -> String {
+    let cells: Vec<&str> = text.split(ends_line).map(str::trim).collect();
+    let cells = cells.into_iter().filter(|cell| !cell.is_empty());
+    cells.collect::<Vec<_>>().join(", ")
+}
+
+/// Reads a list of labels, parted as [`label_pieces`] parts them.
 pub fn parse_labels(text: &str) -> ParsedLabels {
     let mut parsed = ParsedLabels::default();
     let mut known = HashSet::new();
-    for piece in text.split([',', '\n', '\r']) {
-        if piece.trim().is_empty() {
-            continue;
-        }
+    for piece in label_pieces(text) {
         let label = match normalise_label(piece) {
             Ok(label) => label,
             Err(error) => {
@@ -128,7 +161,7 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// Characters that show nothing by themselves but belong to emoji and to some scripts.
-fn is_joiner(c: char) -> bool {
+pub(super) fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e01ef}')
 }
 
@@ -184,6 +217,37 @@ mod tests {
         assert_eq!(parsed.labels, ["dog", "traffic light", "joy", "🐶"]);
         assert_eq!(parsed.duplicates, ["DOG", "Traffic Light"]);
         assert_eq!(parsed.refused, []);
+    }
+
+    #[test]
+    fn every_usual_sign_parts_labels_and_phrases_stay_whole() {
+        for sign in [
+            ",", ";", "\t", "\n", "\r\n", "\r", "\u{b}", "\u{c}", "\u{85}", "\u{2028}", "\u{2029}",
+            "，", "、", "；", "､", "﹐", "﹑", "﹔", "،", "؛", " , ", "\n\n", ";\n",
+        ] {
+            let list = ["dog", "traffic light", "zebra"].join(sign);
+            let parsed = parse_labels(&list);
+            assert_eq!(parsed.labels, ["dog", "traffic light", "zebra"], "{sign:?}");
+            assert_eq!(parsed.refused, [], "{sign:?}");
+        }
+    }
+
+    #[test]
+    fn a_spreadsheets_quotation_marks_go() {
+        let parsed = parse_labels("\"dog\";\"traffic light\"\n“cat”\n\"\"\n12\" disc wheel");
+        assert_eq!(
+            parsed.labels,
+            ["dog", "traffic light", "cat", "12\" disc wheel"]
+        );
+    }
+
+    #[test]
+    fn a_table_fits_into_one_line() {
+        assert_eq!(
+            in_one_line("dog\ttraffic light\r\n\r\n cat\n"),
+            "dog, traffic light, cat"
+        );
+        assert_eq!(in_one_line("dog, cat; cow"), "dog, cat; cow");
     }
 
     #[test]

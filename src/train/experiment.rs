@@ -94,7 +94,7 @@ pub fn teacher(bundle: &Bundle, classes: &[TeacherClass]) -> Result<Teacher, Tra
 fn vectors(bundle: &Bundle, names: &[&str]) -> Result<Tensor, TrainError> {
     let batches = names
         .chunks(BATCH)
-        .map(|names| bundle.encoder.encode(names));
+        .map(|names| bundle.encoder.encode_known(names));
     let batches = batches.collect::<Result<Vec<_>, SemanticsError>>()?;
     if batches.is_empty() {
         let shape = (0, bundle.sizes.label_dimension);

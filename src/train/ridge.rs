@@ -61,7 +61,7 @@ pub fn ridge(
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
     let batches = names
         .chunks(BATCH)
-        .map(|names| bundle.encoder.encode(names));
+        .map(|names| bundle.encoder.encode_known(names));
     let vectors = Tensor::cat(&batches.collect::<Result<Vec<_>, _>>()?, 0)?;
     let weight = regression(&vectors.to_device(&Device::Cpu)?, &targets, lambda)?;
     Ok(HashMap::from([("classifier.weight".to_owned(), weight)]))

@@ -13,3 +13,4 @@ mod render;
 mod server;
 mod support;
 mod train;
+mod words;

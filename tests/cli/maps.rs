@@ -151,3 +151,74 @@ fn a_folder_that_cannot_be_is_told() {
     run(&arguments).one_line_of_refusal();
     assert!(!out.exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn names_of_any_bytes_and_length_get_files_and_texts_of_their_own() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let photos = folder.path().join("photos");
+    fs::create_dir(&photos).expect("made");
+    let long = ["long1", "long2"].map(|end| "n".repeat(255 - 9) + end + ".jpg");
+    let others = ["-x.jpg", "a\nb \"c\", d.jpg"];
+    let latin: [&[u8]; 2] = [b"caf\xe9.jpg", b"caf\xe8.jpg"];
+    let short = latin
+        .into_iter()
+        .chain(others.iter().map(|name| name.as_bytes()));
+    for name in short.chain(long.iter().map(String::as_bytes)) {
+        let path = photos.join(std::ffi::OsStr::from_bytes(name));
+        fs::copy(sample("kitten.jpg"), path).expect("copied");
+    }
+    let out = folder.path().join("maps");
+    let arguments = [
+        "predict",
+        text(&photos),
+        "--labels",
+        "cat",
+        "--json",
+        "--maps",
+        text(&out),
+    ];
+    let ran = run(&arguments);
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    let complaints = ran.complaints();
+    assert_eq!(complaints.len(), 2, "{}", ran.err);
+    assert!(
+        complaints[0].contains("too long a name for its maps"),
+        "{}",
+        ran.err
+    );
+    let mut called: Vec<String> = ran
+        .json()
+        .iter()
+        .map(|line| line["photo"].as_str().expect("text").to_owned())
+        .collect();
+    called.sort();
+    called.dedup();
+    assert_eq!(called.len(), 6);
+    let written = names(&out);
+    assert_eq!(written.len(), 12, "{written:?}");
+    for name in [
+        "caf%E9.json",
+        "caf%E8.biam.npy",
+        "-x.json",
+        "a\nb \"c\", d.biam.npy",
+    ] {
+        assert!(
+            written.iter().any(|written| written == name),
+            "{name} in {written:?}"
+        );
+    }
+    // Each note says which photo it is of.
+    let mut noted: Vec<String> = written
+        .iter()
+        .filter(|name| name.ends_with(".json"))
+        .map(|name| {
+            let note: Value =
+                serde_json::from_slice(&fs::read(out.join(name)).expect("a note")).expect("JSON");
+            note["photo"].as_str().expect("text").to_owned()
+        })
+        .collect();
+    noted.sort();
+    assert_eq!(noted, called);
+}

@@ -80,6 +80,7 @@ fn what_is_no_file_is_refused_at_once() {
         .status();
     assert!(made.expect("mkfifo").success());
     symlink(at("gone"), at("link.jpg")).expect("a link");
+    symlink(at("loop.jpg"), at("loop.jpg")).expect("a link");
     fs::write(at("secret.jpg"), b"x").expect("written");
     fs::set_permissions(at("secret.jpg"), fs::Permissions::from_mode(0o000)).expect("set");
     // The superuser reads everything.
@@ -87,7 +88,7 @@ fn what_is_no_file_is_refused_at_once() {
         Ok(_) => "a text",
         Err(_) => "permission denied",
     };
-    let names = ["pipe.jpg", "link.jpg", "secret.jpg", "a\nb.jpg"].map(at);
+    let names = ["pipe.jpg", "link.jpg", "loop.jpg", "secret.jpg", "a\nb.jpg"].map(at);
     let mut arguments = vec!["predict", "/dev/zero"];
     arguments.extend(names.iter().map(|path| text(path)));
     let ran = run(&arguments);
@@ -96,6 +97,7 @@ fn what_is_no_file_is_refused_at_once() {
         "a device",
         "a pipe",
         "a link to a file that is not there",
+        "a link that leads back to itself",
         secret,
         "no such file",
     ];

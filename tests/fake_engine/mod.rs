@@ -275,6 +275,9 @@ fn facts(label: &str) -> LabelFacts {
         text: label.to_owned(),
         status: status(label),
         nearest: vec![("dog".to_owned(), 0.71), ("ball".to_owned(), 0.48)],
+        left_out: label
+            .contains('🐶')
+            .then(|| format!("the label “{label}” is read without “🐶”")),
     }
 }
 

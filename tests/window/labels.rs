@@ -367,3 +367,70 @@ fn a_label_without_a_vector_is_told_and_the_others_stay() {
             .is_none()
     );
 }
+
+#[test]
+fn a_pasted_column_is_as_many_labels() {
+    let mut window = Opening::with(&[]).open();
+    let column = "dog\r\ncat\r\ntraffic light\r\nzebra\r\n";
+    window
+        .get_by_role_and_label(Role::TextInput, "Add labels")
+        .focus();
+    window.run();
+    paste(&mut window, column);
+    window.key_press(Key::Enter);
+    window.run();
+    let four = ["dog", "cat", "traffic light", "zebra"];
+    assert_eq!(labels(&window), four);
+    // One step back takes all of them away.
+    undo(&mut window);
+    assert_eq!(labels(&window), [""; 0]);
+    // Where no field has the keyboard, words are labels and paths are photos.
+    window.key_press(Key::Escape);
+    window.run();
+    paste(&mut window, &column.replace("\r\n", "\t"));
+    assert_eq!(labels(&window), four);
+}
+
+#[test]
+fn a_label_that_is_read_in_part_says_so_on_its_chip() {
+    let mut window = Opening::with(&["dog", "cat 🐶"]).open();
+    let chip = window.get_by_label("Label cat 🐶");
+    let description = chip.accesskit_node().description();
+    assert_eq!(description.as_deref(), Some("read in part"));
+    let plain = window.get_by_label("Label dog");
+    assert_eq!(plain.accesskit_node().description(), None);
+    window.get_by_label("the label “cat 🐶” is read without “🐶”");
+    click(&mut window, "Dismiss");
+    window
+        .get_by_role_and_label(Role::TextInput, "Add labels")
+        .focus();
+    window.run();
+    type_over(&mut window, "Add labels", "grass");
+    let again = window.query_by_label("the label “cat 🐶” is read without “🐶”");
+    assert!(again.is_none(), "told once");
+}
+
+#[test]
+fn many_labels_without_a_vector_are_counted() {
+    let mut window = Opening::with(&[]).open();
+    let column: Vec<String> = (0..9).map(|i| format!("<flurb {i}>")).collect();
+    paste(&mut window, &column.join("\n"));
+    assert_eq!(labels(&window).len(), 9);
+    window.get_by_label("6 more labels without a vector; their chips say why");
+}
+
+#[test]
+fn letters_that_no_font_has_are_named() {
+    let mut window = Opening::with(&["dog"]).open();
+    window
+        .ctx
+        .set_missing_glyph_policy(egui::MissingGlyphPolicy::Tofu);
+    window.run();
+    paste(&mut window, "𓃡 dog\n𓃡 cat");
+    window
+        .get_by_label_contains("No font of this computer has “𓃡” (U+130E1, Egyptian_Hieroglyphs)");
+    click(&mut window, "Dismiss");
+    paste(&mut window, "𓃡 cow");
+    let again = window.query_by_label_contains("No font of this computer");
+    assert!(again.is_none(), "told once");
+}

@@ -1,8 +1,13 @@
 //! Which photo a path meant when it was last read, so that unchanged files need not be read again.
 //!
-//! `photos.tsv` has a line for each photo: hash, length, time of change in nanoseconds, path. It only
-//! grows; the last line of a path counts. It saves time and nothing else: whatever is wrong with it,
-//! photos are read again.
+//! `photos.tsv` has a line for each photo: hash, length, time of change and time of status change in
+//! nanoseconds, number of the file, path. It only grows; the last line of a path counts. It saves time
+//! and nothing else: whatever is wrong with it, photos are read again.
+//!
+//! What is trusted: on Unix the time of status change and the file's number (inode), which no program
+//! can set, so that a photo that was replaced or changed is noticed even where its length and its time
+//! of change were kept (`cp -p`, `rsync -t`, `touch -r`). Elsewhere length and time of change alone: a
+//! photo replaced by one of the same length and time passes for the old one there.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
@@ -25,21 +30,38 @@ const SETTLED: Duration = Duration::from_secs(2);
 pub(super) struct Stamp {
     length: u64,
     changed: u128,
+    /// When anything of the file was changed last, its name and times included.
+    touched: u128,
+    /// Which file of the file system it is.
+    file: u64,
 }
 
 impl Stamp {
     pub fn of(metadata: &Metadata) -> Option<Self> {
         let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let changed = changed.as_nanos();
+        #[cfg(unix)]
+        let (touched, file) = {
+            use std::os::unix::fs::MetadataExt;
+            let seconds = u128::try_from(metadata.ctime()).ok()?;
+            let nanoseconds = u128::try_from(metadata.ctime_nsec()).ok()?;
+            (seconds * 1_000_000_000 + nanoseconds, metadata.ino())
+        };
+        #[cfg(not(unix))]
+        let (touched, file) = (changed, 0);
         Some(Self {
             length: metadata.len(),
-            changed: changed.as_nanos(),
+            changed,
+            touched,
+            file,
         })
     }
 
     /// Whether the file was left alone for a while.
     fn is_settled(&self) -> bool {
+        let last = self.changed.max(self.touched);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.is_ok_and(|now| now.as_nanos() > self.changed + SETTLED.as_nanos())
+        now.is_ok_and(|now| now.as_nanos() > last.saturating_add(SETTLED.as_nanos()))
     }
 }
 
@@ -75,12 +97,20 @@ fn whole_lines(bytes: &[u8]) -> usize {
 }
 
 fn parse(line: &str) -> Option<(PathBuf, (Stamp, Hash))> {
-    let mut columns = line.splitn(4, '\t');
+    let mut columns = line.splitn(6, '\t');
     let hash = parse_hash(columns.next()?)?;
     let length = columns.next()?.parse().ok()?;
     let changed = columns.next()?.parse().ok()?;
+    let touched = columns.next()?.parse().ok()?;
+    let file = columns.next()?.parse().ok()?;
     let path = PathBuf::from(columns.next()?);
-    Some((path, (Stamp { length, changed }, hash)))
+    let stamp = Stamp {
+        length,
+        changed,
+        touched,
+        file,
+    };
+    Some((path, (stamp, hash)))
 }
 
 fn parse_hash(text: &str) -> Option<Hash> {
@@ -130,8 +160,13 @@ impl StampWriter {
             };
             if stamp.is_settled() {
                 let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-                let Stamp { length, changed } = stamp;
-                text += &format!("{hash}\t{length}\t{changed}\t{name}\n");
+                let Stamp {
+                    length,
+                    changed,
+                    touched,
+                    file,
+                } = stamp;
+                text += &format!("{hash}\t{length}\t{changed}\t{touched}\t{file}\t{name}\n");
             }
         }
         let written = self.file.write_all(text.as_bytes());
@@ -144,7 +179,12 @@ mod tests {
     use super::*;
 
     fn stamp(length: u64) -> Stamp {
-        Stamp { length, changed: 5 }
+        Stamp {
+            length,
+            changed: 5,
+            touched: 6,
+            file: 7,
+        }
     }
 
     #[test]
@@ -176,13 +216,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(STAMPS);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let fresh = Stamp {
-            length: 1,
-            changed: now.as_nanos(),
+        let now = now.as_nanos();
+        let changed = Stamp {
+            changed: now,
+            ..stamp(1)
+        };
+        let touched = Stamp {
+            touched: now,
+            ..stamp(1)
         };
         let mut writer = StampWriter::open(&path).unwrap();
         let odd = PathBuf::from("/a\nb");
-        let photos = [("/new".into(), fresh, [1; 32]), (odd, stamp(1), [1; 32])];
+        let photos = [
+            ("/changed".into(), changed, [1; 32]),
+            ("/touched".into(), touched, [1; 32]),
+            (odd, stamp(1), [1; 32]),
+        ];
         writer.append(&photos).unwrap();
         assert!(std::fs::read(&path).unwrap().is_empty());
     }
@@ -191,8 +240,15 @@ mod tests {
     fn nonsense_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(STAMPS);
-        let good = format!("{}\t1\t5\t/a\n", "07".repeat(32));
-        std::fs::write(&path, format!("nonsense\n\u{fffd}é\t1\t2\t/b\n{good}")).unwrap();
+        let hash = "07".repeat(32);
+        // The second line is of a program that did not keep the time of status change.
+        let lines = [
+            "nonsense\n".to_owned(),
+            format!("{hash}\t1\t5\t/c\n"),
+            "\u{fffd}é\t1\t2\t/b\n".to_owned(),
+            format!("{hash}\t1\t5\t6\t7\t/a\n"),
+        ];
+        std::fs::write(&path, lines.concat()).unwrap();
         let stamps = Stamps::read(&path).unwrap();
         assert_eq!(stamps.hash(Path::new("/a"), stamp(1)), Some([7; 32]));
         assert_eq!(stamps.known.len(), 1);

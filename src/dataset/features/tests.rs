@@ -478,13 +478,48 @@ fn only_one_process_fills_a_cache() {
     fill(&mut cache, &source, &photos);
     // Who finds everything there needs no lock.
     let _lock = place.open(&source).lock().unwrap();
-    let settled = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
-    let file = File::options().write(true).open(&photos[0]).unwrap();
-    file.set_modified(settled).unwrap();
+    wait_until_settled();
     drop(_lock);
     fill(&mut cache, &source, &photos);
     let _lock = place.open(&source).lock().unwrap();
     assert_eq!(fill(&mut place.open(&source), &source, &photos).reused, 1);
+}
+
+/// Nobody can set the time of status change, so a test has to wait for it to become old.
+fn wait_until_settled() {
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_photo_replaced_by_one_of_the_same_length_and_time_is_noticed() {
+    let (place, source) = (Place::new(), Fake::new());
+    // The pixels of a bitmap do not change its length.
+    let photos = [place.photo("a.bmp", 1)];
+    let replacement = place.photo("b.bmp", 9);
+    wait_until_settled();
+    let mut cache = place.open(&source);
+    assert_eq!(fill(&mut cache, &source, &photos).added, 1);
+    let before = fs::metadata(&photos[0]).unwrap();
+    let file = File::options().write(true).open(&replacement).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+    fs::rename(&replacement, &photos[0]).unwrap();
+    let after = fs::metadata(&photos[0]).unwrap();
+    assert_eq!(before.len(), after.len());
+    assert_eq!(before.modified().unwrap(), after.modified().unwrap());
+    let mut cache = place.open(&source);
+    assert_eq!(fill(&mut cache, &source, &photos).added, 1);
+    check(&cache, &source, &photos);
+    // Written over where it lies, too.
+    wait_until_settled();
+    fill(&mut cache, &source, &photos);
+    let third = fs::read(place.photo("c.bmp", 5)).unwrap();
+    fs::write(&photos[0], third).unwrap();
+    let file = File::options().write(true).open(&photos[0]).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+    let mut cache = place.open(&source);
+    assert_eq!(fill(&mut cache, &source, &photos).added, 1);
+    check(&cache, &source, &photos);
 }
 
 #[test]

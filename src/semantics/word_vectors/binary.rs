@@ -50,8 +50,13 @@ pub(super) fn read(
             *half = f16::from_f32(*number);
         }
         match String::from_utf8(word) {
-            Err(_) => output.left_out.not_text += 1,
-            Ok(word) if row.iter().all(|half| half.is_finite()) => output.add(&word, &row)?,
+            Err(error) => {
+                let word = String::from_utf8_lossy(error.as_bytes());
+                output.left_out.not_text.add(output.unit, index, &word);
+            }
+            Ok(word) if row.iter().all(|half| half.is_finite()) => {
+                output.add(index, &word, &row)?;
+            }
             Ok(_) => {
                 let reason =
                     format!("word {index} has a number beyond half precision: fetch it again");

@@ -10,7 +10,7 @@ use std::path::Path;
 use half::f16;
 
 use super::format::{HEADER, MAGIC, Words, checksum};
-use super::{WordVectorError, binary, text};
+use super::{LeftOut, WordVectorError, binary, text};
 use crate::files::{FileError, check_target, open_regular, read_error, write_atomically};
 
 /// Most numbers of a vector.
@@ -18,9 +18,11 @@ pub(super) const MAX_DIMENSION: usize = 4096;
 /// Longest word in bytes.
 pub(super) const MAX_WORD: usize = 1000;
 /// Bytes from which the kind of file is told.
-const HEAD: u64 = 8192;
+const HEAD: u64 = 1 << 16;
 /// Bytes of the file read at a time.
 const BUFFER: usize = 1 << 20;
+/// What some programs write before a text to say that it is UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Starts of files that have to be unpacked first.
 const PACKED: [&[u8]; 4] = [b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"];
 
@@ -34,19 +36,6 @@ pub struct Progress {
     pub words: usize,
 }
 
-/// Words of a published file that have no row.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Words that came before: the first vector counts.
-    pub duplicates: usize,
-    /// The first of them.
-    pub first_duplicate: Option<String>,
-    /// Words whose vector is all zeros, which has no direction.
-    pub zeros: usize,
-    /// Words of a binary file that are not UTF-8.
-    pub not_text: usize,
-}
-
 /// What a conversion gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
@@ -57,11 +46,12 @@ pub struct Converted {
 
 /// Reads GloVe's text format, or word2vec's text or binary format, and writes `target`, which
 /// [`super::WordVectors::open`] opens, as a whole or not at all. `go_on` hears how far it is and may
-/// break off.
+/// break off. Lines that are broken (not UTF-8, another number of numbers, none at all, numbers beyond
+/// half precision) are left out and counted.
 ///
 /// # Errors
-/// Files that cannot be read or written; in the published file the first line that is broken (not
-/// UTF-8, another number of numbers, none at all, numbers beyond half precision), an early end.
+/// Files that cannot be read or written; in the published file the first broken line, where there are
+/// as many of them as of others; an early end.
 pub fn convert_word_vectors(
     published: &Path,
     target: &Path,
@@ -79,7 +69,10 @@ pub fn convert_word_vectors(
     if PACKED.iter().any(|packed| head.starts_with(packed)) {
         return Err(content(published, "packed: unpack it first"));
     }
-    let kind = Kind::of(published, &head)?;
+    let kind = Kind::of(
+        published,
+        head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&head),
+    )?;
     let mut input = Input {
         path: published,
         reader: BufReader::with_capacity(BUFFER, file),
@@ -108,7 +101,7 @@ pub fn convert_word_vectors(
     }
 }
 
-/// [`convert_word_vectors`], or a copy of a file that it wrote before.
+/// [`convert_word_vectors`], or a copy of a file that it wrote before, of which nothing is left out.
 ///
 /// # Errors
 /// As [`convert_word_vectors`].
@@ -116,18 +109,19 @@ pub fn copy_word_vectors(
     source: &Path,
     target: &Path,
     go_on: impl FnMut(Progress) -> ControlFlow<()>,
-) -> Result<(), WordVectorError> {
+) -> Result<LeftOut, WordVectorError> {
     let (mut file, _) = open_regular(source)?;
     let mut head = Vec::new();
     let read = (&mut file).take(MAGIC.len() as u64).read_to_end(&mut head);
     let read = read.and_then(|_| file.seek(SeekFrom::Start(0)));
     read.map_err(|error| read_error(source, error))?;
     if head != MAGIC {
-        return convert_word_vectors(source, target, go_on).map(drop);
+        return Ok(convert_word_vectors(source, target, go_on)?.left_out);
     }
     write_atomically(target, |writer| io::copy(&mut file, writer).map(drop))?;
     // A damaged file is told by its own name.
-    super::WordVectors::open(source).map(drop)
+    super::WordVectors::open(source)?;
+    Ok(LeftOut::default())
 }
 
 /// Writes `target`, which [`super::WordVectors::open`] opens, from words and their vectors, as a
@@ -143,12 +137,13 @@ pub fn write_word_vectors<'w>(
     let mut converted = None;
     let mut row = vec![f16::ZERO; dimension];
     write_atomically(target, |writer| {
-        let mut output = Output::begin(writer, dimension)?;
+        let mut output = Output::begin(writer, dimension, "word")?;
         for (word, vector) in words {
             for (half, number) in row.iter_mut().zip(vector) {
                 *half = f16::from_f32(*number);
             }
-            output.add(word, &row)?;
+            let place = output.len() as u64 + 1;
+            output.add(place, word, &row)?;
         }
         converted = Some(output.finish()?);
         Ok(())
@@ -179,7 +174,11 @@ fn fill(
     input: &mut Input<'_>,
     writer: &mut BufWriter<File>,
 ) -> Result<Converted, Failure> {
-    let mut output = Output::begin(writer, kind.dimension())?;
+    let unit = match kind {
+        Kind::Word2VecBinary { .. } => "word",
+        Kind::GloVe { .. } | Kind::Word2VecText { .. } => "line",
+    };
+    let mut output = Output::begin(writer, kind.dimension(), unit)?;
     match kind {
         Kind::GloVe { dimension } => text::read(input, &mut output, dimension, None)?,
         Kind::Word2VecText { words, dimension } => {
@@ -218,45 +217,32 @@ impl Kind {
             line: 1,
             reason: reason.to_owned(),
         };
-        let line = match str::from_utf8(line) {
-            Ok(line) => line,
-            // A line longer than what is looked at may be cut within a character.
-            Err(_) if rest.is_empty() && head.len() as u64 == HEAD => {
-                return Err(broken(
-                    "longer than a word and its numbers: this is no file of word vectors",
-                ));
-            }
-            Err(_) => {
-                return Err(broken(
-                    "not UTF-8: this is no file of word vectors, or it must be converted",
-                ));
-            }
-        };
-        let pieces: Vec<&str> = line.split_ascii_whitespace().collect();
-        let dimension = match pieces.as_slice() {
-            [words, dimension] => match (words.parse(), dimension.parse()) {
-                (Ok(words), Ok(dimension)) => {
-                    let dimension =
-                        bounded(dimension).ok_or_else(|| broken(&wrong_dimension(dimension)))?;
-                    return Ok(match is_text(&rest[rest.len().min(1)..], dimension) {
-                        true => Self::Word2VecText { words, dimension },
-                        false => Self::Word2VecBinary { words, dimension },
-                    });
-                }
-                _ => 1,
-            },
-            pieces => pieces.len().saturating_sub(1),
-        };
-        let numbers = pieces
-            .iter()
-            .skip(1)
-            .all(|piece| piece.parse::<f32>().is_ok());
-        match bounded(dimension) {
-            Some(dimension) if numbers => Ok(Self::GloVe { dimension }),
-            _ => Err(broken(
-                "not a word and its numbers: this is no file of word vectors (GloVe, word2vec)",
-            )),
+        let first = String::from_utf8_lossy(line);
+        let counts: Vec<&str> = first.split_ascii_whitespace().collect();
+        if let [words, dimension] = counts[..]
+            && let (Ok(words), Ok(dimension)) = (words.parse(), dimension.parse())
+        {
+            let dimension =
+                bounded(dimension).ok_or_else(|| broken(&wrong_dimension(dimension)))?;
+            return Ok(match is_text(&rest[rest.len().min(1)..], dimension) {
+                true => Self::Word2VecText { words, dimension },
+                false => Self::Word2VecBinary { words, dimension },
+            });
         }
+        if rest.is_empty() && head.len() as u64 >= HEAD - BYTE_ORDER_MARK.len() as u64 {
+            return Err(broken(
+                "longer than a word and its numbers: this is no file of word vectors",
+            ));
+        }
+        if let Some(dimension) = usual_dimension(head) {
+            return Ok(Self::GloVe { dimension });
+        }
+        Err(broken(match str::from_utf8(line) {
+            Ok(_) => {
+                "not a word and its numbers: this is no file of word vectors (GloVe, word2vec)"
+            }
+            Err(_) => "not UTF-8: this is no file of word vectors, or it must be converted",
+        }))
     }
 
     fn dimension(self) -> usize {
@@ -278,6 +264,33 @@ fn wrong_dimension(dimension: usize) -> String {
     format!("vectors of {dimension} numbers; they may have 1 to {MAX_DIMENSION}")
 }
 
+/// How many numbers most of the first lines have behind their word; of two such counts the one that
+/// comes first.
+fn usual_dimension(head: &[u8]) -> Option<usize> {
+    let whole = match head.len() as u64 >= HEAD - BYTE_ORDER_MARK.len() as u64 {
+        // The last line may be cut.
+        true => head.iter().rposition(|&byte| byte == b'\n')?,
+        false => head.len(),
+    };
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for line in head[..whole].split(|&byte| byte == b'\n') {
+        let dimension = match str::from_utf8(line) {
+            Ok(line) => bounded(text::numbers_at_end(line)),
+            Err(_) => None,
+        };
+        match found
+            .iter_mut()
+            .find(|(known, _)| Some(*known) == dimension)
+        {
+            Some((_, lines)) => *lines += 1,
+            None => found.extend(dimension.map(|dimension| (dimension, 1))),
+        }
+    }
+    let most = found.iter().map(|(_, lines)| *lines).max()?;
+    let usual = found.into_iter().find(|(_, lines)| *lines == most);
+    usual.map(|(dimension, _)| dimension)
+}
+
 /// Whether `dimension` numbers that are written in digits come after the first word.
 fn is_text(rest: &[u8], dimension: usize) -> bool {
     let Some(space) = rest.iter().position(|&byte| byte == b' ' || byte == b'\t') else {
@@ -289,6 +302,10 @@ fn is_text(rest: &[u8], dimension: usize) -> bool {
     let Ok(line) = str::from_utf8(line) else {
         return false;
     };
+    // A word may have spaces.
+    if text::numbers_at_end(line) == dimension {
+        return true;
+    }
     let written = |c: char| c.is_ascii_digit() || "+-.eE \t\r".contains(c);
     let count = line.split_ascii_whitespace().count();
     // A long line goes on behind what is looked at; a short one may be the broken end.
@@ -351,12 +368,18 @@ pub(super) struct Output<'o> {
     /// Rows by the hash of their words. Two words of one hash are taken for different ones.
     seen: HashMap<u64, u32>,
     pub left_out: LeftOut,
+    /// What is counted in the published file: lines or words.
+    pub unit: &'static str,
     bytes: Vec<u8>,
 }
 
 impl<'o> Output<'o> {
     /// Leaves room for the header.
-    fn begin(writer: &'o mut BufWriter<File>, dimension: usize) -> io::Result<Self> {
+    fn begin(
+        writer: &'o mut BufWriter<File>,
+        dimension: usize,
+        unit: &'static str,
+    ) -> io::Result<Self> {
         writer.write_all(&[0; HEADER])?;
         Ok(Self {
             writer,
@@ -364,6 +387,7 @@ impl<'o> Output<'o> {
             words: Words::default(),
             seen: HashMap::new(),
             left_out: LeftOut::default(),
+            unit,
             bytes: Vec::new(),
         })
     }
@@ -384,13 +408,14 @@ impl<'o> Output<'o> {
     }
 
     /// Appends a word and its vector, if it is new and has a direction.
-    pub(super) fn add(&mut self, word: &str, row: &[f16]) -> io::Result<()> {
+    /// `place` is where it stands in the published file.
+    pub(super) fn add(&mut self, place: u64, word: &str, row: &[f16]) -> io::Result<()> {
         let squares: f32 = row
             .iter()
             .map(|number| number.to_f32() * number.to_f32())
             .sum();
         if squares == 0.0 {
-            self.left_out.zeros += 1;
+            self.left_out.zeros.add(self.unit, place, word);
             return Ok(());
         }
         let mut hasher = DefaultHasher::new();
@@ -399,10 +424,7 @@ impl<'o> Output<'o> {
         if let Some(&row) = self.seen.get(&hash)
             && self.words.word(row as usize) == word
         {
-            self.left_out.duplicates += 1;
-            self.left_out
-                .first_duplicate
-                .get_or_insert_with(|| word.to_owned());
+            self.left_out.duplicates.add(self.unit, place, word);
             return Ok(());
         }
         let too_large = |_| io::Error::from(io::ErrorKind::FileTooLarge);

@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{WordVectorError, WordVectors};
-use crate::semantics::{LabelEncoder, SemanticsError, normalise_label};
+use super::WordVectors;
+use crate::semantics::{LabelEncoder, Reading, SemanticsError, normalise_label};
 
 /// A label is the l2-normalised mean of its words' vectors; a label with a word that has none is
 /// refused.
@@ -45,11 +45,13 @@ impl LabelEncoder for WordEncoder {
         Ok(Tensor::from_vec(numbers, shape, &self.device)?)
     }
 
-    fn knows(&self, label: &str) -> Result<bool, SemanticsError> {
-        match self.vectors.encode(&normalise_label(label)?) {
-            Ok(_) => Ok(true),
-            Err(WordVectorError::Unknown { .. } | WordVectorError::NoWords(_)) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+    /// All of a label or nothing: a word that is spelled wrong is better typed again than left out.
+    fn reading(&self, label: &str) -> Result<Reading, SemanticsError> {
+        let text = normalise_label(label)?;
+        self.vectors.encode(&text)?;
+        Ok(Reading {
+            text,
+            left_out: Vec::new(),
+        })
     }
 }

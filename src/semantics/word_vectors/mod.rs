@@ -9,6 +9,7 @@ mod binary;
 mod convert;
 mod encoder;
 mod format;
+mod left_out;
 mod spelling;
 mod text;
 
@@ -16,9 +17,10 @@ mod text;
 mod tests;
 
 pub use convert::{
-    Converted, LeftOut, Progress, convert_word_vectors, copy_word_vectors, write_word_vectors,
+    Converted, Progress, convert_word_vectors, copy_word_vectors, write_word_vectors,
 };
 pub use encoder::WordEncoder;
+pub use left_out::{LeftOut, Skipped};
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use candle_core::Device;
 
 use super::{
-    Converted, LeftOut, Progress, WordEncoder, WordVectorError, WordVectors, convert_word_vectors,
-    copy_word_vectors, write_word_vectors,
+    Converted, LeftOut, Progress, Skipped, WordEncoder, WordVectorError, WordVectors,
+    convert_word_vectors, copy_word_vectors, write_word_vectors,
 };
 use crate::semantics::LabelEncoder;
 
@@ -184,11 +184,14 @@ fn nearest_words_by_cosine() {
 #[test]
 fn duplicates_zeros_and_words_that_are_no_text_are_left_out_and_counted() {
     let case = Case::new("dog 1 0\ncat 0 1\ndog 0 1\npad 0 0\ncat 5 5\n");
+    let skipped = |count, first: &str| Skipped {
+        count,
+        first: Some(first.to_owned()),
+    };
     let left_out = LeftOut {
-        duplicates: 2,
-        first_duplicate: Some("dog".to_owned()),
-        zeros: 1,
-        not_text: 0,
+        duplicates: skipped(2, "line 3: dog"),
+        zeros: skipped(1, "line 4: pad"),
+        ..LeftOut::default()
     };
     let converted = case.convert().unwrap();
     assert_eq!((converted.words, converted.left_out), (2, left_out));
@@ -197,14 +200,111 @@ fn duplicates_zeros_and_words_that_are_no_text_are_left_out_and_counted() {
     assert_eq!(vectors.row("pad"), None);
     let words = [(&b"a\xff"[..], [1.0; 3]), (b"b", [1.0; 3])];
     let converted = Case::new(binary(&words, false)).convert().unwrap();
-    assert_eq!((converted.words, converted.left_out.not_text), (1, 1));
+    let not_text = skipped(1, "word 1: a\u{fffd}");
+    assert_eq!(
+        (converted.words, converted.left_out.not_text),
+        (1, not_text)
+    );
 }
 
 #[test]
 fn words_with_spaces_keep_them() {
-    let vectors = Case::new("the 1 0\n. . . 0 1\nat name@domain.com 1 1\n").open();
-    assert_eq!(vectors.row(". . ."), Some(1));
-    assert_eq!(vectors.row("at name@domain.com"), Some(2));
+    let lines = [
+        "the 1 0\n",
+        ". . . 0 1\n",
+        "at name@domain.com 1 1\n",
+        "to infinity 1 2\n",
+    ];
+    let plain = lines.concat();
+    let first = [lines[1], lines[0], lines[2], lines[3]].concat();
+    let counted = format!("4 2\n{first}");
+    let tabs = first.replace(" 0 1", "\t0\t1").replace('\n', " \r\n");
+    for file in [plain, first, counted, tabs] {
+        let vectors = Case::new(&file).open();
+        assert_eq!(vectors.len(), 4, "{file}");
+        for (word, vector) in [
+            ("the", [1.0, 0.0]),
+            (". . .", [0.0, 1.0]),
+            ("at name@domain.com", [1.0, 1.0]),
+            ("to infinity", [1.0, 2.0]),
+        ] {
+            let row = vectors.row(word).unwrap();
+            assert_eq!(vectors.vector(row).unwrap(), vector, "{word}");
+        }
+    }
+}
+
+#[test]
+fn faulty_lines_are_left_out_and_told() {
+    for (line, kind, what) in [
+        (&b"d\xf6g 0 1 0"[..], "not UTF-8", "not UTF-8"),
+        (b"\xff\xfe", "not UTF-8", "not UTF-8"),
+        (b"dog 0 1", "no word", "2 numbers where the others have 3"),
+        (
+            b"dog 0 1 0 1",
+            "no word",
+            "4 numbers where the others have 3",
+        ),
+        (b"dog 0 x 1", "no word", "“x” is not a number"),
+        (b"dog 0 nan 1", "no word", "the number nan is beyond"),
+        (b"dog 0 -inf 1", "no word", "the number -inf is beyond"),
+        (b"dog 0 7e4 1", "no word", "the number 7e4 is beyond"),
+        (b"", "no word", "empty"),
+        (b" 0 1 0", "no word", "no word before its numbers"),
+        (b"the 1 1 1", "a word that came before", "the"),
+        (b"pad 0 0 0", "a vector of zeros", "pad"),
+    ] {
+        let file = [b"the 1 0 0\ncat 0 1 0\n", line, b"\ncow 0 0 1\n"].concat();
+        for (place, head) in [(3, &b""[..]), (4, b"4 3\n")] {
+            let case = Case::new([head, &file].concat());
+            let converted = case.convert().unwrap();
+            assert_eq!(converted.words, 3, "{what}");
+            let told = converted.left_out.told();
+            let [told] = &told[..] else {
+                panic!("{told:?}")
+            };
+            assert!(
+                told.starts_with(&format!("1 of the word vectors ({kind}")),
+                "{told}"
+            );
+            assert!(
+                told.contains(&format!("the first is line {place}: {what}")),
+                "{told}"
+            );
+            let vectors = WordVectors::open(&case.target()).unwrap();
+            assert_eq!(vectors.vector(2).unwrap(), [0.0, 0.0, 1.0]);
+        }
+    }
+}
+
+#[test]
+fn a_faulty_first_line_does_not_hide_the_others() {
+    for first in [&b"d\xf6g 0 1"[..], b"word", b"dog 0 1 1", b""] {
+        let file = [first, b"\nthe 1 0\ncat 0 1\n"].concat();
+        let converted = Case::new(&file).convert().unwrap();
+        assert_eq!((converted.words, converted.dimension), (2, 2));
+        assert_eq!(converted.left_out.told().len(), 1);
+    }
+}
+
+#[test]
+fn empty_lines_at_the_end_are_no_words() {
+    for file in ["2 2\nthe 1 0\ndog 0 1\n\n", "the 1 0\ndog 0 1\n\n"] {
+        assert_eq!(Case::new(file).convert().unwrap().words, 2);
+    }
+    let refusal = refusal("4 2\nthe 1 0\ndog 0 1\n\n");
+    assert!(refusal.contains("says 4 words, and it has 2"), "{refusal}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_word() {
+    for file in [
+        "\u{feff}the 1 0\ndog 0 1\n",
+        "\u{feff}2 2\nthe 1 0\ndog 0 1\n",
+    ] {
+        let vectors = Case::new(file).open();
+        assert_eq!((vectors.row("the"), vectors.len()), (Some(0), 2));
+    }
 }
 
 #[test]
@@ -219,7 +319,7 @@ fn broken_lines_are_named() {
             "line 2: 3 numbers where the others have 2",
         ),
         (b"the 1 0\ndog 0 x\n", "line 2: “x” is not a number"),
-        (b"the 1 0\n\ncat 1 1\n", "line 2: empty"),
+        (b"the 1 0\n\n", "line 2: empty"),
         (b"the 1 0\nd\xf6g 0 1\n", "line 2: not UTF-8"),
         (b"d\xf6g 0 1\n", "line 1: not UTF-8"),
         (b"the 1 0\ndog 0 nan\n", "line 2: the number nan is beyond"),
