@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use super::faults::Faults;
 use super::text::TextFile;
 use super::{Dataset, DatasetError, DatasetPhoto, LabelledBox, PhotoLabels, Report, UnknownLabel};
 use crate::semantics::{label_key, normalise_label};
@@ -64,6 +65,8 @@ pub(super) struct Builder {
     report: Report,
     unknown: BTreeMap<String, usize>,
     first_missing: Option<PathBuf>,
+    /// What could not be used, told at the end.
+    pub faults: Faults,
 }
 
 impl Builder {
@@ -78,6 +81,7 @@ impl Builder {
             report: Report::default(),
             unknown: BTreeMap::new(),
             first_missing: None,
+            faults: Faults::default(),
         }
     }
 
@@ -133,6 +137,7 @@ impl Builder {
                 first,
             });
         }
+        report.notes.extend(self.faults.notes());
         let unknown = self.unknown.into_iter();
         report.unknown_labels = unknown
             .map(|(name, times)| UnknownLabel { name, times })

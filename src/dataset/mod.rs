@@ -4,14 +4,18 @@
 
 mod builder;
 mod coco;
+mod encoding;
 mod error;
+mod faults;
 pub mod features;
 mod folder;
 mod kind;
 mod labels;
 mod nus_wide;
 mod open_images;
+mod open_images_files;
 mod pickle;
+mod pixel_boxes;
 mod report;
 mod split;
 mod table;

@@ -1,51 +1,40 @@
-//! Open Images v4: labels that people confirmed (+1) or denied (-1); all others are unknown.
+//! Open Images v4 to v7: labels that people confirmed (+1) or denied (-1); all others are unknown.
 //!
-//! Columns: the trainable classes in the order of `classes-trainable.txt` (seen), then the unseen
-//! ones. These are a list of classes `unseen.txt`, or the authors' own two files: a list of classes
+//! Columns: the trainable classes in the order of `classes-trainable.txt` (seen), or without it those
+//! with boxes in the order of `class-descriptions-boxable.csv`; then the unseen ones, if any. These
+//! are a list of classes `unseen.txt`, or the authors' own two files: a list of classes
 //! (`unseen_labels.pkl` or `.txt`) and the places of the 400 most frequent of them
 //! (`top_400_unseen.csv`). Training keeps the photos with 1 to 40 positive labels, as the paper does.
+//! Files may have the names of any version, see [`super::open_images_files`].
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::builder::Builder;
+use super::builder::{Builder, clipped_box};
+pub(super) use super::open_images_files::{LOOKED_FOR, parts, recognises};
+use super::open_images_files::{
+    boxable_descriptions, boxes_file, descriptions, labels_file, trainable,
+};
 use super::pickle;
+use super::pixel_boxes::on_unturned_photos;
+use super::split::read_names;
 use super::table::Table;
 use super::text::TextFile;
-use super::{Dataset, DatasetError, PhotoLabels};
+use super::{Dataset, DatasetError, LabelledBox, PhotoLabels};
 use crate::files::read_bounded;
 use crate::semantics::normalise_label;
 
-const DESCRIPTIONS: &str = "class-descriptions.csv";
-const TRAINABLE: &str = "classes-trainable.txt";
 const UNSEEN: &str = "unseen.txt";
 const ALL_UNSEEN: &str = "unseen_labels";
 const PLACES: &str = "top_400_unseen.csv";
-const LABELS: &str = "-annotations-human-imagelabels.csv";
 /// Largest list of classes.
 const LIST_LIMIT: u64 = 64 << 20;
 /// The part that the paper filters by its count of positive labels.
 const TRAIN: &str = "train";
 /// Most positive labels of a training photo.
 const MOST_POSITIVES: usize = 40;
-
-/// The parts of the set in `folder`.
-pub(super) fn parts(folder: &Path) -> Vec<String> {
-    let parts = ["train", "validation", "test"];
-    let there = parts
-        .into_iter()
-        .filter(|part| labels_file(folder, part).is_file());
-    there.map(str::to_owned).collect()
-}
-
-/// Whether `folder` looks like such a set.
-pub(super) fn recognises(folder: &Path) -> bool {
-    folder.join(DESCRIPTIONS).is_file() && folder.join(TRAINABLE).is_file()
-}
-
-fn labels_file(folder: &Path, part: &str) -> PathBuf {
-    folder.join(format!("{part}{LABELS}"))
-}
+/// The header of lists of classes, which not all of them have.
+const CLASS_COLUMN: &str = "LabelName";
 
 /// The classes of the set in `folder`.
 pub(super) struct Columns {
@@ -61,25 +50,28 @@ pub(super) struct Columns {
 
 impl Columns {
     pub fn read(folder: &Path) -> Result<Self, DatasetError> {
-        let mut descriptions = read_descriptions(&folder.join(DESCRIPTIONS))?;
+        let path = descriptions(folder)?;
+        let described = read_descriptions(&path)?;
+        let mut names: HashMap<String, String> = described.into_iter().collect();
         let mut columns = Self {
             labels: Vec::new(),
             seen: 0,
             places: HashMap::new(),
             unnamed: Vec::new(),
         };
-        let path = folder.join(TRAINABLE);
-        for (line, class) in TextFile::read(&path)?.entries() {
+        let (path, seen) = seen_classes(folder)?;
+        for (line, class) in &seen {
             columns
-                .add(class, &mut descriptions)
-                .map_err(|r| DatasetError::line(&path, line, r))?;
+                .add(class, &mut names)
+                .map_err(|r| DatasetError::line(&path, *line, r))?;
         }
         columns.seen = columns.labels.len();
-        let (path, unseen) = unseen_classes(folder)?;
-        for class in &unseen {
-            columns
-                .add(class, &mut descriptions)
-                .map_err(|r| DatasetError::content(&path, r))?;
+        if let Some((path, unseen)) = unseen_classes(folder)? {
+            for class in &unseen {
+                columns
+                    .add(class, &mut names)
+                    .map_err(|r| DatasetError::content(&path, r))?;
+            }
         }
         Ok(columns)
     }
@@ -103,43 +95,62 @@ impl Columns {
     }
 }
 
-/// What each class is called.
-fn read_descriptions(path: &Path) -> Result<HashMap<String, String>, DatasetError> {
+/// Each class and what it is called.
+fn read_descriptions(path: &Path) -> Result<Vec<(String, String)>, DatasetError> {
     let mut table = Table::open(path)?;
-    let mut descriptions = HashMap::new();
+    let mut descriptions = Vec::new();
     while let Some(row) = table.row()? {
         let [class, name] = row else {
             return Err(table.refuse("not a class and what it is called"));
         };
-        descriptions.insert(class.clone(), name.clone());
+        if class != CLASS_COLUMN {
+            descriptions.push((class.clone(), name.clone()));
+        }
     }
     Ok(descriptions)
 }
 
-/// The unseen classes and the file they are from.
-fn unseen_classes(folder: &Path) -> Result<(PathBuf, Vec<String>), DatasetError> {
+/// The file of the seen classes, and each of them with its line.
+fn seen_classes(folder: &Path) -> Result<(PathBuf, Vec<(usize, String)>), DatasetError> {
+    if let Some(path) = trainable(folder) {
+        let file = TextFile::read(&path)?;
+        let classes = file.entries().filter(|(_, class)| *class != CLASS_COLUMN);
+        let classes = classes
+            .map(|(line, class)| (line, class.to_owned()))
+            .collect();
+        return Ok((path, classes));
+    }
+    let path = boxable_descriptions(folder)?;
+    let classes = read_descriptions(&path)?.into_iter();
+    let classes = (1..).zip(classes.map(|(class, _)| class)).collect();
+    Ok((path, classes))
+}
+
+/// The unseen classes and the file they are from, where there is one.
+fn unseen_classes(folder: &Path) -> Result<Option<(PathBuf, Vec<String>)>, DatasetError> {
     let own = folder.join(UNSEEN);
     if own.is_file() {
-        let classes = read_classes(&own)?;
-        return Ok((own, classes));
+        let classes = read_names(&own)?;
+        return Ok(Some((own, classes)));
     }
     let pickled = folder.join(format!("{ALL_UNSEEN}.pkl"));
-    let (path, all) = match pickled.is_file() {
-        true => {
+    let plain = folder.join(format!("{ALL_UNSEEN}.txt"));
+    let (path, all) = match (pickled.is_file(), plain.is_file()) {
+        (true, _) => {
             let bytes = read_bounded(&pickled, LIST_LIMIT)?;
             let strings = pickle::strings(&bytes);
             let strings = strings.map_err(|reason| DatasetError::content(&pickled, reason))?;
             (pickled, strings)
         }
-        false => {
-            let plain = folder.join(format!("{ALL_UNSEEN}.txt"));
-            let classes = read_classes(&plain)?;
+        (false, true) => {
+            let classes = read_names(&plain)?;
             (plain, classes)
         }
+        (false, false) => return Ok(None),
     };
     let places = folder.join(PLACES);
     if !places.is_file() {
-        return Ok((path, all));
+        return Ok(Some((path, all)));
     }
     let list = TextFile::read(&places)?;
     let class = |(line, text): (usize, &str)| {
@@ -148,19 +159,37 @@ fn unseen_classes(folder: &Path) -> Result<(PathBuf, Vec<String>), DatasetError>
         class.cloned().ok_or_else(|| list.refuse(line, reason()))
     };
     let classes = list.entries().map(class).collect::<Result<_, _>>()?;
-    Ok((places, classes))
+    Ok(Some((places, classes)))
 }
 
-fn read_classes(path: &Path) -> Result<Vec<String>, DatasetError> {
-    let file = TextFile::read(path)?;
-    Ok(file.entries().map(|(_, class)| class.to_owned()).collect())
-}
-
-/// Labels of one photo while they are being read.
+/// What is known of one photo while it is being read.
+#[derive(Default)]
 struct Photo {
     id: u64,
     positives: Vec<u32>,
     negatives: Vec<u32>,
+    boxes: Vec<LabelledBox>,
+}
+
+/// Photos in the order in which they first appear.
+#[derive(Default)]
+struct Photos {
+    places: HashMap<u64, usize>,
+    photos: Vec<Photo>,
+}
+
+impl Photos {
+    fn of(&mut self, id: u64) -> &mut Photo {
+        let next = self.photos.len();
+        let place = *self.places.entry(id).or_insert(next);
+        if place == next {
+            self.photos.push(Photo {
+                id,
+                ..Photo::default()
+            });
+        }
+        &mut self.photos[place]
+    }
 }
 
 /// Reads the part `part`.
@@ -171,36 +200,65 @@ pub(super) fn read(folder: &Path, part: &str) -> Result<Dataset, DatasetError> {
     let columns = Columns::read(folder)?;
     let mut builder = Builder::new(folder, part);
     for class in &columns.unnamed {
-        builder.note(format!("{class} has no description in {DESCRIPTIONS}"));
+        builder.note(format!("{class} has no description"));
     }
-    let photos = read_labels(&labels_file(folder, part), &columns, &mut builder)?;
-    let images = photo_folder(folder, part);
-    let mut left_out = 0;
-    for photo in photos {
-        let labels = PhotoLabels::listed(photo.positives, photo.negatives);
-        let seen = labels
-            .positives
-            .iter()
-            .filter(|&&label| (label as usize) < columns.seen);
-        if part == TRAIN && !(1..=MOST_POSITIVES).contains(&seen.count()) {
-            left_out += 1;
-            continue;
+    if columns.seen == columns.labels.len() {
+        builder.note(format!("no {UNSEEN}: none of the set's labels is unseen"));
+    }
+    let mut photos = Photos::default();
+    let labels = labels_file(folder, part);
+    if let Some(path) = &labels {
+        read_labels(path, &columns, &mut builder, &mut photos)?;
+    }
+    // Nothing is trained with boxes, and those of training are many.
+    match boxes_file(folder, part).filter(|_| labels.is_none() || part != TRAIN) {
+        Some(path) => read_boxes(&path, &columns, &mut builder, &mut photos)?,
+        None if labels.is_none() => {
+            return Err(DatasetError::no_part(
+                folder,
+                part,
+                parts(folder),
+                LOOKED_FOR,
+            ));
         }
-        builder.photo(
-            images.join(format!("{:016x}.jpg", photo.id)),
-            labels,
-            Vec::new(),
-        );
+        None => {}
     }
-    builder.note_count(
-        left_out,
-        "photos without 1 to 40 positive seen labels were left out of training",
+    add_photos(
+        &mut builder,
+        photos,
+        columns.seen,
+        &photo_folder(folder, part),
+        part,
     );
     let unseen = (columns.seen as u32..columns.labels.len() as u32).collect();
     Ok(Dataset {
         unseen,
         ..builder.finish(folder, columns.labels)?
     })
+}
+
+fn add_photos(builder: &mut Builder, photos: Photos, seen: usize, images: &Path, part: &str) {
+    let (mut labels, mut boxes) = (Vec::new(), Vec::new());
+    let mut left_out = 0;
+    for photo in photos.photos {
+        let known = PhotoLabels::listed(photo.positives, photo.negatives);
+        let positives = known.positives.iter();
+        let positives = positives.filter(|&&label| (label as usize) < seen).count();
+        if part == TRAIN && !(1..=MOST_POSITIVES).contains(&positives) {
+            left_out += 1;
+            continue;
+        }
+        labels.push(known);
+        boxes.push((images.join(format!("{:016x}.jpg", photo.id)), photo.boxes));
+    }
+    builder.note_count(
+        left_out,
+        "photos without 1 to 40 positive seen labels were left out of training",
+    );
+    let boxes = on_unturned_photos(boxes, &mut builder.faults);
+    for ((path, boxes), labels) in boxes.into_iter().zip(labels) {
+        builder.photo(path, labels, boxes);
+    }
 }
 
 /// `train/`, `images/train/` or `images/`.
@@ -211,23 +269,18 @@ fn photo_folder(folder: &Path, part: &str) -> PathBuf {
     there.unwrap_or(&candidates[0]).clone()
 }
 
-/// Streams a table of labels; photos come in the order in which they first appear.
+/// Streams a table of labels.
 fn read_labels(
     path: &Path,
     columns: &Columns,
     builder: &mut Builder,
-) -> Result<Vec<Photo>, DatasetError> {
+    photos: &mut Photos,
+) -> Result<(), DatasetError> {
     let mut table = Table::open(path)?;
-    let wanted = table.columns(["ImageID", "LabelName", "Confidence"])?;
-    let mut places: HashMap<u64, usize> = HashMap::new();
-    let mut photos: Vec<Photo> = Vec::new();
+    let wanted = table.columns(["ImageID", CLASS_COLUMN, "Confidence"])?;
     while let Some((line, [id, class, confidence])) = table.cells(&wanted)? {
         let refuse = |reason: String| DatasetError::line(path, line, reason);
-        let id = photo_id(id).ok_or_else(|| {
-            refuse(format!(
-                "“{id}” is not the 16 hexadecimal digits of a photo"
-            ))
-        })?;
+        let id = photo_id(id).map_err(refuse)?;
         let positive = match confidence.parse() {
             Ok(1.0) => true,
             Ok(0.0) => false,
@@ -237,26 +290,63 @@ fn read_labels(
                 )));
             }
         };
-        let place = *places.entry(id).or_insert_with(|| {
-            photos.push(Photo {
-                id,
-                positives: Vec::new(),
-                negatives: Vec::new(),
-            });
-            photos.len() - 1
-        });
+        let photo = photos.of(id);
         match (columns.places.get(class), positive) {
-            (Some(&label), true) => photos[place].positives.push(label),
-            (Some(&label), false) => photos[place].negatives.push(label),
+            (Some(&label), true) => photo.positives.push(label),
+            (Some(&label), false) => photo.negatives.push(label),
             (None, _) => builder.unknown(class),
         }
     }
-    Ok(photos)
+    Ok(())
 }
 
-fn photo_id(text: &str) -> Option<u64> {
+/// Streams a table of boxes. Its classes are positive, a group of things gives no box.
+fn read_boxes(
+    path: &Path,
+    columns: &Columns,
+    builder: &mut Builder,
+    photos: &mut Photos,
+) -> Result<(), DatasetError> {
+    const GROUP: &str = "a box around a group of things, which gives a label but no box";
+    const NO_BOX: &str = "a box whose corners are no part of the photo (its label counts)";
+    let mut table = Table::open(path)?;
+    let wanted = [
+        "ImageID",
+        CLASS_COLUMN,
+        "XMin",
+        "XMax",
+        "YMin",
+        "YMax",
+        "IsGroupOf",
+    ];
+    let wanted = table.columns(wanted)?;
+    while let Some((line, [id, class, corners @ .., group])) = table.cells(&wanted)? {
+        let id = photo_id(id).map_err(|reason| DatasetError::line(path, line, reason))?;
+        let Some(&label) = columns.places.get(class) else {
+            builder.unknown(class);
+            continue;
+        };
+        let photo = photos.of(id);
+        photo.positives.push(label);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let place = || format!("{name} line {line}");
+        if group == "1" {
+            builder.faults.add(GROUP, place);
+            continue;
+        }
+        let [x0, x1, y0, y1] = corners.map(|corner| corner.parse().unwrap_or(f32::NAN));
+        match clipped_box(label, [x0, y0, x1, y1]) {
+            Some(labelled) => photo.boxes.push(labelled),
+            None => builder.faults.add(NO_BOX, place),
+        }
+    }
+    Ok(())
+}
+
+fn photo_id(text: &str) -> Result<u64, String> {
     let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()
+    let id = digits.then(|| u64::from_str_radix(text, 16).ok()).flatten();
+    id.ok_or_else(|| format!("“{text}” is not the 16 hexadecimal digits of a photo"))
 }
 
 #[cfg(test)]
@@ -347,6 +437,104 @@ mod tests {
     }
 
     #[test]
+    fn files_of_later_versions_are_known_by_their_names() {
+        for (classes, trainable, labels, part) in [
+            (
+                "class-descriptions.csv",
+                "classes-trainable.txt",
+                "validation-annotations-human-imagelabels.csv",
+                "validation",
+            ),
+            (
+                "oidv6-class-descriptions.csv",
+                "oidv6-classes-trainable.txt",
+                "oidv6-train-annotations-human-imagelabels.csv",
+                "train",
+            ),
+            (
+                "oidv7-class-descriptions.csv",
+                "oidv6-classes-trainable.txt",
+                "oidv7-val-annotations-human-imagelabels.csv",
+                "validation",
+            ),
+            (
+                "oidv7-class-descriptions.csv",
+                "oidv7-classes-trainable.txt",
+                "oidv7-test-annotations-human-imagelabels.csv",
+                "test",
+            ),
+            (
+                "class-descriptions.csv",
+                "classes-trainable.txt",
+                "test-annotations-human-imagelabels-boxable.csv",
+                "test",
+            ),
+        ] {
+            let fixture = Fixture::new();
+            fixture.write(classes, "LabelName,DisplayName\n/m/a,Dog\n/m/b,Cat\n");
+            fixture.write(trainable, "/m/b\n/m/a\n");
+            fixture.write(
+                labels,
+                format!("{HEADER}00000000000000aa,v,/m/a,1\n00000000000000aa,v,/m/b,0\n"),
+            );
+            fixture.photos(&["images/00000000000000aa.jpg"]);
+            let set = fixture.open(part).unwrap();
+            assert_eq!(set.labels, ["Cat", "Dog"], "{labels}");
+            assert_eq!(
+                rows(&set),
+                [row("00000000000000aa.jpg", &[-1, 1])],
+                "{labels}"
+            );
+            assert!(
+                set.unseen.is_empty() && set.report.notes.len() == 1,
+                "{}",
+                set.report
+            );
+        }
+    }
+
+    #[test]
+    fn boxes_alone_are_a_set_too() {
+        let fixture = Fixture::new();
+        fixture.write("class-descriptions-boxable.csv", "/m/a,Dog\n/m/b,Cat\n");
+        fixture.write(
+            "validation-annotations-bbox.csv",
+            "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf\n\
+             00000000000000aa,xclick,/m/a,1,0.1,0.5,0.2,0.75,0,0,0\n\
+             00000000000000aa,xclick,/m/b,1,0.1,0.5,0.2,0.75,0,0,1\n\
+             00000000000000aa,xclick,/m/b,1,0.5,0.5,0.2,0.75,0,0,0\n",
+        );
+        fixture.photos(&["validation/00000000000000aa.jpg"]);
+        let set = fixture.open("val").unwrap();
+        assert_eq!(rows(&set), [row("00000000000000aa.jpg", &[1, 1])]);
+        let [labelled] = set.photos[0].boxes[..] else {
+            panic!("{:?}", set.photos[0].boxes);
+        };
+        assert_eq!(
+            [labelled.x0, labelled.y0, labelled.x1, labelled.y1],
+            [0.1, 0.2, 0.5, 0.75]
+        );
+        let notes = set.report.notes.join("\n");
+        assert!(
+            notes.contains("a group of things") && notes.contains("bbox.csv line 4"),
+            "{notes}"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_what_is_there() {
+        let fixture = Fixture::new();
+        fixture.write("class-descriptions.csv", "/m/a,Dog\n");
+        fixture.write("test-annotations-human-imagelabels.csv", HEADER);
+        let refused = fixture.refused("test");
+        assert!(
+            refused.contains("no list of classes to train on: looked for classes-trainable.txt")
+                && refused.contains("here are class-descriptions.csv"),
+            "{refused}"
+        );
+    }
+
+    #[test]
     fn broken_rows_are_named() {
         let fixture = fixture();
         let file = "test-annotations-human-imagelabels.csv";
@@ -378,7 +566,7 @@ mod tests {
         fixture.write(file, "ImageID,Source,Confidence\n");
         let refused = fixture.refused("test");
         assert!(
-            refused.ends_with("line 1: the header has no column “LabelName”"),
+            refused.ends_with("line 1: the header has no column “LabelName”; it has “ImageID”, “Source”, “Confidence”"),
             "{refused}"
         );
         fixture.write(file, HEADER);
