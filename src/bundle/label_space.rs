@@ -49,8 +49,13 @@ impl LabelSpace {
     /// Reads the lists: labels of training that are not among the unseen ones, then those.
     ///
     /// # Errors
+<<<<<<< HEAD
     /// A list that cannot be read or is not UTF-8; one of seen labels without any; the first line that
     /// is no label. A list of unseen labels may be empty.
+=======
+    /// A list that cannot be read or is not UTF-8, a list of training without a label; the first line
+    /// that is no label.
+>>>>>>> sets
     pub fn read(files: &LabelFiles) -> Result<Self, BundleError> {
         let seen = names(&files.seen)?;
         if seen.is_empty() {
@@ -61,9 +66,17 @@ impl LabelSpace {
             }));
         }
         let unseen = match &files.unseen {
-            Some(path) => names(path)?,
+            Some(path) => unseen_names(path)?,
             None => Vec::new(),
         };
+        if seen.is_empty() {
+            return Err(SemanticsError::List {
+                path: files.seen.clone(),
+                line: 1,
+                reason: "no label in it; write one on each line".to_owned(),
+            }
+            .into());
+        }
         let lines = [seen.len(), unseen.len()];
         let mut rows: HashMap<String, usize> = HashMap::new();
         for (row, name) in unseen.iter().enumerate() {
@@ -238,6 +251,20 @@ fn names(path: &Path) -> Result<Vec<String>, BundleError> {
             normalise_label(line).map_err(|error| refuse(number, error.to_string()).into())
         })
         .collect()
+<<<<<<< HEAD
+=======
+}
+
+/// The labels of a list that may have none; a line that begins with `#` is a comment.
+fn unseen_names(path: &Path) -> Result<Vec<String>, BundleError> {
+    match names(path) {
+        Err(BundleError::File(FileError::Empty(_))) => Ok(Vec::new()),
+        names => Ok(names?
+            .into_iter()
+            .filter(|name| !name.starts_with('#'))
+            .collect()),
+    }
+>>>>>>> sets
 }
 
 #[cfg(test)]
@@ -264,6 +291,28 @@ mod tests {
         let rows = space.labels.iter();
         rows.map(|named| (named.listed.label.as_str(), named.listed.seen, named.row))
             .collect()
+    }
+
+    #[test]
+    fn an_empty_list_of_unseen_labels_is_a_list() {
+        for unseen in ["", "\n\n", "\u{feff}", "# none\n\n"] {
+            let (_folder, space) = space("dog\ncat\n", unseen);
+            assert_eq!(space.labels.len(), 2, "{unseen}");
+            assert!(space.labels.iter().all(|named| named.listed.seen));
+        }
+        let (folder, _) = space("dog\n", "");
+        let seen = folder.path().join("none.txt");
+        std::fs::write(&seen, "\n").unwrap();
+        let files = LabelFiles {
+            seen,
+            unseen: None,
+            vectors: None,
+        };
+        let refused = LabelSpace::read(&files)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("no label in it"), "{refused}");
     }
 
     #[test]

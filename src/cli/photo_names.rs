@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use sha2::{Digest, Sha256};
 
 use crate::files::{path_text, shown};
-use crate::model::Variant;
+use crate::model::VariantId;
 
 /// Longest name of a file, in bytes, on the usual file systems.
 const LONGEST_NAME: usize = 255;
@@ -48,7 +48,7 @@ impl MapNames {
     }
 
     /// The file of a network's maps.
-    pub fn map(&self, variant: Variant) -> String {
+    pub fn map(&self, variant: VariantId) -> String {
         format!("{}.{variant}.npy", self.stem)
     }
 
@@ -113,13 +113,13 @@ mod tests {
             assert!(one.is_shortened());
             assert_ne!(one.note(), other.note());
             assert_eq!(one, names(&format!("{long}1")));
-            let variants = Variant::WITH_RIDGE.into_iter().chain(Variant::VIEWS);
+            let variants = VariantId::WITH_RIDGE.into_iter().chain(VariantId::VIEWS);
             for variant in variants {
                 assert!(one.map(variant).len() <= LONGEST_NAME, "{variant}");
             }
         }
         assert_eq!(names("dog").note(), "dog.json");
-        assert_eq!(names("dog").map(Variant::Biam), "dog.biam.npy");
+        assert_eq!(names("dog").map(VariantId::BIAM), "dog.biam.npy");
     }
 
     #[cfg(unix)]

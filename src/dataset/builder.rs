@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use super::faults::Faults;
 use super::text::TextFile;
 use super::{Dataset, DatasetError, DatasetPhoto, LabelledBox, PhotoLabels, Report, UnknownLabel};
 use crate::semantics::{label_key, normalise_label};
@@ -64,6 +65,8 @@ pub(super) struct Builder {
     report: Report,
     unknown: BTreeMap<String, usize>,
     first_missing: Option<PathBuf>,
+    /// What could not be used, told at the end.
+    pub faults: Faults,
 }
 
 impl Builder {
@@ -78,6 +81,7 @@ impl Builder {
             report: Report::default(),
             unknown: BTreeMap::new(),
             first_missing: None,
+            faults: Faults::default(),
         }
     }
 
@@ -127,12 +131,10 @@ impl Builder {
     pub fn finish(self, folder: &Path, labels: Vec<String>) -> Result<Dataset, DatasetError> {
         let mut report = self.report;
         if let (Some(first), 0) = (self.first_missing, report.photos) {
-            return Err(DatasetError::NoPhotos {
-                path: folder.to_owned(),
-                listed: report.missing_photos,
-                first,
-            });
+            let listed = report.missing_photos;
+            return Err(DatasetError::no_photos(folder, listed, first));
         }
+        report.notes.extend(self.faults.notes());
         let unknown = self.unknown.into_iter();
         report.unknown_labels = unknown
             .map(|(name, times)| UnknownLabel { name, times })

@@ -1,10 +1,10 @@
 //! The plain kind of data set: photos in a folder, their labels in a list beside them.
 //!
 //! A part is a list `NAME.tsv` (file name, tab, labels parted by commas) or `NAME.csv` (a header with
-//! the columns `photo` and `labels`). `vocabulary.txt` has the labels that were judged: one that is
+//! the columns `photo` and `labels`, as any spreadsheet program writes it). `vocabulary.txt` has the labels that were judged: one that is
 //! not listed for a photo is not there. Without it nothing is known of labels that are not listed.
-//! `boxes.tsv` (photo, label, x0, y0, x1, y1 as fractions) says where things are; a set that has no
-//! other list takes its labels from there. The photos lie in `images/`, or beside the lists.
+//! `boxes.tsv` (photo, label, x0, y0, x1, y1 as fractions of the upright photo) says where things are;
+//! a set that has no other list takes its labels from there. The photos lie in `images/`, or beside the lists.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,6 +18,8 @@ use super::{Dataset, DatasetError, LabelledBox, PhotoLabels};
 
 const VOCABULARY: &str = "vocabulary.txt";
 const BOXES: &str = "boxes.tsv";
+/// What makes the parts, for messages.
+pub(super) const LOOKED_FOR: &str = "NAME.tsv, NAME.csv or boxes.tsv";
 /// The part of a set that has boxes and no other list.
 const BOXES_PART: &str = "boxes";
 
@@ -42,9 +44,14 @@ fn lists(folder: &Path) -> Vec<(String, PathBuf)> {
     let paths = entries.map(|entry| entry.path());
     paths
         .filter(|path| path.file_name().is_some_and(|name| name != BOXES))
-        .filter(|path| path.extension().is_some_and(|e| e == "tsv" || e == "csv"))
+        .filter(|path| has_ending(path, "tsv") || has_ending(path, "csv"))
         .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
         .collect()
+}
+
+fn has_ending(path: &Path, wanted: &str) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case(wanted))
 }
 
 /// One line of a list.
@@ -73,9 +80,13 @@ pub(super) fn read(folder: &Path, part: &str) -> Result<Dataset, DatasetError> {
     let mut list = lists(folder);
     list.retain(|(name, _)| name == part);
     let mut boxes = read_boxes(folder, &mut vocabulary, &mut builder)?;
-    let photos = match list.first() {
-        Some((_, path)) => read_list(path, &mut vocabulary, &mut builder)?,
-        None => labels_of_boxes(&boxes),
+    let photos = match &list[..] {
+        [] => labels_of_boxes(&boxes),
+        [(_, path)] => read_list(path, &mut vocabulary, &mut builder)?,
+        [(_, path), ..] => {
+            let reason = format!("there are several lists {part}.tsv and {part}.csv; keep one");
+            return Err(DatasetError::content(path, reason));
+        }
     };
     let images = folder.join("images");
     let images = if images.is_dir() { &images } else { folder };
@@ -125,9 +136,9 @@ fn read_list(
     vocabulary: &mut Judged,
     builder: &mut Builder,
 ) -> Result<Vec<(String, Vec<u32>)>, DatasetError> {
-    let rows = match path.extension().is_some_and(|ending| ending == "csv") {
+    let rows = match has_ending(path, "csv") {
         true => csv_rows(path)?,
-        false => tsv_rows(&TextFile::read(path)?)?,
+        false => tsv_rows(path)?,
     };
     let mut lines: HashMap<String, usize> = HashMap::new();
     let mut photos = Vec::with_capacity(rows.len());
@@ -149,27 +160,36 @@ fn read_list(
     Ok(photos)
 }
 
-fn tsv_rows(file: &TextFile) -> Result<Vec<Row>, DatasetError> {
-    let row = |(line, text): (usize, &str)| {
-        let columns: Vec<&str> = text.split('\t').collect();
-        match columns[..] {
-            [photo, labels] if !photo.trim().is_empty() => Ok(Row {
-                line,
-                photo: photo.trim().to_owned(),
-                labels: split(labels, &[',']),
-            }),
-            _ => Err(file.refuse(
-                line,
-                "not a photo and its labels, parted by one tab; labels are parted by commas",
-            )),
+fn tsv_rows(path: &Path) -> Result<Vec<Row>, DatasetError> {
+    let mut table = Table::parted_by(path, '\t')?;
+    let mut rows = Vec::new();
+    while let Some(cells) = table.row()? {
+        let cells: Vec<&str> = cells.iter().map(|cell| cell.trim()).collect();
+        let [photo, labels] = cells[..] else {
+            return Err(table.refuse(WRONG_ROW));
+        };
+        let is_header =
+            photo.eq_ignore_ascii_case("photo") && labels.eq_ignore_ascii_case("labels");
+        if photo.is_empty() {
+            return Err(table.refuse(WRONG_ROW));
         }
-    };
-    file.lines().map(row).collect()
+        if !(is_header && rows.is_empty()) {
+            let (photo, labels) = (photo.to_owned(), split(labels, &[',', '\n']));
+            rows.push(Row {
+                line: table.line(),
+                photo,
+                labels,
+            });
+        }
+    }
+    Ok(rows)
 }
 
+const WRONG_ROW: &str =
+    "not a photo and its labels, parted by one tab; labels are parted by commas";
+
 fn csv_rows(path: &Path) -> Result<Vec<Row>, DatasetError> {
-    let mut table = Table::open(path)?;
-    let columns = table.columns(["photo", "labels"])?;
+    let (mut table, columns) = Table::spreadsheet(path, ["photo", "labels"])?;
     let mut rows = Vec::new();
     while let Some((line, [photo, labels])) = table.cells(&columns)? {
         if photo.is_empty() {
@@ -178,7 +198,7 @@ fn csv_rows(path: &Path) -> Result<Vec<Row>, DatasetError> {
         rows.push(Row {
             line,
             photo: photo.to_owned(),
-            labels: split(labels, &[',', ';', '|']),
+            labels: split(labels, &[',', ';', '|', '\n']),
         });
     }
     Ok(rows)
@@ -206,9 +226,13 @@ fn read_boxes(
         return Ok(boxes);
     }
     let file = TextFile::read(&path)?;
-    // The first line names the columns.
-    for (line, text) in file.lines().skip(1) {
+    let is_number = |text: &str| text.trim().parse::<f32>().is_ok();
+    for (number, (line, text)) in file.lines().enumerate() {
         let columns: Vec<&str> = text.split('\t').map(str::trim).collect();
+        // The first line names the columns, unless it is a box already.
+        if number == 0 && !columns.last().is_some_and(|last| is_number(last)) {
+            continue;
+        }
         let [photo, label, corners @ ..] = &columns[..] else {
             return Err(file.refuse(line, WRONG_BOX));
         };
@@ -216,6 +240,9 @@ fn read_boxes(
         let ([_, _, _, _], 6) = (&corners[..], columns.len()) else {
             return Err(file.refuse(line, WRONG_BOX));
         };
+        if corners.iter().any(|at| !(-OVER..=1.0 + OVER).contains(at)) {
+            return Err(file.refuse(line, NO_FRACTIONS));
+        }
         let found = vocabulary.find(label);
         let Some(place) = found.map_err(|error| file.refuse(line, error.to_string()))? else {
             builder.unknown(label);
@@ -233,6 +260,9 @@ fn read_boxes(
 }
 
 const WRONG_BOX: &str = "not a photo, a label and x0, y0, x1, y1, parted by tabs";
+const NO_FRACTIONS: &str = "the corners are not fractions of the upright photo, from 0 to 1; divide pixels by its width and height";
+/// How far a corner may lie outside.
+const OVER: f32 = 0.5;
 const EMPTY_BOX: &str = "the box has no area in the photo; x0 < x1 and y0 < y1 are fractions of it";
 
 /// Photos with the labels of their boxes, in the order in which they first came.
@@ -349,6 +379,54 @@ mod tests {
     }
 
     #[test]
+    fn what_spreadsheets_write_is_understood() {
+        let fixture = fixture();
+        for text in [
+            "Photo;Labels\r\na.jpg;cat, dog\r\nb.jpg;\r\n",
+            "\u{feff}photo,labels\r\na.jpg,\"cat\r\ndog\"\r\nb.jpg,\r\n,\r\n",
+            "Labels\tPhoto\ncat|dog\ta.jpg\n\tb.jpg\n",
+        ] {
+            fixture.write("test.csv", text);
+            let set = fixture.open("test").unwrap();
+            let expected = [row("a.jpg", &[1, -1, 1]), row("b.jpg", &[-1, -1, -1])];
+            assert_eq!(rows(&set), expected, "{text}");
+            assert!(set.report.unknown_labels.is_empty(), "{}", set.report);
+        }
+        fixture.write("test.csv", "file;tags\na.jpg;dog\n");
+        let refused = fixture.refused("test");
+        assert!(
+            refused.ends_with("line 1: the header has no column “photo”; it has “file”, “tags”"),
+            "{refused}"
+        );
+        std::fs::remove_file(fixture.path().join("test.csv")).unwrap();
+        for text in [
+            "Photo\tLabels\r\na.jpg\t\"cat, dog\"\r\nb.jpg\t\r\n",
+            "a.jpg\t\"cat\ndog\"\nb.jpg\t\n",
+        ] {
+            fixture.write("val.tsv", text);
+            let set = fixture.open("val").unwrap();
+            let expected = [row("a.jpg", &[1, -1, 1]), row("b.jpg", &[-1, -1, -1])];
+            assert_eq!(rows(&set), expected, "{text}");
+        }
+        fixture.write("val.CSV", "photo,labels\n");
+        let refused = fixture.refused("val");
+        assert!(
+            refused.contains("several lists val.tsv and val.csv"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn boxes_without_a_header_lose_none() {
+        let fixture = fixture();
+        fixture.write(
+            "boxes.tsv",
+            "a.jpg\tdog\t0\t0\t0.5\t0.5\nb.jpg\tcat\t0\t0\t1\t1\n",
+        );
+        assert_eq!(fixture.open("boxes").unwrap().photos.len(), 2);
+    }
+
+    #[test]
     fn broken_rows_are_named() {
         let fixture = fixture();
         for (text, expected) in [
@@ -383,6 +461,14 @@ mod tests {
             (
                 "a.jpg\tdog\t0.5\t0\t0.5\t1\n",
                 "boxes.tsv line 2: the box has no area",
+            ),
+            (
+                "a.jpg\tdog\t0\t0\t80\t60\n",
+                "boxes.tsv line 2: the corners are not fractions",
+            ),
+            (
+                "a.jpg\tdog\tnan\t0\t0.5\t0.5\n",
+                "boxes.tsv line 2: the corners are not fractions",
             ),
         ] {
             fixture.write("boxes.tsv", format!("photo\tlabel\tx0\ty0\tx1\ty1\n{text}"));

@@ -16,7 +16,7 @@ pub enum Kind {
     /// PASCAL VOC XML.
     Voc,
     NusWide,
-    /// Open Images v4.
+    /// Open Images v4 to v7.
     OpenImages,
 }
 
@@ -53,8 +53,7 @@ impl Kind {
     /// The kind of the data set in `path`, by the names of its files.
     pub fn of(path: &Path) -> Option<Self> {
         if path.is_file() {
-            let is_json = path.extension().is_some_and(|ending| ending == "json");
-            return is_json.then_some(Self::Coco);
+            return coco::layout::is_json(path).then_some(Self::Coco);
         }
         let recognises = |kind: &Self| match kind {
             Self::Folder => folder::recognises(path),
@@ -74,6 +73,17 @@ impl Kind {
             Self::Voc => voc::parts(path),
             Self::NusWide => nus_wide::parts(path),
             Self::OpenImages => open_images::parts(path),
+        }
+    }
+
+    /// What makes the parts of a set of this kind.
+    fn looked_for(self) -> &'static str {
+        match self {
+            Self::Folder => folder::LOOKED_FOR,
+            Self::Coco => coco::layout::LOOKED_FOR,
+            Self::Voc => voc::LOOKED_FOR,
+            Self::NusWide => nus_wide::LOOKED_FOR,
+            Self::OpenImages => open_images::LOOKED_FOR,
         }
     }
 
@@ -119,25 +129,28 @@ pub fn open(path: &Path, kind: Option<Kind>, part: Part<'_>) -> Result<Dataset, 
     if let Err(source) = std::fs::metadata(path) {
         return Err(crate::files::read_error(path, source).into());
     }
-    let unknown = || DatasetError::UnknownKind {
-        path: path.to_owned(),
-    };
+    let unknown = || DatasetError::unknown_kind(path);
     let kind = kind.or_else(|| Kind::of(path)).ok_or_else(unknown)?;
     if path.is_file() {
         return match kind {
             Kind::Coco => {
                 let folder = path.parent().unwrap_or(Path::new(""));
-                coco::read_file(path, folder, &coco::part_of_file(path))
+                coco::read_file(path, folder, &coco::layout::part_of_file(path))
             }
             _ => Err(unknown()),
         };
     }
-    kind.read(path, &choose(path, kind.parts(path), part)?)
+    kind.read(path, &choose(path, kind, kind.parts(path), part)?)
 }
 
 /// The one of `known` that `part` means: of that name, or the only one whose name begins so
 /// (`val` for COCO's `val2017`).
-fn choose(path: &Path, known: Vec<String>, part: Part<'_>) -> Result<String, DatasetError> {
+fn choose(
+    path: &Path,
+    kind: Kind,
+    known: Vec<String>,
+    part: Part<'_>,
+) -> Result<String, DatasetError> {
     let (Part::Named(name) | Part::Usual(name)) = part;
     if known.iter().any(|known| known == name) {
         return Ok(name.to_owned());
@@ -152,11 +165,8 @@ fn choose(path: &Path, known: Vec<String>, part: Part<'_>) -> Result<String, Dat
     if let (Part::Usual(_), [only]) = (part, &known[..]) {
         return Ok(only.clone());
     }
-    Err(DatasetError::NoPart {
-        path: path.to_owned(),
-        part: name.to_owned(),
-        known,
-    })
+    let looked_for = kind.looked_for();
+    Err(DatasetError::no_part(path, name, known, looked_for))
 }
 
 #[cfg(test)]
@@ -165,7 +175,7 @@ mod tests {
 
     fn chosen(known: &[&str], part: Part<'_>) -> Option<String> {
         let known = known.iter().map(|&name| name.to_owned()).collect();
-        choose(Path::new("set"), known, part).ok()
+        choose(Path::new("set"), Kind::Coco, known, part).ok()
     }
 
     #[test]
@@ -207,6 +217,15 @@ mod tests {
         assert!(missing.contains("no such file"), "{missing}");
         let empty = error(folder.path());
         assert!(empty.contains("no data set of a known kind"), "{empty}");
+        assert!(empty.contains("nothing is here"), "{empty}");
+        std::fs::create_dir_all(folder.path().join("Annotations")).unwrap();
+        let voc = open(folder.path(), Some(Kind::Voc), Part::Usual("train"));
+        let voc = voc.map(|_| ()).unwrap_err().to_string();
+        assert!(
+            voc.contains("no part “train”: looked for ImageSets/Main/NAME.txt")
+                && voc.ends_with("here are Annotations"),
+            "{voc}"
+        );
         std::fs::write(folder.path().join("val.tsv"), "a.jpg\tdog\n").unwrap();
         std::fs::write(folder.path().join("test.tsv"), "a.jpg\tdog\n").unwrap();
         let other = error(folder.path());

@@ -4,7 +4,9 @@
 
 mod builder;
 mod coco;
+mod encoding;
 mod error;
+mod faults;
 pub mod features;
 mod folder;
 mod kind;
@@ -12,6 +14,7 @@ mod labels;
 mod nus_wide;
 mod open_images;
 mod pickle;
+mod pixel_boxes;
 mod report;
 mod split;
 mod table;

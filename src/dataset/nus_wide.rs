@@ -19,6 +19,9 @@ const TAG_LISTS: [&str; 2] = [
     "NUS_WID_Tags/Final_Tag_List.txt",
 ];
 const TAGS: &str = "NUS_WID_Tags/AllTags1k.txt";
+/// What makes the parts, for messages.
+pub(super) const LOOKED_FOR: &str =
+    "ImageList/Imagelist.txt, TrainImagelist.txt or TestImagelist.txt";
 /// Folders that photos are kept in.
 const PHOTOS: [&str; 3] = ["Flickr", "images", "ImageData"];
 
@@ -110,11 +113,12 @@ impl Columns {
 /// lines are named.
 pub(super) fn read(folder: &Path, part: &str) -> Result<Dataset, DatasetError> {
     let Some(part) = PARTS.iter().find(|known| known.name == part) else {
-        return Err(DatasetError::NoPart {
-            path: folder.to_owned(),
-            part: part.to_owned(),
-            known: parts(folder),
-        });
+        return Err(DatasetError::no_part(
+            folder,
+            part,
+            parts(folder),
+            LOOKED_FOR,
+        ));
     };
     let columns = Columns::read(folder)?;
     let all = photo_list(&folder.join(PARTS[0].photos))?;

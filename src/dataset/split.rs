@@ -8,13 +8,18 @@ use super::text::TextFile;
 use crate::files::FileError;
 use crate::semantics::label_key;
 
-/// The names of a file of bare names, one a line.
+/// The names of a file of bare names, one a line; a line that begins with `#` is a comment. A list
+/// without names is a list.
 ///
 /// # Errors
 /// A file that cannot be read or is no text.
 pub fn read_names(path: &Path) -> Result<Vec<String>, DatasetError> {
-    let file = TextFile::read(path)?;
-    Ok(file.entries().map(|(_, name)| name.to_owned()).collect())
+    let file = match TextFile::read(path) {
+        Err(DatasetError::File(FileError::Empty(_))) => return Ok(Vec::new()),
+        read => read?,
+    };
+    let names = file.entries().filter(|(_, name)| !name.starts_with('#'));
+    Ok(names.map(|(_, name)| name.to_owned()).collect())
 }
 
 /// The labels of a data set as seen and unseen ones.
@@ -100,6 +105,24 @@ mod tests {
         assert_eq!(split.seen(), [0, 2]);
         assert_eq!(split.unseen(), [1]);
         assert_eq!(split.unknown(), ["zebra"]);
+    }
+
+    #[test]
+    fn a_list_without_names_is_a_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unseen.txt");
+        for text in ["", "\n \r\n", "\u{feff}", "# none is unseen\n\n#\n"] {
+            std::fs::write(&path, text).unwrap();
+            let split = Split::read(&path, &labels()).unwrap();
+            assert_eq!(
+                (split.seen(), split.unseen()),
+                (&[0, 1, 2][..], &[][..]),
+                "{text}"
+            );
+            assert!(split.unknown().is_empty());
+        }
+        std::fs::write(&path, "# these\ncat\n").unwrap();
+        assert_eq!(read_names(&path).unwrap(), ["cat"]);
     }
 
     #[test]

@@ -1,13 +1,16 @@
-//! Tables of comma-separated values (RFC 4180), streamed row by row.
+//! Tables of values parted by commas (RFC 4180), semicolons or tabs, streamed row by row.
 
 use std::path::Path;
 
 use super::DatasetError;
-use super::text::{Lines, NOT_UTF8};
+use super::encoding::NOT_UTF8;
+use super::text::Lines;
 
 /// A table's rows, one at a time.
 pub(super) struct Table {
     lines: Lines,
+    /// What parts the cells.
+    delimiter: char,
     cells: Vec<String>,
     /// How many cells of `cells` the row has; those behind keep their memory for later rows.
     count: usize,
@@ -16,13 +19,91 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// A table whose cells are parted by commas.
     pub fn open(path: &Path) -> Result<Self, DatasetError> {
+        Self::parted_by(path, ',')
+    }
+
+    /// A table whose cells are parted by `delimiter`.
+    pub fn parted_by(path: &Path, delimiter: char) -> Result<Self, DatasetError> {
         Ok(Self {
             lines: Lines::open(path)?,
+            delimiter,
             cells: Vec::new(),
             count: 0,
             line: 0,
         })
+    }
+
+    /// A table as a spreadsheet program writes it: its header shows what parts the cells. Returns
+    /// the columns of these names, too.
+    ///
+    /// # Errors
+    /// A header without these names, whatever parts its cells.
+    pub fn spreadsheet<const N: usize>(
+        path: &Path,
+        names: [&str; N],
+    ) -> Result<(Self, Columns<N>), DatasetError> {
+        let mut table = Self::open(path)?;
+        let mut is_there = table.next_line()?;
+        // Excel reads what parts the cells from such a line.
+        let told = is_there
+            .then(|| table.lines.last().trim_ascii())
+            .unwrap_or_default();
+        if let Some([delimiter]) = told.strip_prefix(b"sep=") {
+            table.delimiter = char::from(*delimiter);
+            is_there = table.next_line()?;
+        }
+        if is_there && str::from_utf8(table.lines.last()).is_err() {
+            return Err(table.refuse(NOT_UTF8));
+        }
+        // Where no delimiter gives these names, the one that gives most is shown.
+        let (mut most, mut likely) = (0, table.delimiter);
+        for delimiter in [table.delimiter, ';', '\t', '|'] {
+            if !(is_there && table.reparse(delimiter)) {
+                continue;
+            }
+            if let Ok(columns) = table.columns_of_row(names) {
+                return Ok((table, columns));
+            }
+            if table.count > most {
+                (most, likely) = (table.count, delimiter);
+            }
+        }
+        if !(is_there && table.reparse(likely)) {
+            table.count = 0;
+        }
+        Err(match table.columns_of_row(names) {
+            Err(error) => error,
+            Ok(_) => table.refuse("the header cannot be read"),
+        })
+    }
+
+    /// Takes the line that was read last for one whose cells are parted by `delimiter`; whether it
+    /// can be.
+    fn reparse(&mut self, delimiter: char) -> bool {
+        self.delimiter = delimiter;
+        self.count = 0;
+        let place = self.parse_line(Place::Start);
+        let whole = matches!(place, Ok(Place::Start | Place::Plain | Place::Closed));
+        if let Ok(place) = place {
+            self.finish_line(place);
+        }
+        whole
+    }
+
+    /// Goes on to the next line that is not blank; whether there is one.
+    fn next_line(&mut self) -> Result<bool, DatasetError> {
+        loop {
+            match self.lines.read()? {
+                None => return Ok(false),
+                Some(line) if line.trim_ascii().is_empty() => {}
+                Some(_) => break,
+            }
+        }
+        self.line = self.lines.number;
+        self.count = 0;
+        Ok(true)
     }
 
     /// The next row that is not blank; `None` at the end.
@@ -30,33 +111,29 @@ impl Table {
     /// # Errors
     /// Text that is not UTF-8, a quote that does not end or ends amid a cell.
     pub fn row(&mut self) -> Result<Option<&[String]>, DatasetError> {
-        loop {
-            match self.lines.read()? {
-                None => return Ok(None),
-                Some(line) if line.trim_ascii().is_empty() => {}
-                Some(_) => break,
-            }
+        if !self.next_line()? {
+            return Ok(None);
         }
-        self.line = self.lines.number;
-        self.count = 0;
         let mut place = Place::Start;
         loop {
             place = self.parse_line(place)?;
-            match place {
-                Place::Quoted => {
-                    // The cell goes on in the next line.
-                    let too_long = self.cell().len() > LONGEST_CELL;
-                    if too_long || self.lines.read()?.is_none() {
-                        return Err(self.refuse("a quote has no end"));
-                    }
-                    self.cell().push('\n');
-                }
-                Place::Start => {
-                    self.begin_cell();
-                    return Ok(Some(&self.cells[..self.count]));
-                }
-                Place::Plain | Place::Closed => return Ok(Some(&self.cells[..self.count])),
+            let Place::Quoted = place else {
+                self.finish_line(place);
+                return Ok(Some(&self.cells[..self.count]));
+            };
+            // The cell goes on in the next line.
+            let too_long = self.cell().len() > LONGEST_CELL;
+            if too_long || self.lines.read()?.is_none() {
+                return Err(self.refuse("a quote has no end"));
             }
+            self.cell().push('\n');
+        }
+    }
+
+    /// Begins the cell behind a delimiter that ends its line.
+    fn finish_line(&mut self, place: Place) {
+        if let Place::Start = place {
+            self.begin_cell();
         }
     }
 
@@ -75,7 +152,7 @@ impl Table {
                     self.begin_cell();
                     Place::Quoted
                 }
-                (Place::Start, ',') => {
+                (Place::Start, c) if c == self.delimiter => {
                     self.begin_cell();
                     Place::Start
                 }
@@ -84,7 +161,7 @@ impl Table {
                     self.cell().push(c);
                     Place::Plain
                 }
-                (Place::Plain | Place::Closed, ',') => Place::Start,
+                (Place::Plain | Place::Closed, c) if c == self.delimiter => Place::Start,
                 (Place::Quoted, '"') => Place::Closed,
                 (Place::Closed, '"') => {
                     self.cell().push('"');
@@ -122,13 +199,28 @@ impl Table {
         &mut self,
         names: [&str; N],
     ) -> Result<Columns<N>, DatasetError> {
-        let header: Vec<String> = self.row()?.unwrap_or_default().to_vec();
+        if self.row()?.is_none() {
+            self.count = 0;
+        }
+        self.columns_of_row(names)
+    }
+
+    /// The columns of these names where the row that was read last is the header.
+    fn columns_of_row<const N: usize>(&self, names: [&str; N]) -> Result<Columns<N>, DatasetError> {
+        let header = &self.cells[..self.count];
         let mut places = [0; N];
         for (place, name) in places.iter_mut().zip(names) {
             let found = header
                 .iter()
                 .position(|c| c.trim().eq_ignore_ascii_case(name));
-            let reason = || format!("the header has no column “{name}”");
+            let reason = || match header {
+                [] => format!("there is no header with a column “{name}”"),
+                header => {
+                    let has: Vec<&str> = header.iter().take(NAMED).map(|c| c.trim()).collect();
+                    let has = has.join("”, “");
+                    format!("the header has no column “{name}”; it has “{has}”")
+                }
+            };
             *place = found.ok_or_else(|| self.refuse(reason()))?;
         }
         Ok(Columns {
@@ -145,17 +237,35 @@ impl Table {
         &mut self,
         columns: &Columns<N>,
     ) -> Result<Option<(usize, [&str; N])>, DatasetError> {
-        if self.row()?.is_none() {
-            return Ok(None);
+        loop {
+            if self.row()?.is_none() {
+                return Ok(None);
+            }
+            // Spreadsheets write the empty rows at their end as bare delimiters.
+            let cells = &self.cells[..self.count];
+            if cells.iter().any(|cell| !cell.trim().is_empty()) {
+                break;
+            }
         }
         if self.count != columns.width {
+            let delimiter = match self.delimiter {
+                ',' => "commas",
+                ';' => "semicolons",
+                '\t' => "tabs",
+                _ => "what parts cells",
+            };
             return Err(self.refuse(format!(
-                "{} columns where the header has {}; put a cell with commas in double quotes",
+                "{} columns where the header has {}; put a cell with {delimiter} in double quotes",
                 self.count, columns.width
             )));
         }
         let cells = columns.places.map(|place| self.cells[place].trim());
         Ok(Some((self.line, cells)))
+    }
+
+    /// The line in which the row that was read last begins.
+    pub fn line(&self) -> usize {
+        self.line
     }
 
     /// The row that was read last cannot be understood.
@@ -171,6 +281,8 @@ pub(super) struct Columns<const N: usize> {
     width: usize,
 }
 
+/// How many columns of a header are told.
+const NAMED: usize = 8;
 /// Longest cell, in bytes: a quote that does not end must not take the whole file.
 const LONGEST_CELL: usize = 1 << 20;
 const AMID: &str = "a quote ends amid a cell; write a quote within quotes twice";
@@ -266,8 +378,48 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            missing.contains("line 1: the header has no column “boxes”"),
+            missing.contains(
+                "line 1: the header has no column “boxes”; it has “x”, “Labels”, “PHOTO”"
+            ),
             "{missing}"
         );
+    }
+
+    #[test]
+    fn spreadsheets_show_in_their_header_what_parts_cells() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        for text in [
+            "Photo,Labels\na.jpg,\"dog, cat\"\n",
+            "\u{feff}Photo;Labels\r\na.jpg;dog, cat\r\n;\r\n",
+            "\u{feff}\"Photo\";\"Labels\"\r\n\"a.jpg\";\"dog, cat\"\r\n",
+            "PHOTO\tlabels\na.jpg\t\"dog, cat\"\n\t\n",
+            "sep=;\r\nphoto;LABELS\r\na.jpg;dog, cat\r\n",
+            "sep=|\nphoto|labels\na.jpg|dog, cat",
+            "photo;labels\na.jpg;\"dog, cat\"",
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let (mut table, columns) = Table::spreadsheet(&path, ["photo", "labels"]).unwrap();
+            let (_, cells) = table.cells(&columns).unwrap().unwrap();
+            assert_eq!(cells, ["a.jpg", "dog, cat"], "{text}");
+            assert_eq!(table.cells(&columns).unwrap(), None, "{text}");
+        }
+        let units = "\u{feff}Photo\tLabels\r\na.jpg\tchien, café\r\n".encode_utf16();
+        std::fs::write(&path, units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>()).unwrap();
+        let (mut table, columns) = Table::spreadsheet(&path, ["photo", "labels"]).unwrap();
+        let (_, cells) = table.cells(&columns).unwrap().unwrap();
+        assert_eq!(cells, ["a.jpg", "chien, café"]);
+        for (text, expected) in [
+            (
+                "file;tags\na;b\n",
+                "line 1: the header has no column “photo”; it has “file”, “tags”",
+            ),
+            ("\n", "there is no header with a column “photo”"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let refused = Table::spreadsheet(&path, ["photo", "labels"]).map(|_| ());
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains(expected), "{refused}");
+        }
     }
 }

@@ -1,19 +1,19 @@
 //! Text files of data sets: lists that are held, and matrices and tables that are streamed.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
+use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
+
 use super::DatasetError;
+use super::encoding::{HEAD, decode_text, utf16};
 use crate::files::{open_regular, read_bounded, read_error};
 
 /// Largest list that is held in memory: room for the photos of the largest set, several times over.
 const LIST_LIMIT: u64 = 512 << 20;
 /// Longest line of a file that is streamed, in bytes.
 const LINE_LIMIT: u64 = 1 << 20;
-
-/// Said of a line in another encoding.
-pub(super) const NOT_UTF8: &str = "the text is not UTF-8; save it as UTF-8";
 
 /// A text of lines, held in memory.
 pub(super) struct TextFile {
@@ -22,18 +22,15 @@ pub(super) struct TextFile {
 }
 
 impl TextFile {
-    /// Reads a text in UTF-8, without its byte-order mark.
+    /// Reads a text in UTF-8 or UTF-16, without its byte-order mark. Lines may end in any way.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
         let bytes = read_bounded(path, LIST_LIMIT)?;
-        let mut text = String::from_utf8(bytes).map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let before = error.as_bytes().iter().take(valid);
-            let line = 1 + before.filter(|&&byte| byte == b'\n').count();
-            DatasetError::line(path, line, NOT_UTF8)
-        })?;
-        if text.starts_with('\u{feff}') {
-            text.drain(..'\u{feff}'.len_utf8());
-        }
+        let text = decode_text(bytes);
+        let text = text.map_err(|(line, reason)| DatasetError::line(path, line, reason))?;
+        let text = match text.contains('\r') && !text.contains('\n') {
+            true => text.replace('\r', "\n"),
+            false => text,
+        };
         Ok(Self {
             path: path.to_owned(),
             text,
@@ -51,27 +48,36 @@ impl TextFile {
         self.lines().map(|(number, line)| (number, line.trim()))
     }
 
-    /// The whole text.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
     /// A line of this file that cannot be understood.
     pub fn refuse(&self, line: usize, reason: impl Into<String>) -> DatasetError {
         DatasetError::line(&self.path, line, reason)
     }
 }
 
-/// A file of any size, to be read piece by piece.
-pub(super) fn open_stream(path: &Path) -> Result<BufReader<File>, DatasetError> {
-    let (file, _) = open_regular(path)?;
-    Ok(BufReader::with_capacity(1 << 18, file))
+/// A text of any size, turned into UTF-8 while it is read.
+pub(super) type Stream = BufReader<DecodeReaderBytes<File, Vec<u8>>>;
+
+/// A text in UTF-8 or UTF-16 of any size, to be read piece by piece, without its byte-order mark.
+pub(super) fn open_stream(path: &Path) -> Result<Stream, DatasetError> {
+    let (mut file, _) = open_regular(path)?;
+    let mut head = Vec::new();
+    let read = (&mut file).take(HEAD as u64).read_to_end(&mut head);
+    read.and_then(|_| file.rewind())
+        .map_err(|error| read_error(path, error))?;
+    let encoding = utf16(&head).map_err(|reason| DatasetError::content(path, reason))?;
+    let decoded = DecodeReaderBytesBuilder::new()
+        .encoding(encoding)
+        .bom_override(true)
+        .strip_bom(true)
+        .utf8_passthru(true)
+        .build(file);
+    Ok(BufReader::with_capacity(1 << 18, decoded))
 }
 
 /// The lines of a file of any size, one at a time.
 pub(super) struct Lines {
     path: PathBuf,
-    reader: BufReader<File>,
+    reader: Stream,
     line: Vec<u8>,
     /// Number of the line that was read last.
     pub number: usize,
@@ -140,11 +146,35 @@ mod tests {
     }
 
     #[test]
+    fn utf16_is_read_whole_and_streamed_and_any_line_end_ends_a_line() {
+        let units = "\u{feff}1 0\r\nä\r\n".encode_utf16();
+        let bytes: Vec<u8> = units.flat_map(u16::to_le_bytes).collect();
+        for bytes in [&bytes[..], &bytes[2..]] {
+            let (_folder, path) = file(bytes);
+            let list = TextFile::read(&path).unwrap();
+            let entries: Vec<_> = list.entries().collect();
+            assert_eq!(entries, [(1, "1 0"), (2, "ä")]);
+            let mut lines = Lines::open(&path).unwrap();
+            assert_eq!(lines.read().unwrap(), Some(&b"1 0"[..]));
+            assert_eq!(lines.read().unwrap(), Some("ä".as_bytes()));
+            assert_eq!(lines.read().unwrap(), None);
+        }
+        let (_folder, path) = file("\u{feff}1 0\n".as_bytes());
+        assert_eq!(
+            Lines::open(&path).unwrap().read().unwrap(),
+            Some(&b"1 0"[..])
+        );
+        let (_folder, path) = file(b"dog\rcat\r");
+        let list = TextFile::read(&path).unwrap();
+        assert_eq!(list.entries().last(), Some((2, "cat")));
+    }
+
+    #[test]
     fn another_encoding_is_told_with_its_line() {
         let (_folder, path) = file(b"dog\ncaf\xe9\n");
         let error = TextFile::read(&path).map(|_| ()).unwrap_err().to_string();
         assert!(
-            error.ends_with(&format!("list.txt line 2: {NOT_UTF8}")),
+            error.ends_with("list.txt line 2: the text is not UTF-8; save it as UTF-8"),
             "{error}"
         );
     }

@@ -9,6 +9,7 @@ mod input;
 mod list;
 mod orient;
 mod resize;
+mod stored;
 
 pub use decode::{decode_photo, open_photo};
 pub use facts::PhotoFact;
@@ -16,6 +17,7 @@ pub use input::{Framing, NetworkInput};
 pub(crate) use list::ENDINGS as PHOTO_ENDINGS;
 pub use list::list_photos;
 pub use resize::{Interpolation, resize_bicubic, squash};
+pub use stored::{StoredSize, stored_size};
 
 use crate::files::{FileError, one_line, shown};
 use image::{ImageFormat, RgbImage};
