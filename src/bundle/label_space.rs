@@ -49,22 +49,10 @@ impl LabelSpace {
     /// Reads the lists: labels of training that are not among the unseen ones, then those.
     ///
     /// # Errors
-<<<<<<< HEAD
-    /// A list that cannot be read or is not UTF-8; one of seen labels without any; the first line that
-    /// is no label. A list of unseen labels may be empty.
-=======
     /// A list that cannot be read or is not UTF-8, a list of training without a label; the first line
     /// that is no label.
->>>>>>> sets
     pub fn read(files: &LabelFiles) -> Result<Self, BundleError> {
         let seen = names(&files.seen)?;
-        if seen.is_empty() {
-            return Err(BundleError::from(SemanticsError::List {
-                path: files.seen.clone(),
-                line: 1,
-                reason: "no label in it; write one on each line".to_owned(),
-            }));
-        }
         let unseen = match &files.unseen {
             Some(path) => unseen_names(path)?,
             None => Vec::new(),
@@ -229,10 +217,7 @@ fn tensor(numbers: Vec<f32>, rows: usize, width: usize) -> Result<Tensor, Bundle
 
 /// The labels of a list, one a line; blank lines are passed over.
 fn names(path: &Path) -> Result<Vec<String>, BundleError> {
-    let bytes = match read_bounded(path, MAX_LIST_BYTES) {
-        Err(FileError::Empty(_)) => Vec::new(),
-        read => read?,
-    };
+    let bytes = read_bounded(path, MAX_LIST_BYTES)?;
     let refuse = |line: usize, reason: String| SemanticsError::List {
         path: path.to_owned(),
         line,
@@ -251,8 +236,6 @@ fn names(path: &Path) -> Result<Vec<String>, BundleError> {
             normalise_label(line).map_err(|error| refuse(number, error.to_string()).into())
         })
         .collect()
-<<<<<<< HEAD
-=======
 }
 
 /// The labels of a list that may have none; a line that begins with `#` is a comment.
@@ -264,7 +247,6 @@ fn unseen_names(path: &Path) -> Result<Vec<String>, BundleError> {
             .filter(|name| !name.starts_with('#'))
             .collect()),
     }
->>>>>>> sets
 }
 
 #[cfg(test)]
@@ -326,23 +308,6 @@ mod tests {
         ];
         assert_eq!(rows(&space), expected);
         assert_eq!(space.lines, [3, 3]);
-    }
-
-    #[test]
-    fn an_empty_list_of_unseen_labels_is_one() {
-        let (folder, space) = space("dog\ncat\n", "");
-        assert_eq!((space.labels.len(), space.lines), (2, [2, 0]));
-        let empty = folder.path().join("Concepts81.txt");
-        let files = LabelFiles {
-            seen: empty,
-            unseen: None,
-            vectors: None,
-        };
-        let refusal = LabelSpace::read(&files)
-            .map(|_| ())
-            .unwrap_err()
-            .to_string();
-        assert!(refusal.contains("no label in it"), "{refusal}");
     }
 
     #[test]

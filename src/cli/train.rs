@@ -107,8 +107,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let table = options.check_end(&bundle, &classes, &settings, &networks)?;
     let label_vectors = seen_vectors(&bundle, &dataset, &split)?;
     let trained = networks.iter().filter(|network| network.is_trained());
-    let trained: Vec<&dyn Configuration> =
-        trained.map(|network| &*network.configuration).collect();
+    let trained: Vec<&dyn Configuration> = trained.map(|network| &*network.configuration).collect();
     let bytes = bytes_to_write(&base, &trained)?;
     let work = Workplace::open(&options.out, options.resume)?;
     has_room(&work.folder, bytes)?;

@@ -63,16 +63,12 @@ impl Split {
         split
     }
 
-    /// A split by a file of bare names, one a line; an empty one keeps no label from training.
+    /// A split by a file of bare names, one a line.
     ///
     /// # Errors
     /// A file that cannot be read or is no text.
     pub fn read(path: &Path, labels: &[String]) -> Result<Self, DatasetError> {
-        let names = match read_names(path) {
-            Err(DatasetError::File(FileError::Empty(_))) => Vec::new(),
-            names => names?,
-        };
-        Ok(Self::of_names(labels, &names))
+        Ok(Self::of_names(labels, &read_names(path)?))
     }
 
     /// Places of the labels that may be trained on, in rising order.
@@ -133,20 +129,5 @@ mod tests {
         let split = Split::read(&path, &labels()).unwrap();
         assert_eq!(split.unseen(), [0, 2]);
         assert!(split.unknown().is_empty());
-    }
-
-    #[test]
-    fn an_empty_list_keeps_no_label_from_training() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("unseen.txt");
-        for nothing in ["", "\u{feff}", "\r\n\n"] {
-            std::fs::write(&path, nothing).unwrap();
-            let split = Split::read(&path, &labels()).unwrap();
-            assert_eq!(
-                (split.seen().len(), split.unseen().len()),
-                (3, 0),
-                "{nothing:?}"
-            );
-        }
     }
 }

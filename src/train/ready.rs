@@ -41,10 +41,7 @@ pub fn has_teacher(bundle: &Bundle, classes: &[TeacherClass]) -> Result<(), Ridg
 ///
 /// # Errors
 /// A part that is not there or too large to be copied, a configuration that no network can have.
-pub fn bytes_to_write(
-    base: &Path,
-    networks: &[&dyn Configuration],
-) -> Result<u64, TrainError> {
+pub fn bytes_to_write(base: &Path, networks: &[&dyn Configuration]) -> Result<u64, TrainError> {
     let manifest = read_manifest(base)?;
     let (backbone, encoder) = (manifest.backbone, manifest.label_encoder);
     let projection = manifest.projection.map(|projection| projection.file);
