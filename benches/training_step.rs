@@ -139,7 +139,7 @@ impl Teacher {
 
     /// 1 - <S, T> / (|S| |T|), all regions and classes as one vector.
     fn loss(&self, responses: &Tensor) -> Result<Tensor> {
-        let product = (&responses * &self.responses)?.sum_all()?;
+        let product = (responses * &self.responses)?.sum_all()?;
         let lengths =
             (responses.sqr()?.sum_all()?.sqrt()? * self.responses.sqr()?.sum_all()?.sqrt()?)?;
         1.0 - product.div(&lengths)?
@@ -206,9 +206,10 @@ fn parts(config: &ModelConfig, repeats: usize) -> Result<Vec<(&'static str, f64)
             pooled(both.as_tensor(), labels.as_tensor(), K)?.backward()
         })?,
         timed("distillation", repeats, || {
-            teacher
-                .loss(both.as_tensor(), classes.as_tensor())?
-                .backward()
+            let regions = both.as_tensor().flatten(0, 1)?;
+            let regions = regions.index_select(&teacher.regions, 0)?;
+            let responses = regions.matmul(&classes.as_tensor().t()?)?;
+            teacher.loss(&responses)?.backward()
         })?,
     ])
 }
