@@ -20,7 +20,7 @@ use std::path::Path;
 /// photo needs, since even one colour all over takes a byte for every thousand of its pixels in
 /// the usual kinds.
 const ALLOWED: u64 = 16 << 20;
-const ALLOWED_FOR_A_BYTE: u64 = 4096;
+const ALLOWED_FOR_A_BYTE: u64 = 2048;
 
 /// Opens a photo: a regular file of a kind known by its content, within `limits`.
 ///
@@ -36,15 +36,23 @@ pub fn open_photo(path: &Path, limits: PhotoLimits) -> Result<Photo, PhotoError>
 /// # Errors
 /// As [`open_photo`], without those of the file system.
 pub fn decode_photo(bytes: &[u8], name: &str, limits: PhotoLimits) -> Result<Photo, PhotoError> {
-    let format = image::guess_format(bytes)
-        .ok()
-        .filter(ImageFormat::reading_enabled)
-        .ok_or_else(|| PhotoError::UnknownKind {
-            name: name.to_owned(),
-            what: kind_by_signature(bytes),
-        })?;
+    let format = match tiff::is_big(bytes) {
+        true => Some(ImageFormat::Tiff),
+        false => image::guess_format(bytes).ok(),
+    };
+    let format =
+        format
+            .filter(ImageFormat::reading_enabled)
+            .ok_or_else(|| PhotoError::UnknownKind {
+                name: name.to_owned(),
+                what: kind_by_signature(bytes),
+            })?;
+    let mended = match format {
+        ImageFormat::Png => metadata::mended_png(bytes),
+        _ => None,
+    };
     let file = File {
-        bytes,
+        bytes: mended.as_deref().unwrap_or(bytes),
         format,
         name,
         limits,
@@ -116,10 +124,17 @@ impl File<'_> {
         let mut samples = tiff::Samples::default();
         if self.format == ImageFormat::Tiff {
             samples = tiff::samples(self.bytes).map_err(|why| self.unsupported(why))?;
+            metadata.profile = samples.profile.take().map(Ok);
             let own = "a curve or primaries of its own";
             metadata.other_colours = samples.other_colours.then(|| own.to_owned());
         }
-        let mut decoder = self.decoder().map_err(|error| self.explain(error))?;
+        let explain = |error| match error {
+            ImageError::Unsupported(_) if !samples.description.is_empty() => {
+                self.unsupported(samples.description.clone())
+            }
+            error => self.explain(error),
+        };
+        let mut decoder = self.decoder().map_err(explain)?;
         let (width, height) = decoder.dimensions();
         self.check_size(width, height, decoder.total_bytes())?;
         // Damaged metadata is no reason to refuse good pixels.
@@ -130,7 +145,7 @@ impl File<'_> {
         if metadata.profile.is_none() && metadata.other_colours.is_none() {
             metadata.profile = decoder.icc_profile().ok().flatten().map(Ok);
         }
-        let decoded = DynamicImage::from_decoder(decoder).map_err(|error| self.explain(error))?;
+        let decoded = DynamicImage::from_decoder(decoder).map_err(explain)?;
         tiff::check_range(&decoded).map_err(|why| self.unsupported(why))?;
         let stored = match samples.premultiplied {
             true => Stored::Premultiplied(decoded),
@@ -230,12 +245,33 @@ impl File<'_> {
                 _ => self.damaged(limit.to_string()),
             },
             ImageError::Unsupported(error) => self.unsupported(error.to_string()),
-            error if ends_early(&error) => self.truncated(self.rows_read()),
+            error if ends_early(&error) => {
+                self.truncated(self.rows_read().or_else(|| self.share_there()))
+            }
             error => match self.rows_read() {
                 Some(percent) => self.damaged(format!("{error}, only {percent} % could be read")),
-                None => self.damaged(error.to_string()),
+                None => match self.share_there() {
+                    Some(percent) => self.truncated(Some(percent)),
+                    None => self.damaged(error.to_string()),
+                },
             },
         }
+    }
+
+    /// How much of the file is there, in per cent, where its header tells its length.
+    fn share_there(&self) -> Option<u8> {
+        let there = self.bytes.len() as u64;
+        let needed = match self.format {
+            ImageFormat::WebP => {
+                let length = self.bytes.get(4..8)?.try_into().ok()?;
+                u64::from(u32::from_le_bytes(length)) + 8
+            }
+            // One byte or two for every sample, and a short header.
+            ImageFormat::Pnm => self.decoder().ok()?.total_bytes(),
+            ImageFormat::Tiff => tiff::end_of_pixels(self.bytes)?,
+            _ => return None,
+        };
+        (there < needed).then(|| (100 * there / needed) as u8)
     }
 
     /// How many rows of a damaged photo its decoder gets to, in per cent; nothing where that cannot
@@ -369,6 +405,10 @@ fn opaque(decoded: DynamicImage, premultiplied: bool) -> RgbImage {
 
 /// Whether the end of the file was met somewhere below `error`.
 fn ends_early(error: &ImageError) -> bool {
+    // Its own text, not its cause's.
+    if let ImageError::IoError(error) = error {
+        return error.kind() == std::io::ErrorKind::UnexpectedEof;
+    }
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>()

@@ -30,6 +30,7 @@ pub(super) fn kind_by_signature(bytes: &[u8]) -> &'static str {
         _ if brand.starts_with(b"ftyp") => "a video",
         [0xff, 0x0a, ..] | [0, 0, 0, 0x0c, b'J', b'X', b'L', b' ', ..] => "a JPEG XL picture",
         [0, 0, 0, 0x0c, b'j', b'P', ..] => "a JPEG 2000 picture",
+        [b'P', b'F' | b'f', b'\n', ..] => "a floating-point picture (PFM)",
         [b'%', b'P', b'D', b'F', ..] => "a PDF document",
         [b'P', b'K', 3, 4, ..] => "an archive",
         [b'<', ..] => "a text such as SVG or HTML",

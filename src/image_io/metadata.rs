@@ -43,6 +43,48 @@ fn png_chunks(file: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
+/// A PNG whose last chunks are missing, with an end and, where its pixels are cut off, with a chunk
+/// that ends where the file does; nothing where the end is there. Whether all pixels are there the
+/// decoder finds out.
+pub(super) fn mended_png(file: &[u8]) -> Option<Vec<u8>> {
+    let mut end = 8;
+    for (kind, content) in png_chunks(file) {
+        if kind == b"IEND" {
+            return None;
+        }
+        end += content.len() + 12;
+    }
+    let mut mended = file.get(..end.min(file.len()))?.to_vec();
+    // The last chunk has no checksum, or no end at all.
+    let cut_checksum = end > file.len();
+    let pixels = match cut_checksum {
+        true => {
+            let (last, content) = png_chunks(file).last()?;
+            mended.truncate(end - content.len() - 12);
+            (last == b"IDAT").then_some(content)
+        }
+        false => {
+            let kind = file.get(end + 4..end + 8);
+            kind.filter(|kind| *kind == b"IDAT")
+                .map(|_| &file[end + 8..])
+        }
+    };
+    let mut add = |kind: &[u8], content: &[u8]| {
+        let mut sum = flate2::Crc::new();
+        sum.update(kind);
+        sum.update(content);
+        mended.extend((content.len() as u32).to_be_bytes());
+        mended.extend(kind);
+        mended.extend(content);
+        mended.extend(sum.sum().to_be_bytes());
+    };
+    if let Some(pixels) = pixels {
+        add(b"IDAT", pixels);
+    }
+    add(b"IEND", &[]);
+    Some(mended)
+}
+
 /// Of a PNG.
 pub(super) fn of_png(file: &[u8]) -> Metadata {
     let mut found = Metadata::default();
