@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::bundle::{Bundle, find_bundle};
 use crate::engine::session::distinct;
-use crate::engine::{DeviceChoice, Session};
+use crate::engine::{DeviceChoice, Photo, Session};
 use crate::files::{FileError, one_line, read_bounded, shown};
 use crate::image_io::list_photos;
 use crate::model::VariantId;
@@ -186,6 +186,21 @@ pub fn stop_on_request() -> Result<Arc<AtomicBool>> {
             .context("this system does not let the program listen for Ctrl-C")?;
     }
     Ok(stop)
+}
+
+/// Says on standard error what a photo's file asks for and did not get, such as its colour profile.
+pub fn tell_cautions(photo: &Photo) {
+    for fact in photo.facts.iter().filter(|fact| fact.is_caution) {
+        let name = match photo.source.path() {
+            Some(path) => shown(path).to_string(),
+            None => photo.source.name(),
+        };
+        complain(&format!(
+            "{name}: {} {}",
+            fact.name.to_lowercase(),
+            fact.value
+        ));
+    }
 }
 
 /// One line on standard error.

@@ -167,6 +167,7 @@ fn answer_all(
                 continue;
             }
         };
+        common::tell_cautions(&photo.photo);
         let Some(comparison) = session.compare(&photo, wanted, &|| false)? else {
             continue;
         };

@@ -121,6 +121,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
                 continue;
             }
         };
+        common::tell_cautions(&photo.photo);
         if let Some(comparison) = session.compare(&photo, &wanted, &|| false)? {
             let (overlay, style) = styles(options);
             pages.push(comparison_figure(

@@ -90,6 +90,7 @@ fn prepare_for(
     let format = PhotoFact {
         name: "Format",
         value: format!("{format:?}").to_uppercase(),
+        is_caution: false,
     };
     let decoded = Instant::now();
     let pixels = input.pixels(&rgb);

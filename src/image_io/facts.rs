@@ -1,6 +1,7 @@
-//! What a camera wrote into a photo: EXIF, for people to read.
+//! What a camera wrote into a photo: EXIF, for people to read and for turning it upright.
 
-use exif::{In, Tag};
+use exif::{Exif, In, Tag};
+use image::metadata::Orientation;
 
 use crate::files::one_line;
 
@@ -20,29 +21,49 @@ const SHOWN: [(Tag, &str); 9] = [
     (Tag::Copyright, "Copyright"),
 ];
 
-/// One thing the camera wrote down, such as `Exposure`: `1/60 s`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One thing that is known of a photo, such as `Exposure`: `1/60 s`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PhotoFact {
     pub name: &'static str,
     pub value: String,
+    /// Whether it can change what a network sees, so that it must be told where no facts are shown.
+    pub is_caution: bool,
 }
 
-/// The facts in an EXIF block (a TIFF structure); none where it is damaged or tells nothing.
-pub(super) fn facts(exif: Vec<u8>) -> Vec<PhotoFact> {
-    let Ok(block) = exif::Reader::new().read_raw(exif) else {
-        return Vec::new();
-    };
+/// The EXIF block (a TIFF structure), as far as it is not damaged.
+pub(super) fn exif(block: Vec<u8>) -> Option<Exif> {
+    let mut reader = exif::Reader::new();
+    match reader.continue_on_error(true).read_raw(block) {
+        Ok(exif) => Some(exif),
+        Err(error) => error.distill_partial_result(|_| {}).ok(),
+    }
+}
+
+/// How the camera was held.
+pub(super) fn orientation(exif: &Exif) -> Orientation {
+    exif.get_field(Tag::Orientation, In::PRIMARY)
+        .and_then(|field| u8::try_from(field.value.get_uint(0)?).ok())
+        .and_then(Orientation::from_exif)
+        .unwrap_or(Orientation::NoTransforms)
+}
+
+/// The facts in an EXIF block; none where it tells nothing.
+pub(super) fn facts(exif: &Exif) -> Vec<PhotoFact> {
     SHOWN
         .iter()
         .filter_map(|&(tag, name)| {
-            let field = block.get_field(tag, In::PRIMARY)?;
-            let text = one_line(&field.display_value().with_unit(&block));
+            let field = exif.get_field(tag, In::PRIMARY)?;
+            let text = one_line(&field.display_value().with_unit(exif));
             let value: String = text
                 .trim_matches(['"', ' '])
                 .chars()
                 .take(LONGEST_VALUE)
                 .collect();
-            (!value.is_empty()).then_some(PhotoFact { name, value })
+            (!value.is_empty()).then_some(PhotoFact {
+                name,
+                value,
+                is_caution: false,
+            })
         })
         .collect()
 }
@@ -64,12 +85,17 @@ mod tests {
         bytes
     }
 
+    fn facts_in(block: Vec<u8>) -> Vec<PhotoFact> {
+        exif(block).as_ref().map(facts).unwrap_or_default()
+    }
+
     #[test]
     fn a_camera_s_name_is_read() {
-        let found = facts(block(0x0110, "Box Brownie"));
+        let found = facts_in(block(0x0110, "Box Brownie"));
         let expected = PhotoFact {
             name: "Camera",
             value: "Box Brownie".to_owned(),
+            is_caution: false,
         };
         assert_eq!(found, [expected]);
     }
@@ -78,7 +104,19 @@ mod tests {
     fn damaged_blocks_tell_nothing() {
         let mut cut = block(0x0110, "Box Brownie");
         cut.truncate(20);
-        assert_eq!(facts(cut), []);
-        assert_eq!(facts(b"nonsense".to_vec()), []);
+        assert_eq!(facts_in(cut), []);
+        assert_eq!(facts_in(b"nonsense".to_vec()), []);
+    }
+
+    #[test]
+    fn the_orientation_is_read_in_both_byte_orders() {
+        let little = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        let big = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        // One field of two, the second cut off.
+        let damaged = b"II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\x10\x01";
+        for block in [&little[..], big, damaged] {
+            let exif = exif(block.to_vec()).unwrap();
+            assert_eq!(orientation(&exif), Orientation::Rotate90);
+        }
     }
 }

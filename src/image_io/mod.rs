@@ -3,13 +3,18 @@
 //! A photo is whatever someone names: it may be damaged, enormous, no photo at all, or not even a
 //! file. [`open_photo`] answers with upright 8-bit RGB pixels or with one line that says why not.
 
+mod colour;
 mod decode;
 mod facts;
 mod input;
+mod jpeg;
+mod kind;
 mod list;
+mod metadata;
 mod orient;
 mod resize;
 mod stored;
+mod tiff;
 
 pub use decode::{decode_photo, open_photo};
 pub use facts::PhotoFact;
@@ -23,7 +28,7 @@ use crate::files::{FileError, one_line, shown};
 use image::{ImageFormat, RgbImage};
 use std::path::PathBuf;
 
-/// A photo as people see it: upright, three channels of 8 bits, nothing transparent.
+/// A photo as people see it: upright, three channels of 8 bits in sRGB, nothing transparent.
 #[derive(Clone, Debug)]
 pub struct Photo {
     /// The pixels, turned as the file's EXIF orientation asks, transparent parts over white, the
@@ -31,10 +36,7 @@ pub struct Photo {
     pub rgb: RgbImage,
     /// What the file's content is, whatever its name says.
     pub format: ImageFormat,
-    /// Whether the file carries a colour profile other than sRGB. Profiles are not applied: such a
-    /// photo's colours are taken as sRGB.
-    pub ignored_profile: bool,
-    /// What the camera wrote down.
+    /// What the camera wrote down, and what was done about the photo's colours.
     pub facts: Vec<PhotoFact>,
 }
 
@@ -59,7 +61,7 @@ pub struct PhotoLimits {
     pub pixels: u64,
     /// Width and height, each.
     pub side: u32,
-    /// Bytes that a decoder may allocate.
+    /// Bytes that a decoder may allocate for a photo's pixels; for small files it is less.
     pub decoder_bytes: u64,
 }
 
@@ -91,8 +93,19 @@ pub enum PhotoError {
     },
     #[error("{}: needs more memory to decode than allowed: scale it down first", one_line(.name))]
     TooMuchMemory { name: String },
-    #[error("{}: the file ends before the photo does (cut off while copied or downloaded): fetch it again", one_line(.name))]
-    Truncated { name: String },
+    #[error("{}: {bytes} bytes are too few for {width} x {height} pixels: damaged, or made to fill the memory: export it anew", one_line(.name))]
+    TooFewBytes {
+        name: String,
+        bytes: usize,
+        width: u32,
+        height: u32,
+    },
+    #[error("{}: damaged {kind}, {read} (cut off while copied or downloaded): fetch it again", one_line(.name))]
+    Truncated {
+        name: String,
+        kind: &'static str,
+        read: String,
+    },
     #[error("{}: damaged {kind} ({}): fetch it again or export it anew", one_line(.name), one_line(.why))]
     Damaged {
         name: String,

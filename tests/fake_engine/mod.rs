@@ -306,6 +306,7 @@ fn photo_facts(source: &PhotoSource) -> Vec<PhotoFact> {
     let camera = PhotoFact {
         name: "Camera",
         value: "Box Brownie".to_owned(),
+        is_caution: false,
     };
     source.path().map(|_| camera).into_iter().collect()
 }

@@ -1,0 +1,253 @@
+//! What stands in a photo's file beside its pixels: EXIF and colours, wherever a container keeps
+//! them.
+
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+
+/// Bytes of metadata that are unpacked at most.
+const MOST_UNPACKED: u64 = 16 << 20;
+
+/// What a file says about its pixels.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Metadata {
+    /// A TIFF structure.
+    pub exif: Option<Vec<u8>>,
+    /// An ICC profile, or why it cannot be had.
+    pub profile: Option<Result<Vec<u8>, &'static str>>,
+    /// Colours that are told in another way and are not sRGB.
+    pub other_colours: Option<String>,
+}
+
+/// EXIF as some programs write it, with what begins a JPEG's segment.
+fn bare_exif(block: &[u8]) -> Vec<u8> {
+    block.strip_prefix(b"Exif\0\0").unwrap_or(block).to_vec()
+}
+
+fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
+    let mut plain = Vec::new();
+    let unpacking = ZlibDecoder::new(packed).take(MOST_UNPACKED);
+    { unpacking }.read_to_end(&mut plain).ok()?;
+    Some(plain)
+}
+
+/// A PNG's chunks, before and behind its pixels, as far as they go: kind and content.
+fn png_chunks(file: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = file.get(8..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
+        let kind = rest.get(4..8)?;
+        let content = rest.get(8..length.checked_add(8)?)?;
+        rest = rest.get(length.checked_add(12)?..).unwrap_or_default();
+        Some((kind, content))
+    })
+}
+
+/// A PNG whose last chunks are missing, with an end and, where its pixels are cut off, with a chunk
+/// that ends where the file does; nothing where the end is there. Whether all pixels are there the
+/// decoder finds out.
+pub(super) fn mended_png(file: &[u8]) -> Option<Vec<u8>> {
+    let mut end = 8;
+    for (kind, content) in png_chunks(file) {
+        if kind == b"IEND" {
+            return None;
+        }
+        end += content.len() + 12;
+    }
+    let mut mended = file.get(..end.min(file.len()))?.to_vec();
+    // The last chunk has no checksum, or no end at all.
+    let cut_checksum = end > file.len();
+    let pixels = match cut_checksum {
+        true => {
+            let (last, content) = png_chunks(file).last()?;
+            mended.truncate(end - content.len() - 12);
+            (last == b"IDAT").then_some(content)
+        }
+        false => {
+            let kind = file.get(end + 4..end + 8);
+            kind.filter(|kind| *kind == b"IDAT")
+                .map(|_| &file[end + 8..])
+        }
+    };
+    let mut add = |kind: &[u8], content: &[u8]| {
+        let mut sum = flate2::Crc::new();
+        sum.update(kind);
+        sum.update(content);
+        mended.extend((content.len() as u32).to_be_bytes());
+        mended.extend(kind);
+        mended.extend(content);
+        mended.extend(sum.sum().to_be_bytes());
+    };
+    if let Some(pixels) = pixels {
+        add(b"IDAT", pixels);
+    }
+    add(b"IEND", &[]);
+    Some(mended)
+}
+
+/// Of a PNG.
+pub(super) fn of_png(file: &[u8]) -> Metadata {
+    let mut found = Metadata::default();
+    let (mut says_srgb, mut coded, mut measured) = (false, None, false);
+    for (kind, content) in png_chunks(file) {
+        match kind {
+            b"eXIf" => found.exif = Some(bare_exif(content)),
+            b"zTXt" | b"tEXt" | b"iTXt" if found.exif.is_none() => {
+                found.exif = exif_in_text(kind, content);
+            }
+            b"iCCP" => {
+                let name = content.iter().position(|byte| *byte == 0);
+                let packed = name.and_then(|end| content.get(end + 2..));
+                let profile = packed.and_then(unpacked);
+                found.profile = Some(profile.ok_or("it cannot be unpacked"));
+            }
+            b"sRGB" => says_srgb = true,
+            b"cICP" => coded = Some(content),
+            b"gAMA" => measured |= !is_srgb_gamma(content),
+            b"cHRM" => measured |= !are_srgb_primaries(content),
+            _ => {}
+        }
+    }
+    match coded {
+        // Rec. 709 primaries, sRGB curve, RGB, full range.
+        Some([1, 13, 0, 1]) => found.profile = None,
+        Some(code) => {
+            found.profile = None;
+            found.other_colours = Some(format!("coding points {code:?} (cICP)"));
+        }
+        None if says_srgb || found.profile.is_some() => {}
+        None if measured => {
+            found.other_colours = Some("a gamma or primaries of its own (gAMA, cHRM)".to_owned());
+        }
+        None => {}
+    }
+    found
+}
+
+fn u32_at(content: &[u8], index: usize) -> Option<u32> {
+    let bytes = content.get(4 * index..4 * index + 4)?;
+    Some(u32::from_be_bytes(bytes.try_into().ok()?))
+}
+
+/// Whether a gamma is 1/2.2, rounded in whatever way.
+fn is_srgb_gamma(content: &[u8]) -> bool {
+    u32_at(content, 0).is_some_and(|gamma| gamma.abs_diff(45_455) <= 500)
+}
+
+fn are_srgb_primaries(content: &[u8]) -> bool {
+    const SRGB: [u32; 8] = [
+        31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000,
+    ];
+    SRGB.iter().enumerate().all(|(index, expected)| {
+        u32_at(content, index).is_some_and(|value| value.abs_diff(*expected) <= 200)
+    })
+}
+
+/// EXIF as ImageMagick writes it into a text chunk: its name, its length, and hexadecimal digits.
+fn exif_in_text(kind: &[u8], content: &[u8]) -> Option<Vec<u8>> {
+    let (name, rest) = content.split_at_checked(content.iter().position(|byte| *byte == 0)?)?;
+    if name != b"Raw profile type exif" && name != b"Raw profile type APP1" {
+        return None;
+    }
+    let text = match kind {
+        b"tEXt" => rest.get(1..)?.to_vec(),
+        b"zTXt" => unpacked(rest.get(2..)?)?,
+        _ => {
+            // Flag, method, language and translated name, each of these two ended by a zero.
+            let packed = *rest.get(1)? == 1;
+            let mut fields = rest.get(3..)?.splitn(3, |byte| *byte == 0);
+            let text = fields.nth(2)?;
+            if packed {
+                unpacked(text)?
+            } else {
+                text.to_vec()
+            }
+        }
+    };
+    // A line break, the kind, the length, then the digits.
+    let text = std::str::from_utf8(&text).ok()?;
+    let digits: String = text.split_whitespace().skip(2).collect();
+    let (pairs, _) = digits.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let block: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+    Some(bare_exif(&block?))
+}
+
+/// Of a WebP, whose chunks lie in a RIFF container.
+pub(super) fn of_webp(file: &[u8]) -> Metadata {
+    let mut found = Metadata::default();
+    let mut rest = file.get(12..).unwrap_or_default();
+    while let (Some(kind), Some(length)) = (rest.get(..4), rest.get(4..8)) {
+        let length = length
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        let Some(content) = rest.get(8..8 + length) else {
+            break;
+        };
+        match kind {
+            b"EXIF" if found.exif.is_none() => found.exif = Some(bare_exif(content)),
+            b"ICCP" => found.profile = Some(Ok(content.to_vec())),
+            _ => {}
+        }
+        // Chunks start at even places.
+        rest = rest.get(8 + length + length % 2..).unwrap_or_default();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn png(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+        let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+        for (kind, content) in chunks {
+            file.extend((content.len() as u32).to_be_bytes());
+            file.extend(*kind);
+            file.extend(*content);
+            file.extend([0; 4]);
+        }
+        file
+    }
+
+    #[test]
+    fn exif_is_found_in_every_chunk_that_can_hold_it() {
+        let text = b"Raw profile type exif\0\nexif\n       5\n4949\n2a00\n08\n";
+        let international = b"Raw profile type APP1\0\0\0\0\0\nexif\n 5\n49492a0008";
+        for file in [
+            png(&[(b"IDAT", &[1]), (b"eXIf", b"II*\0\x08")]),
+            png(&[(b"eXIf", b"Exif\0\0II*\0\x08"), (b"IDAT", &[1])]),
+            png(&[(b"tEXt", text)]),
+            png(&[(b"iTXt", international)]),
+        ] {
+            assert_eq!(of_png(&file).exif.as_deref(), Some(&b"II*\0\x08"[..]));
+        }
+    }
+
+    #[test]
+    fn colours_that_are_not_srgb_are_told() {
+        let srgb = 45_455u32.to_be_bytes();
+        let linear = 100_000u32.to_be_bytes();
+        let told = |chunks| of_png(&png(chunks)).other_colours.is_some();
+        assert!(!told(&[(b"gAMA", &srgb)]));
+        assert!(told(&[(b"gAMA", &linear)]));
+        assert!(!told(&[(b"gAMA", &linear), (b"sRGB", &[0])]));
+        assert!(told(&[(b"cHRM", &[0; 32])]));
+        assert!(told(&[(b"sRGB", &[0]), (b"cICP", &[12, 13, 0, 1])]));
+        assert!(!told(&[(b"gAMA", &linear), (b"cICP", &[1, 13, 0, 1])]));
+    }
+
+    #[test]
+    fn damaged_chunks_tell_nothing() {
+        let mut file = png(&[(b"eXIf", b"II*\0\x08")]);
+        file[8] = 0xff;
+        assert_eq!(of_png(&file), Metadata::default());
+        assert_eq!(
+            of_webp(b"RIFF\0\0\0\0WEBPEXIF\xff\xff\xff\xffII"),
+            Metadata::default()
+        );
+        let broken = of_png(&png(&[(b"iCCP", b"name\0\0nonsense")]));
+        assert_eq!(broken.profile, Some(Err("it cannot be unpacked")));
+    }
+}

@@ -1,0 +1,137 @@
+//! Every kind of photo file that people have: each is read as it should look, or refused by name.
+//! `tests/reference/real_photos.py` writes the files of `tests/photos/kinds`.
+
+use biam_lens::image_io::{Photo, PhotoError, PhotoLimits, decode_photo};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Largest difference in levels from a reference; JPEGs lose some, and more where chroma is coarse.
+const LOSSLESS: u8 = 2;
+const JPEG: u8 = 6;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/photos/kinds")
+}
+
+fn decode(bytes: &[u8]) -> Result<Photo, PhotoError> {
+    decode_photo(bytes, "some photo", PhotoLimits::default())
+}
+
+/// The files of one ending: name, content and the reference's name.
+fn files(endings: &[&str]) -> Vec<(String, Vec<u8>, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if let [_, reference, ending] = name.split('.').collect::<Vec<_>>()[..]
+            && endings.contains(&ending)
+        {
+            let reference = reference.to_owned();
+            found.push((name, fs::read(path).unwrap(), reference));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// How far a photo is from its reference.
+fn distance(photo: &Photo, reference: &str) -> u8 {
+    let path = folder().join(format!("{reference}.png"));
+    let expected = image::open(path).unwrap().into_rgb8();
+    assert_eq!(photo.rgb.dimensions(), expected.dimensions());
+    let pairs = photo.rgb.iter().zip(expected.iter());
+    pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+}
+
+/// Asserts that each file looks right or is refused for a part that cannot be read; how many were
+/// read.
+fn read_or_refused(endings: &[&str], tolerance: u8) -> usize {
+    let mut read = 0;
+    for (name, bytes, reference) in files(endings) {
+        match decode(&bytes) {
+            Ok(photo) => {
+                let off = distance(&photo, &reference);
+                assert!(off <= tolerance, "{name}: off by {off}");
+                read += 1;
+            }
+            Err(error) => {
+                let named = matches!(error, PhotoError::UnsupportedFeature { .. });
+                assert!(named, "{name}: {error}");
+            }
+        }
+    }
+    read
+}
+
+#[test]
+fn jpegs_of_every_layout_are_read() {
+    let all = files(&["jpg"]).len();
+    assert!(all > 130, "{all}");
+    assert_eq!(read_or_refused(&["jpg"], JPEG), all);
+}
+
+#[test]
+fn pngs_pnms_bmps_and_webps_are_read() {
+    let endings = ["png", "pbm", "pgm", "ppm", "bmp", "webp"];
+    assert_eq!(read_or_refused(&endings, LOSSLESS), files(&endings).len());
+}
+
+#[test]
+fn tiffs_are_read_or_refused_by_name() {
+    let read = read_or_refused(&["tif"], LOSSLESS);
+    assert!(read > 30, "{read}");
+    for (name, said) in [
+        ("f4_to_255.colour.tif", "floating-point samples from"),
+        ("u4.colour.tif", "integers of more than 16 bits"),
+        ("i2.colour.tif", "signed numbers of 16 bits"),
+        ("preview.colour.tif", "small preview"),
+        ("other_inks.colour.tif", "inks that are not CMYK"),
+    ] {
+        let error = decode(&fs::read(folder().join(name)).unwrap()).unwrap_err();
+        assert!(error.to_string().contains(said), "{name}: {error}");
+    }
+}
+
+#[test]
+fn colours_that_cannot_be_applied_are_told() {
+    for (name, bytes, _) in files(&["png", "jpg", "tif", "webp"]) {
+        if let Ok(photo) = decode(&bytes) {
+            let told = photo.facts.iter().filter(|fact| fact.is_caution).count();
+            assert_eq!(told, usize::from(name.starts_with("told_")), "{name}");
+            let converted = photo
+                .facts
+                .iter()
+                .any(|fact| fact.value.contains("converted"));
+            assert_eq!(converted, name.starts_with("profile"), "{name}");
+        }
+    }
+}
+
+/// What is not whole is refused, and says how much of it is there.
+#[test]
+fn half_a_jpeg_is_none_and_a_whole_one_needs_no_end() {
+    for name in [
+        "22_11_11_one.colour.jpg",
+        "22_11_11_each.colour.jpg",
+        "progressive_420.colour.jpg",
+    ] {
+        let whole = fs::read(folder().join(name)).unwrap();
+        let data = &whole[..whole.len() - 2];
+        let expected = decode(&whole).unwrap().rgb;
+        assert_eq!(decode(data).unwrap().rgb, expected, "{name}");
+        let more = [&whole[..], b"bytes behind it"].concat();
+        assert_eq!(decode(&more).unwrap().rgb, expected, "{name}");
+        let start = data.len() * 7 / 10;
+        for end in [start, (start + data.len()) / 2, data.len() - 3] {
+            for ending in [&b""[..], b"\xff\xd9"] {
+                let cut = [&data[..end], ending].concat();
+                let error = decode(&cut).unwrap_err();
+                assert!(
+                    matches!(error, PhotoError::Truncated { .. }),
+                    "{name}: {error}"
+                );
+                assert!(error.to_string().contains(" % of it"), "{name}: {error}");
+            }
+        }
+    }
+}
