@@ -12,6 +12,18 @@
 //! [`engine`] owns the loaded networks and every cache; [`app`] and [`cli`] only send it requests
 //! and show its replies; [`figure`] turns replies into pictures.
 
+// Not for tests, whose messages are their failures. What `Cargo.toml` says holds for both.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
 pub mod app;
 pub mod backbone;
 pub mod bundle;

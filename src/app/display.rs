@@ -292,6 +292,10 @@ fn paint_gradient(painter: &egui::Painter, rect: Rect, steps: u32, at: impl Fn(f
     for step in 0..=steps {
         let t = step as f32 / steps as f32;
         let [red, green, blue] = at(t);
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "a colour of the map, not the window's"
+        )]
         let colour = Color32::from_rgb(red, green, blue);
         let x = egui::lerp(rect.x_range(), t);
         mesh.colored_vertex(pos2(x, rect.top()), colour);

@@ -438,6 +438,7 @@ impl eframe::App for LensApp {
     }
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        #[allow(clippy::print_stderr, reason = "the window is gone")]
         if let Err(problem) = self.close() {
             eprintln!("{problem}");
         }

@@ -1,5 +1,7 @@
 //! How the window looks: colours, spacing and text sizes, light and dark.
 
+#![allow(clippy::disallowed_methods, reason = "the one place for colours")]
+
 use egui::{Color32, CornerRadius, Stroke, TextStyle, Visuals};
 
 use super::state::Theme;

@@ -1,5 +1,10 @@
 //! What the window says of a network, and its colour.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the networks' colours, light and dark"
+)]
+
 use egui::{Color32, Visuals};
 
 use crate::model::{VariantId, registry};

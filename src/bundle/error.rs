@@ -10,7 +10,7 @@ use crate::semantics::SemanticsError;
 /// Why a bundle cannot be found, read or made.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    #[error("no model found: looked for bundle.toml in {}; name a bundle's folder with --bundle", .0.join(", "))]
+    #[error("no model found: looked for bundle.toml in {}; copy the folder weights/default of the program's source to {}, or name a bundle's folder with --bundle", .0.join(", "), .0.last().map_or("", String::as_str))]
     NotFound(Vec<String>),
     #[error(transparent)]
     File(#[from] FileError),

@@ -16,7 +16,7 @@ const DEFAULT: &str = "default";
 /// user's data folder.
 ///
 /// # Errors
-/// The places that were searched, when none has a bundle. A named folder is not checked here.
+/// The places that were searched, when none has a bundle; the last is the user's own. A named folder is not checked here.
 pub fn find_bundle(named: Option<&Path>) -> Result<PathBuf, BundleError> {
     if let Some(folder) = named {
         return Ok(folder.to_owned());

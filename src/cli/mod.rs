@@ -77,6 +77,8 @@ enum Command {
 
 /// Runs a command. Anything that failed has been said on standard error when this returns.
 pub fn run(arguments: Arguments) -> ExitCode {
+    // Nothing but where RUST_LOG asks for it: `RUST_LOG=biam_lens=debug`.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
     let done = match arguments.command {
         None => view::run(arguments.view),
         Some(Command::View(options)) => view::run(options),

@@ -15,6 +15,7 @@ use super::messages::{
 use super::photos::PreparedPhoto;
 use super::{DeviceChoice, EngineError};
 use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
+use crate::files::shown;
 use crate::image_io::NetworkInput;
 use crate::model::{EncodeOptions, Encoded, PreparedLabels, VariantId};
 use crate::semantics::{LabelStatus, label_key};
@@ -106,6 +107,7 @@ impl Clock<'_> {
     }
 
     fn push(&mut self, stage: &str, milliseconds: f64, cached: bool) {
+        log::debug!("{stage}: {milliseconds:.1} ms, cached: {cached}");
         self.times.push(StageTime {
             stage: stage.to_owned(),
             milliseconds,
@@ -140,6 +142,7 @@ impl Session {
             device: device.name,
             device_note: device.note,
         };
+        log::info!("{}: open on {}", shown(folder), facts.device);
         Ok(Self {
             labels: KnownLabels::new(&bundle)?,
             facts: Arc::new(facts),

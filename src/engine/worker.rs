@@ -89,6 +89,7 @@ impl Outbox {
     }
 
     fn fail(&self, error: &EngineError, photo: Option<&PhotoSource>, fatal: bool) {
+        log::warn!("{error}");
         self.send(Reply::Failure(Failure {
             message: crate::files::one_line(error),
             photo: photo.cloned(),
@@ -176,6 +177,7 @@ impl Engine {
 
     /// Sorts a request to where it waits; the newest of a kind replaces the one before.
     fn accept(&self, request: Request) {
+        log::debug!("{request:?}");
         let mut pending = self.pending.borrow_mut();
         match request {
             Request::Compare {
@@ -279,6 +281,7 @@ impl Engine {
     }
 
     fn progress(&self, doing: Option<&str>) {
+        log::info!("{}", doing.unwrap_or("Waiting"));
         self.outbox
             .send(Reply::Progress(doing.map(|doing| Progress {
                 doing: doing.to_owned(),

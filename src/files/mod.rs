@@ -1,6 +1,8 @@
 //! The few ways this program touches files: bounded read, write-beside-and-rename, `.npy`, and a
 //! memory map of what it wrote itself.
 
+#![allow(unsafe_code, reason = "the map, and the system's own calls")]
+
 mod map;
 mod npy;
 mod npy_read;
@@ -10,7 +12,7 @@ mod read;
 mod space;
 mod write;
 
-pub use map::OwnFileMap;
+pub use map::{FileBytes, OwnFileMap};
 pub use npy::{save_npy_f32, write_npy_f32};
 pub use npy_read::read_npy;
 pub use numbers::{ByteOrder, FloatFormat, from_fortran_order};

@@ -105,6 +105,7 @@ impl Operator {
 
     fn backward(&self, qkv: &[f32], gradient: &[f32], size: Size) -> Vec<f32> {
         let channels = size.2;
+        assert_eq!(qkv.len(), 3 * gradient.len());
         // SAFETY: the gradients of q, k and v of every head of every image are written.
         unsafe {
             filled(qkv.len(), |output| {

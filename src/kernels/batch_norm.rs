@@ -96,7 +96,7 @@ fn statistics(set: InstructionSet, values: &[f32], channels: usize) -> (Vec<f32>
     let of = |piece: std::ops::Range<usize>| &values[piece.start * channels..piece.end * channels];
     let zero = vec![0.0; channels];
     let mut mean = sums(rows, channels, |piece, sums| {
-        // SAFETY: the set was detected on this processor.
+        // SAFETY: adds up slices only.
         unsafe { add_differences_entry(set, of(piece), &zero, sums) };
     });
     mean.iter_mut().for_each(|sum| *sum *= share);
@@ -249,11 +249,13 @@ impl Operator {
     ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
         let channels = gamma.len();
         let rows = values.len() / channels;
+        assert_eq!(values.len(), rows * channels);
+        assert_eq!(values.len(), gradient.len());
         let share = 1.0 / rows as f32;
         let place = |piece: std::ops::Range<usize>| piece.start * channels..piece.end * channels;
         let mut to_beta = sums(rows, 2 * channels, |piece, sums| {
             let (x, g) = (&values[place(piece.clone())], &gradient[place(piece)]);
-            // SAFETY: the set was detected on this processor.
+            // SAFETY: adds up slices only.
             unsafe { add_products_entry(self.set, x, g, &self.mean, sums) };
         });
         let products = to_beta.split_off(channels);

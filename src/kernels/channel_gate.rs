@@ -60,7 +60,7 @@ impl CustomOp2 for Operator {
         let key = contiguous(self.name(), key, key_layout)?;
         let (images, channels) = key_layout.shape().dims2()?;
         let length = values.len() / images.max(1);
-        // SAFETY: every image is written; the set was detected on this processor.
+        // SAFETY: every image is written.
         let output = unsafe {
             filled(values.len(), |output| {
                 parallel::for_each_piece(images, |image| {
@@ -107,6 +107,7 @@ impl Operator {
     ) -> (Vec<f32>, Vec<f32>) {
         let images = keys.len() / channels;
         let length = values.len() / images;
+        assert_eq!(gradient.len(), values.len());
         let mut to_keys = vec![0.0; keys.len()];
         let to_keys_at = SharedMut(to_keys.as_mut_ptr());
         let run = |output: SharedMut| {
@@ -115,7 +116,7 @@ impl Operator {
                 let (values, gradient) = (&values[place.clone()], &gradient[place.clone()]);
                 let key = &keys[image * channels..][..channels];
                 with_scratch(2 * channels, |sums| {
-                    // SAFETY: each image has places of its own; the set was detected.
+                    // SAFETY: each image has places of its own.
                     unsafe {
                         let to_key = to_keys_at.at(image * channels);
                         let to_key = std::slice::from_raw_parts_mut(to_key, channels);

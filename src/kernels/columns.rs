@@ -6,7 +6,7 @@
 
 use super::Activation;
 use super::lanes::{InstructionSet, Lanes, instruction_set_entry};
-use super::memory::SharedMut;
+use super::memory::{SharedMut, filled};
 use super::parallel;
 
 /// Pieces the rows are cut into.
@@ -36,6 +36,9 @@ pub(crate) fn sums(
 
 /// The gradient before `activation`, whose result is `result`, and its sum over the rows of
 /// `columns` values; no gradient where it is the same as after.
+///
+/// # Panics
+/// Both are not the same number of whole rows.
 pub(crate) fn masked_sums(
     set: InstructionSet,
     gradient: &[f32],
@@ -44,11 +47,14 @@ pub(crate) fn masked_sums(
     activation: Activation,
 ) -> (Option<Vec<f32>>, Vec<f32>) {
     let rows = gradient.len() / columns;
+    // Else some floats of the masked gradient would never be written.
+    assert_eq!(gradient.len(), rows * columns, "whole rows");
+    assert_eq!(gradient.len(), result.len(), "a gradient of the result");
     let piece_of = |piece: std::ops::Range<usize>| piece.start * columns..piece.end * columns;
     let slopes = match activation {
         Activation::None => {
             let sums = sums(rows, columns, |piece, sums| {
-                // SAFETY: the set was detected on this processor.
+                // SAFETY: adds up slices only.
                 unsafe { add_rows_entry(set, &gradient[piece_of(piece)], sums) };
             });
             return (None, sums);
@@ -57,26 +63,20 @@ pub(crate) fn masked_sums(
         Activation::Relu6 => (0.0, 6.0),
         Activation::LeakyRelu(slope) => (slope, f32::INFINITY),
     };
-    let mut masked = Vec::with_capacity(gradient.len());
-    let output = SharedMut(masked.as_mut_ptr());
-    let sums = sums(rows, columns, |piece, sums| {
-        let place = piece_of(piece);
-        // SAFETY: the pieces write every value once; the set was detected on this processor.
-        unsafe {
-            let masked = output.at(place.start);
-            mask_rows_entry(
-                set,
-                &gradient[place.clone()],
-                &result[place],
-                masked,
-                sums,
-                slopes,
-            );
-        }
-    });
-    // SAFETY: written above.
-    unsafe { masked.set_len(gradient.len()) };
-    (Some(masked), sums)
+    let mut totals = Vec::new();
+    let run = |output: SharedMut| {
+        totals = sums(rows, columns, |piece, sums| {
+            let place = piece_of(piece);
+            let (gradient, result) = (&gradient[place.clone()], &result[place.clone()]);
+            // SAFETY: the output has room for as many values as the gradient has.
+            unsafe {
+                mask_rows_entry(set, gradient, result, output.at(place.start), sums, slopes);
+            }
+        });
+    };
+    // SAFETY: the pieces are all rows, and the rows all values.
+    let masked = unsafe { filled(gradient.len(), run) };
+    (Some(masked), totals)
 }
 
 instruction_set_entry!(
@@ -126,5 +126,39 @@ unsafe fn mask_rows<L: Lanes>(
             unsafe { masked.add(row * columns + i).write(value) };
             sums[i] += value;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(gradient: &[f32], result: &[f32]) -> (Option<Vec<f32>>, Vec<f32>) {
+        masked_sums(
+            InstructionSet::detect(),
+            gradient,
+            result,
+            2,
+            Activation::Relu,
+        )
+    }
+
+    #[test]
+    fn a_gradient_passes_where_the_result_is_positive() {
+        let (masked, sums) = masked(&[1.0, 2.0, 3.0, 4.0], &[0.0, 1.0, 1.0, 1.0]);
+        assert_eq!(masked, Some(vec![0.0, 2.0, 3.0, 4.0]));
+        assert_eq!(sums, [3.0, 6.0]);
+    }
+
+    #[test]
+    #[should_panic = "whole rows"]
+    fn a_broken_row_is_refused_not_left_unwritten() {
+        masked(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    #[should_panic = "a gradient of the result"]
+    fn a_shorter_result_is_refused_not_left_unwritten() {
+        masked(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0]);
     }
 }

@@ -64,6 +64,14 @@ enum Values<'a> {
 }
 
 impl Values<'_> {
+    /// How many there are.
+    fn len(self) -> usize {
+        match self {
+            Self::Floats(values) => values.len(),
+            Self::Pixels(values, _) => values.len(),
+        }
+    }
+
     /// Reads as many values as `row` holds from `start` on.
     fn read(self, start: usize, row: &mut [f32]) {
         match self {
@@ -205,12 +213,11 @@ impl Conv3x3 {
                 self.inputs()
             );
         }
-        let output = self.window.output(height, width)?;
+        self.window.output(height, width)?;
         match &self.packed {
             Some(packed) => xs.contiguous()?.apply_op1_no_bwd(&Operator {
                 packed,
                 window: self.window,
-                output,
                 scale,
             }),
             None => self.plain(xs),
@@ -294,7 +301,6 @@ impl Conv3x3 {
 struct Operator<'a> {
     packed: &'a Packed,
     window: Window,
-    output: (usize, usize),
     scale: Scale,
 }
 
@@ -305,7 +311,7 @@ impl CustomOp1 for Operator<'_> {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (images, height, width, _) = layout.shape().dims4()?;
-        let (rows, columns) = self.output;
+        let (rows, columns) = self.window.output(height, width)?;
         let (output, channels) = match self.packed {
             Packed::Winograd(packed) => (
                 packed.forward(
@@ -321,6 +327,7 @@ impl CustomOp1 for Operator<'_> {
                     self.values(storage, layout)?,
                     images,
                     (height, width),
+                    (rows, columns),
                 ),
                 matrix.columns(),
             ),
@@ -340,14 +347,21 @@ impl Operator<'_> {
         }
     }
 
+    /// Images of `height` x `width`, to as many of `rows` x `columns`, which are the window's.
     fn direct(
         &self,
         matrix: &PackedMatrix,
         values: Values,
         images: usize,
         (height, width): (usize, usize),
+        (rows, columns): (usize, usize),
     ) -> Vec<f32> {
-        let (rows, columns) = self.output;
+        let inputs = matrix.depth() / self.window.kernel.pow(2);
+        assert_eq!(
+            values.len(),
+            images * height * width * inputs,
+            "values of whole images"
+        );
         let output_length = rows * columns * matrix.columns();
         let work = rows * columns * images * matrix.depth() * matrix.columns();
         let bands = (parallel::pieces(work) / images.max(1)).clamp(1, rows);
@@ -355,10 +369,12 @@ impl Operator<'_> {
             parallel::for_each_piece(images * bands, |piece| {
                 let index = piece / bands;
                 let band = parallel::part(rows, bands, piece % bands);
-                // SAFETY: the output holds that many images.
-                let output = SharedMut(unsafe { output.at(index * output_length) });
                 let first = index * height;
-                self.direct_band(matrix, values, first, (height, width), band, output);
+                // SAFETY: the output holds that many images; each piece writes rows of its own.
+                unsafe {
+                    let output = (output.at(index * output_length), columns);
+                    self.direct_band(matrix, values, first, (height, width), band, output);
+                }
             });
         };
         // SAFETY: the bands cover every row of every image.
@@ -367,15 +383,18 @@ impl Operator<'_> {
 
     /// The output rows `band` of the image whose first row of pixels is `first`: the input rows under
     /// them are copied with their padding, in which the three pixel rows under a window are three
-    /// runs of floats.
-    fn direct_band(
+    /// runs of floats. The image goes to `output`, with its width.
+    ///
+    /// # Safety
+    /// `output` has room for the image, whose width is the window's, and nobody else uses the band.
+    unsafe fn direct_band(
         &self,
         matrix: &PackedMatrix,
         values: Values,
         first: usize,
         (height, width): (usize, usize),
         band: Range<usize>,
-        output: SharedMut,
+        (output, columns): (*mut f32, usize),
     ) {
         let Window {
             kernel,
@@ -397,7 +416,6 @@ impl Operator<'_> {
                     row.fill(0.0);
                 }
             }
-            let columns = self.output.1;
             for panel in 0..matrix.panels() {
                 for y in band.clone() {
                     let rows = Rows {
@@ -411,7 +429,7 @@ impl Operator<'_> {
                     // SAFETY: the windows lie in the padded rows; the output row is this piece's.
                     unsafe {
                         let target = Target {
-                            start: output.at(y * columns * matrix.columns()),
+                            start: output.add(y * columns * matrix.columns()),
                             stride: matrix.columns(),
                             residual: std::ptr::null(),
                         };

@@ -250,6 +250,22 @@ mod tests {
     }
 
     #[test]
+    #[should_panic = "values of whole images"]
+    fn a_missing_pixel_is_refused_not_read_past_the_end() {
+        let set = InstructionSet::detect();
+        let (values, gradient) = ([1.0; 3], [1.0; 8]);
+        weight_gradient(set, (&values, 1), (&gradient, 2), (1, 2, 2));
+    }
+
+    #[test]
+    #[should_panic = "a gradient of whole images"]
+    fn a_missing_gradient_is_refused_not_read_past_the_end() {
+        let set = InstructionSet::detect();
+        let (values, gradient) = ([1.0; 4], [1.0; 7]);
+        weight_gradient(set, (&values, 1), (&gradient, 2), (1, 2, 2));
+    }
+
+    #[test]
     fn says_what_does_not_fit() {
         let (weight, bias) = (random(1.0, &[5, 6, 3, 3]), random(2.0, &[5]));
         let message = conv3x3(

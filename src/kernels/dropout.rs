@@ -55,7 +55,7 @@ impl Mask {
     ///
     /// Places count modulo 2^32.
     pub(crate) fn multiply(self, set: InstructionSet, place: usize, values: &mut [f32]) {
-        // SAFETY: the set was detected on this processor.
+        // SAFETY: changes a slice only.
         unsafe { multiply_entry(set, self, place as u32, values) }
     }
 }

@@ -90,12 +90,12 @@ impl CustomOp2 for Product {
         let weight = &weight[start..end];
         let (photos, inputs) = xs_layout.shape().dims2()?;
         let outputs = weight_layout.dims()[0];
+        assert_eq!(weight.len(), outputs * inputs, "weights for these inputs");
         let run = |product: SharedMut| {
             let pieces = parallel::pieces(photos * weight.len());
             parallel::for_each_piece(pieces, |piece| {
                 let part = parallel::part(outputs, pieces, piece);
-                // SAFETY: the set was detected on this processor; each piece computes outputs of
-                // its own.
+                // SAFETY: each piece computes outputs of its own.
                 unsafe { rows_entry(self.0, (values, weight), [inputs, outputs], part, product) };
             });
         };

@@ -143,6 +143,7 @@ impl Fused<'_> {
                     stride: expand.columns(),
                     residual: std::ptr::null(),
                 };
+                assert!(row.len() >= image.width * expand.columns());
                 // SAFETY: `input` is a row of pixels and `row` has room for it, widened.
                 unsafe { expand.multiply(0..expand.panels(), &rows, &target) };
             }

@@ -186,11 +186,14 @@ impl PackedMatrix {
     /// Computes the columns of `panels` of the product of `rows` with this matrix.
     ///
     /// # Safety
-    /// `rows` can be read and has this matrix's depth; `target` has room for the product and
-    /// nobody else uses that room meanwhile.
+    /// `rows` can be read; `target` has room for the product and nobody else uses that room
+    /// meanwhile.
+    ///
+    /// # Panics
+    /// `rows` have another depth than this matrix, whose weights would be read past their end.
     pub(crate) unsafe fn multiply(&self, panels: Range<usize>, rows: &Rows, target: &Target) {
-        debug_assert_eq!(rows.segments * rows.segment_length, self.depth);
-        // SAFETY: `set` was detected on this processor; the rest is the caller's.
+        assert_eq!(rows.segments * rows.segment_length, self.depth, "depth");
+        // SAFETY: the weights hold `depth` rows; the rest is the caller's.
         unsafe { multiply_entry(self.set, self, panels, rows, target) }
     }
 }
@@ -413,6 +416,21 @@ unsafe fn finish_rows<L: Lanes>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[should_panic = "depth"]
+    fn rows_of_another_depth_are_refused() {
+        let set = InstructionSet::detect();
+        let matrix = PackedMatrix::new(set, 3, 2, |_, _| 1.0, None, Activation::None);
+        let (rows, mut product) = ([1.0; 4], [0.0; 2]);
+        let target = Target {
+            start: product.as_mut_ptr(),
+            stride: 2,
+            residual: std::ptr::null(),
+        };
+        // SAFETY: one row of four floats, and room for one of two.
+        unsafe { matrix.multiply(0..1, &Rows::plain(rows.as_ptr(), 1, 4, 4), &target) };
+    }
 
     #[test]
     fn panels_hold_every_vector_once() {

@@ -7,6 +7,11 @@
 //! weights whenever they are called. On any other device both run candle's own operators.
 //! Activations are contiguous f32 tensors `[N, h, w, C]`.
 
+#![allow(
+    unsafe_code,
+    reason = "vectors of the processor, and threads that share one output"
+)]
+
 pub mod activation;
 pub mod attention;
 pub mod attention_gradient;

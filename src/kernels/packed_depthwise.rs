@@ -62,9 +62,12 @@ impl PackedDepthwise {
     ///
     /// # Safety
     /// Every row holds all pixels under the windows, and `output` has room for the pixels.
+    ///
+    /// # Panics
+    /// There are fewer or more rows.
     pub(crate) unsafe fn row(&self, rows: &[*const f32], output: *mut f32, width: usize) {
-        debug_assert_eq!(rows.len(), self.window.kernel);
-        // SAFETY: the set was detected on this processor; the rest is the caller's.
+        assert_eq!(rows.len(), self.window.kernel, "rows under the window");
+        // SAFETY: as many rows as the window has; the rest is the caller's.
         unsafe { row_entry(self.set, self, rows, output, width) }
     }
 

@@ -158,8 +158,9 @@ impl Product<'_> {
         if let Some(last) = shape.last_mut() {
             *last = columns;
         }
-        // SAFETY: the product has count · columns floats and is written whole; the residual has
-        // the same shape.
+        assert!(residual.is_none_or(|residual| residual.len() == count * columns));
+        // SAFETY: the product has count · columns floats and is written whole; the residual has as
+        // many.
         let product = unsafe {
             filled(count * columns, |output| {
                 let target = Target {

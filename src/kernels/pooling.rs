@@ -90,8 +90,7 @@ impl CustomOp1 for Squares {
                 for row in parallel::part(images * rows, pieces.max(1), piece) {
                     let first = (row / rows * height + row % rows * 2) * width * channels;
                     let pair = &values[first..first + 2 * width * channels];
-                    // SAFETY: the set was detected on this processor; each piece writes rows of its
-                    // own.
+                    // SAFETY: each piece writes rows of its own.
                     unsafe { squares_entry(self.0, pair, channels, output.at(row * length)) };
                 }
             });

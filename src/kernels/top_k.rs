@@ -90,7 +90,7 @@ impl Operator {
                             residual: std::ptr::null(),
                         };
                         let rows = Rows::plain(features.as_ptr(), regions, width, width);
-                        // SAFETY: room for the responses; the set was detected on this processor.
+                        // SAFETY: `features` holds the rows, and there is room for the responses.
                         unsafe {
                             matrix.multiply(0..matrix.panels(), &rows, &target);
                             let thresholds = &mut thresholds[..count];
@@ -166,11 +166,16 @@ impl Operator {
             share,
         };
         let photo_length = size.regions * size.width;
-        // SAFETY: each piece writes photos, then labels, of its own; the set was detected.
+        assert_eq!(features.len(), size.photos * photo_length);
+        assert_eq!(labels.len(), size.labels * size.width);
+        // SAFETY: each piece writes photos, then labels, of its own, all of them; the regions are
+        // those that the forward pass counted in features of this size.
         unsafe {
             let to_features = filled(features.len(), |output| {
                 parallel::for_each_piece(size.photos, |photo| {
                     let output = output.at(photo * photo_length);
+                    // Zeros first: a slice is made only of floats that are there.
+                    output.write_bytes(0, photo_length);
                     let output = std::slice::from_raw_parts_mut(output, photo_length);
                     features_entry(self.set, &places, photo, labels, output);
                 });
@@ -248,7 +253,7 @@ unsafe fn find_thresholds<L: Lanes>(
 }
 
 instruction_set_entry!(
-    /// The gradient of one photo's e_f.
+    /// Adds the gradient of one photo's e_f to `output`.
     features_entry => add_labels(
         places: &Places<'_>,
         photo: usize,
@@ -265,7 +270,6 @@ unsafe fn add_labels<L: Lanes>(
     output: &mut [f32],
 ) {
     let width = places.size.width;
-    output.fill(0.0);
     for (label, row) in labels.chunks_exact(width).enumerate() {
         let (regions, gradient) = places.of(photo, label);
         for &region in regions {

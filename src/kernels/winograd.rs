@@ -79,12 +79,20 @@ impl PackedWinograd {
     }
 
     /// The convolution of `images` images of `height` x `width`.
+    ///
+    /// # Panics
+    /// `values` are not as many as such images have.
     pub(crate) fn forward(
         &self,
         values: &[f32],
         images: usize,
         (height, width): (usize, usize),
     ) -> Vec<f32> {
+        assert_eq!(
+            values.len(),
+            images * height * width * self.inputs,
+            "values of whole images"
+        );
         let grid = Grid::new(self.size, height, width);
         let tiles = images * grid.tiles();
         let run = |output: SharedMut| {
@@ -93,7 +101,8 @@ impl PackedWinograd {
             let whole = self.size == TileSize::Four && blocks >= 2 * rayon::current_num_threads();
             let block = |block: usize| {
                 let block = parallel::part(tiles, blocks, block);
-                self.tiles(values, &grid, block, whole, output);
+                // SAFETY: the output has room for all images; each block writes tiles of its own.
+                unsafe { self.tiles(values, &grid, block, whole, output) };
             };
             match whole {
                 true => parallel::for_each_piece(blocks, block),
@@ -116,7 +125,11 @@ impl PackedWinograd {
     }
 
     /// The tiles of `block`: transform, multiply, transform back; on this thread `alone` or on all.
-    fn tiles(
+    ///
+    /// # Safety
+    /// `values` are whole images of `inputs` channels, `output` has room for as many of `outputs`,
+    /// and nobody else uses these tiles' pixels in it.
+    unsafe fn tiles(
         &self,
         values: &[f32],
         grid: &Grid,

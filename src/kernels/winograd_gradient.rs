@@ -21,12 +21,22 @@ const ROWS: usize = 128;
 
 /// The gradient of the weights, `[out, in, 3, 3]`, from the input's values and the output's
 /// gradient, each with its number of channels; `size` is images, height, width.
+///
+/// # Panics
+/// `values` or `gradient` are not as many as such images have.
 pub(crate) fn weight_gradient(
     set: InstructionSet,
     (values, inputs): (&[f32], usize),
     (gradient, outputs): (&[f32], usize),
     (images, height, width): (usize, usize, usize),
 ) -> Vec<f32> {
+    let pixels = images * height * width;
+    assert_eq!(values.len(), pixels * inputs, "values of whole images");
+    assert_eq!(
+        gradient.len(),
+        pixels * outputs,
+        "a gradient of whole images"
+    );
     let grid = Grid::new(TileSize::Two, height, width);
     let tiles = images * grid.tiles();
     let work = Work {
@@ -38,11 +48,10 @@ pub(crate) fn weight_gradient(
         outputs,
     };
     let mut places = Aligned::zeros(PLACES * inputs * outputs);
-    let sums = SharedMut(places.as_mut_slice().as_mut_ptr());
     for first in (0..tiles).step_by(TILES) {
-        work.add_tiles(first..tiles.min(first + TILES), sums);
+        work.add_tiles(first..tiles.min(first + TILES), places.as_mut_slice());
     }
-    transformed_back(set, &places, inputs, outputs)
+    transformed_back(set, places.as_mut_slice(), inputs, outputs)
 }
 
 /// What the gradient is computed from.
@@ -57,7 +66,9 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Adds the products of some tiles to `sums`, `[16, in, out]`.
-    fn add_tiles(&self, tiles: Range<usize>, sums: SharedMut) {
+    fn add_tiles(&self, tiles: Range<usize>, sums: &mut [f32]) {
+        assert!(sums.len() >= PLACES * self.inputs * self.outputs);
+        let sums = SharedMut(sums.as_mut_ptr());
         let count = tiles.len();
         let (inputs, outputs) = (
             self.inputs.next_multiple_of(16),
@@ -198,11 +209,12 @@ unsafe fn transform_gradient<L: Lanes>(
 /// Gᵀ u G of every pair of channels, from `[16, in, out]` to `[out, in, 3, 3]`.
 fn transformed_back(
     set: InstructionSet,
-    places: &Aligned,
+    places: &mut [f32],
     inputs: usize,
     outputs: usize,
 ) -> Vec<f32> {
-    let places = SharedMut(places.as_ptr().cast_mut());
+    assert!(places.len() >= PLACES * inputs * outputs);
+    let places = SharedMut(places.as_mut_ptr());
     let run = |output: SharedMut| {
         let pieces = parallel::pieces(PLACES * inputs * outputs).min(inputs);
         parallel::for_each_piece(pieces, |piece| {

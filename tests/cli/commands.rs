@@ -1,8 +1,6 @@
 //! `bench`, `view` and the options that all commands share.
 
-#[cfg(not(feature = "cuda"))]
-use crate::support::sample;
-use crate::support::{finish, in_repository, keys, lens, run, text};
+use crate::support::{finish, in_repository, keys, lens, run, sample, text};
 
 #[test]
 fn bench_times_every_stage() {
@@ -87,4 +85,24 @@ fn relative_names_work_from_anywhere() {
     let whole = in_repository("assets/photos/kitten.jpg");
     let absolute = run(&["predict", text(&whole), "--labels", "cat"]).quietly_good();
     assert_eq!(relative.replace("kitten.jpg", text(&whole)), absolute);
+}
+
+#[test]
+fn what_the_engine_does_is_told_where_it_is_asked_for() {
+    let kitten = sample("kitten.jpg");
+    let told = |filter: &str| {
+        let mut command = lens(&["predict", &kitten, "--labels", "cat"]);
+        command.env("RUST_LOG", filter);
+        let ran = finish(command);
+        assert_eq!(ran.status, Some(0), "{}", ran.err);
+        ran.err
+    };
+    let stages = told("biam_lens=debug");
+    assert!(stages.contains("encode.biam: "), "{stages}");
+    let opened = told("biam_lens=info");
+    assert!(
+        opened.contains("default: open on ") && !opened.contains("encode.biam"),
+        "{opened}"
+    );
+    assert_eq!(told("off"), "");
 }

@@ -22,7 +22,7 @@ pub fn lens(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_biam-lens"));
     command.args(arguments).stdin(Stdio::null());
     command.env("BIAM_LENS_BUNDLE", in_repository("weights/default"));
-    for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+    for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET", "RUST_LOG"] {
         command.env_remove(name);
     }
     command

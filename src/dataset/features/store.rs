@@ -206,6 +206,10 @@ fn map_records(
     };
     let whole = metadata.len() / record.bytes() as u64;
     let count = usize::try_from(whole).unwrap_or(usize::MAX).min(count);
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "written by this program, only appended to"
+    )]
     let map =
         OwnFileMap::new(&file, count * record.bytes()).map_err(|error| read_error(path, error))?;
     Ok((map, count))

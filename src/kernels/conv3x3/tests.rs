@@ -153,3 +153,30 @@ fn in_large_tiles_it_is_the_convolution() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+#[should_panic = "values of whole images"]
+fn directly_a_missing_pixel_is_refused() {
+    let set = InstructionSet::detect();
+    let matrix = PackedMatrix::new(set, 9, 2, |_, _| 1.0, None, Activation::None);
+    let window = Window {
+        kernel: 3,
+        stride: 1,
+        padding: Padding::same(1),
+    };
+    let packed = Packed::Direct(matrix.clone());
+    let operator = Operator {
+        packed: &packed,
+        window,
+        scale: Scale::NONE,
+    };
+    operator.direct(&matrix, Values::Floats(&[1.0; 5]), 1, (2, 3), (2, 3));
+}
+
+#[test]
+#[should_panic = "values of whole images"]
+fn by_winograd_a_missing_pixel_is_refused() {
+    let kind = (InstructionSet::detect(), TileSize::Two);
+    let layer = PackedWinograd::new(kind, [1, 1], &[1.0; 9], None, Activation::None, None);
+    layer.forward(&[1.0; 5], 1, (2, 3));
+}

@@ -13,9 +13,14 @@ pub(crate) use x86::{Avx2, Avx512};
 
 use half::f16;
 
+/// An instruction set that this processor has: nothing but its detection makes one, so that whoever
+/// holds one may run what is compiled for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InstructionSet(Kind);
+
 /// The instruction sets the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InstructionSet {
+pub(crate) enum Kind {
     /// Whatever the compiler targets by default.
     Portable,
     /// 256-bit vectors with fused multiply-add and half precision.
@@ -33,55 +38,63 @@ impl InstructionSet {
         if let Some(set) = super::testing::forced_instruction_set() {
             return set;
         }
-        *Self::available().last().unwrap_or(&Self::Portable)
+        *Self::available().last().unwrap_or(&Self(Kind::Portable))
     }
 
     /// Everything this processor can run, narrowest first.
     pub(crate) fn available() -> Vec<Self> {
-        let mut sets = vec![Self::Portable];
+        let mut sets = vec![Self(Kind::Portable)];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c")
         {
-            sets.push(Self::Avx2);
+            sets.push(Self(Kind::Avx2));
             if is_x86_feature_detected!("avx512f") {
-                sets.push(Self::Avx512);
+                sets.push(Self(Kind::Avx512));
             }
         }
         sets
     }
 
+    /// Which one it is.
+    pub(crate) fn kind(self) -> Kind {
+        self.0
+    }
+
     /// The one for a matrix of `columns`: narrower vectors where wide ones would be padded by more
     /// than an eighth.
     pub(crate) fn for_columns(self, columns: usize) -> Self {
-        match self {
+        match self.0 {
+            // A processor with the wider one was found to have the narrower one before.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 if columns.next_multiple_of(Avx512::WIDTH) * 8 > columns * 9 => Self::Avx2,
-            other => other,
+            Kind::Avx512 if columns.next_multiple_of(Avx512::WIDTH) * 8 > columns * 9 => {
+                Self(Kind::Avx2)
+            }
+            _ => self,
         }
     }
 
     /// The most vectors of a register tile's row.
     pub(crate) fn widest_panel(self) -> usize {
-        let rows = match self {
-            Self::Portable => Portable::TILE_ROWS,
+        let rows = match self.0 {
+            Kind::Portable => Portable::TILE_ROWS,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => Avx2::TILE_ROWS,
+            Kind::Avx2 => Avx2::TILE_ROWS,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => Avx512::TILE_ROWS,
+            Kind::Avx512 => Avx512::TILE_ROWS,
         };
         rows.iter().filter(|&&rows| rows > 0).count()
     }
 
     /// Lanes of one vector.
     pub(crate) fn width(self) -> usize {
-        match self {
-            Self::Portable => Portable::WIDTH,
+        match self.0 {
+            Kind::Portable => Portable::WIDTH,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => Avx2::WIDTH,
+            Kind::Avx2 => Avx2::WIDTH,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => Avx512::WIDTH,
+            Kind::Avx512 => Avx512::WIDTH,
         }
     }
 }
@@ -198,7 +211,7 @@ macro_rules! instruction_set_entry {
         $(#[$attribute])*
         ///
         /// # Safety
-        /// The processor must have the instruction set, and the generic kernel's own demands hold.
+        /// The generic kernel's own demands hold.
         unsafe fn $name(set: $crate::kernels::lanes::InstructionSet, $($argument: $kind),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx2,fma,f16c")]
@@ -212,14 +225,14 @@ macro_rules! instruction_set_entry {
                 // SAFETY: passed on to the caller.
                 unsafe { $body::<$crate::kernels::lanes::Avx2>($($argument),*) }
             }
-            // SAFETY: passed on to the caller.
+            // SAFETY: the processor has the set; the rest is passed on to the caller.
             unsafe {
-                match set {
+                match set.kind() {
                     #[cfg(target_arch = "x86_64")]
-                    $crate::kernels::lanes::InstructionSet::Avx512 => avx512($($argument),*),
+                    $crate::kernels::lanes::Kind::Avx512 => avx512($($argument),*),
                     #[cfg(target_arch = "x86_64")]
-                    $crate::kernels::lanes::InstructionSet::Avx2 => avx2($($argument),*),
-                    $crate::kernels::lanes::InstructionSet::Portable => {
+                    $crate::kernels::lanes::Kind::Avx2 => avx2($($argument),*),
+                    $crate::kernels::lanes::Kind::Portable => {
                         $body::<$crate::kernels::lanes::Portable>($($argument),*)
                     }
                 }

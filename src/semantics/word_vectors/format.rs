@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use half::f16;
 
-use crate::files::OwnFileMap;
+use crate::files::FileBytes;
 
 pub(super) const MAGIC: [u8; 8] = *b"BIAMWORD";
 const VERSION: u32 = 1;
@@ -112,8 +112,8 @@ impl Layout {
         header
     }
 
-    /// Reads the header of a file's bytes and checks that they are all there.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, &'static str> {
+    /// Reads the header at the start of `bytes` and checks that it fits a file of `length` bytes.
+    pub(super) fn read(bytes: &[u8], length: usize) -> Result<Self, &'static str> {
         let header: &[u8; HEADER] = bytes.first_chunk().ok_or("it ends early")?;
         let half = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
         let number = |at: usize| {
@@ -135,7 +135,7 @@ impl Layout {
             text_bytes: number(32)?,
         };
         match layout.places() {
-            Some(places) if layout.dimension > 0 && places.end == bytes.len() => Ok(layout),
+            Some(places) if layout.dimension > 0 && places.end == length => Ok(layout),
             _ => Err("its length is not the one it says"),
         }
     }
@@ -167,18 +167,18 @@ impl Layout {
     }
 
     /// Vectors of a range of rows, one after the other.
-    pub(super) fn rows<'m>(&self, map: &'m OwnFileMap, rows: Range<usize>) -> Option<&'m [f16]> {
+    pub(super) fn rows<'m>(&self, file: &'m FileBytes, rows: Range<usize>) -> Option<&'m [f16]> {
         if rows.end > self.words || rows.start > rows.end {
             return None;
         }
         let at = |row: usize| HEADER + 2 * row * self.dimension;
-        map.halves(at(rows.start)..at(rows.end))
+        file.halves(at(rows.start)..at(rows.end))
     }
 
     /// The rows' lengths.
-    pub(super) fn norms<'m>(&self, map: &'m OwnFileMap) -> Option<&'m [f32]> {
+    pub(super) fn norms<'m>(&self, file: &'m FileBytes) -> Option<&'m [f32]> {
         let places = self.places()?;
-        map.floats(places.norms..places.sums)
+        file.floats(places.norms..places.sums)
     }
 
     /// Whether a row is as it was written.

@@ -2,8 +2,7 @@
 //! made theirs.
 //!
 //! [`convert_word_vectors`] reads a published file once and writes one in a format of its own, which
-//! [`WordVectors`] maps into memory: 400,000 words of 300 numbers open at once and take the 240 MB of
-//! their halves only as they are looked at.
+//! [`WordVectors`] reads whole: 400,000 words of 300 numbers are 250 MB.
 
 mod binary;
 mod convert;
@@ -23,6 +22,7 @@ pub use encoder::WordEncoder;
 pub use left_out::{LeftOut, Skipped};
 
 use std::fs::File;
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -30,9 +30,11 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::files::{FileError, OwnFileMap, one_line, open_regular, read_error, shown};
-use format::Layout;
+use crate::files::{FileBytes, FileError, one_line, open_regular, read_error, shown};
+use format::{HEADER, Layout};
 
+/// Bytes of a file that is read at most: twice those of the largest published vectors.
+const LIMIT: usize = 4 << 30;
 /// Spellings that are offered for an unknown word.
 const SUGGESTIONS: usize = 3;
 /// Rows whose cosines are computed at a time by one thread.
@@ -92,11 +94,11 @@ fn unknown_words(words: &[UnknownWord]) -> String {
     words.join("; ")
 }
 
-/// Vectors of words, mapped from a file that [`convert_word_vectors`] wrote.
+/// Vectors of words, from a file that [`convert_word_vectors`] wrote.
 #[derive(Debug)]
 pub struct WordVectors {
     path: PathBuf,
-    map: OwnFileMap,
+    file: FileBytes,
     layout: Layout,
 }
 
@@ -107,7 +109,7 @@ impl WordVectors {
     /// A file that cannot be read or is not one.
     pub fn open(path: &Path) -> Result<Self, WordVectorError> {
         let (file, facts) = open_regular(path)?;
-        let (map, layout) = mapped(&file, facts.len()).map_err(|reason| match reason {
+        let (file, layout) = contents(&file, facts.len()).map_err(|reason| match reason {
             Refusal::Io(error) => WordVectorError::File(read_error(path, error)),
             Refusal::Format(reason) => WordVectorError::Format {
                 path: path.to_owned(),
@@ -116,7 +118,7 @@ impl WordVectors {
         })?;
         Ok(Self {
             path: path.to_owned(),
-            map,
+            file,
             layout,
         })
     }
@@ -126,7 +128,7 @@ impl WordVectors {
     /// used, so a program that starts need not read all of them to notice a damaged file.
     pub fn index_sha256(&self) -> String {
         let mut hash = Sha256::new();
-        for part in self.layout.index(self.map.bytes()) {
+        for part in self.layout.index(self.file.bytes()) {
             hash.update(part);
         }
         let bytes = hash.finalize();
@@ -135,7 +137,7 @@ impl WordVectors {
 
     /// The SHA-256, in hexadecimal, of the whole file.
     pub fn sha256(&self) -> String {
-        let bytes = Sha256::digest(self.map.bytes());
+        let bytes = Sha256::digest(self.file.bytes());
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -157,13 +159,13 @@ impl WordVectors {
     /// The word of a row; rows keep the order of the published file, which is usually that of
     /// frequency. Empty for a row that is not there.
     pub fn word(&self, row: usize) -> &str {
-        let bytes = self.layout.word(self.map.bytes(), row).unwrap_or_default();
+        let bytes = self.layout.word(self.file.bytes(), row).unwrap_or_default();
         str::from_utf8(bytes).unwrap_or_default()
     }
 
     /// The row of exactly this word.
     pub fn row(&self, word: &str) -> Option<usize> {
-        self.layout.find(self.map.bytes(), word.as_bytes())
+        self.layout.find(self.file.bytes(), word.as_bytes())
     }
 
     /// A row's vector as it was published, `[D]`, rounded to half precision.
@@ -218,7 +220,7 @@ impl WordVectors {
     pub fn nearest(&self, vector: &[f32], n: usize) -> Vec<(usize, f32)> {
         let dimension = self.dimension();
         let rows = self.rows(0..self.len()).unwrap_or_default();
-        let norms = self.layout.norms(&self.map).unwrap_or_default();
+        let norms = self.layout.norms(&self.file).unwrap_or_default();
         if vector.len() != dimension || rows.is_empty() {
             return Vec::new();
         }
@@ -283,7 +285,7 @@ impl WordVectors {
     /// A row that is still as it was written.
     fn unchanged(&self, row: usize) -> Result<&[f16], WordVectorError> {
         let vector = self.rows(row..row + 1).unwrap_or_default();
-        match self.layout.is_unchanged(self.map.bytes(), row, vector) {
+        match self.layout.is_unchanged(self.file.bytes(), row, vector) {
             true => Ok(vector),
             false => Err(WordVectorError::Changed {
                 path: self.path.clone(),
@@ -293,16 +295,22 @@ impl WordVectors {
     }
 
     fn rows(&self, rows: std::ops::Range<usize>) -> Option<&[f16]> {
-        self.layout.rows(&self.map, rows)
+        self.layout.rows(&self.file, rows)
     }
 }
 
 /// A file's bytes and what is where in them.
-fn mapped(file: &File, length: u64) -> Result<(OwnFileMap, Layout), Refusal> {
-    let length = usize::try_from(length).map_err(|_| Refusal::Format("it is too large"))?;
-    let map = OwnFileMap::new(file, length).map_err(Refusal::Io)?;
-    let layout = Layout::read(map.bytes()).map_err(Refusal::Format)?;
-    Ok((map, layout))
+fn contents(file: &File, length: u64) -> Result<(FileBytes, Layout), Refusal> {
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|&length| length <= LIMIT)
+        .ok_or(Refusal::Format("it is too large"))?;
+    let header = FileBytes::read(file, length.min(HEADER)).map_err(Refusal::Io)?;
+    let layout = Layout::read(header.bytes(), length).map_err(Refusal::Format)?;
+    let mut start = file;
+    start.rewind().map_err(Refusal::Io)?;
+    let bytes = FileBytes::read(file, length).map_err(Refusal::Io)?;
+    Ok((bytes, layout))
 }
 
 enum Refusal {

@@ -455,6 +455,16 @@ fn a_damaged_file_is_told_by_its_index_or_by_the_word_that_is_used() {
 }
 
 #[test]
+fn a_file_that_is_cut_off_while_it_is_in_use_changes_nothing() {
+    let case = Case::new(GLOVE);
+    let vectors = case.open();
+    let before = (vectors.encode("dog").unwrap(), vectors.sha256());
+    let file = std::fs::File::options().write(true).open(case.target());
+    file.unwrap().set_len(0).unwrap();
+    assert_eq!((vectors.encode("dog").unwrap(), vectors.sha256()), before);
+}
+
+#[test]
 fn vectors_at_hand_are_written_as_converted_ones_are() {
     let case = Case::new(GLOVE);
     let converted = case.open();
