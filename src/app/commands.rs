@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 pub use super::effects::{Effect, available, carry_out, is_on};
-use super::state::{AppState, Theme};
+use super::state::{AppState, SidePanel, Theme};
 use super::view::{LabelsAs, Layout};
 use crate::engine::DeviceChoice;
 use crate::figure::colour_map::ColourMap;
@@ -49,6 +49,10 @@ pub enum Command {
     DeleteLabelSet(usize),
     ToggleInput,
     ToggleVariant(Variant),
+    /// Shows or hides what stands around the maps.
+    TogglePanel(SidePanel),
+    /// The maps alone on the whole screen, or everything again.
+    FullScreen,
     Scale(ScaleMode),
     Colours(ColourMap),
     Smoothing(Interpolation),
@@ -275,7 +279,18 @@ fn view_menu() -> Vec<Entry> {
         Row::Line,
     ]);
     rows.extend(layout_rows());
+    rows.push(Row::Line);
+    let keys = [Key::F6, Key::F7, Key::F8, Key::F9];
+    for (panel, panel_key) in std::iter::zip(SidePanel::ALL, keys) {
+        let name = format!("Panel: {}", panel.title());
+        rows.push(row(C::TogglePanel(panel), name, key(PLAIN, panel_key)));
+    }
     rows.extend([
+        row(
+            C::FullScreen,
+            "Maps on the whole screen",
+            key(PLAIN, Key::F11),
+        ),
         Row::Line,
         row(C::Theme(Theme::Light), "Light theme", None),
         row(C::Theme(Theme::Dark), "Dark theme", None),
@@ -392,7 +407,7 @@ fn help_menu() -> Vec<Entry> {
         Menu::Help,
         vec![
             row(C::Palette, "Find a command", key(CTRL, Key::P)),
-            row(C::Help, "Commands and keys", key(PLAIN, Key::F1)),
+            row(C::Help, "Words, commands and keys", key(PLAIN, Key::F1)),
             row(C::DismissMessages, "Dismiss messages", key(CTRL, Key::M)),
         ],
     )
@@ -420,12 +435,31 @@ pub fn pressed(ctx: &egui::Context, state: &AppState) -> Vec<Command> {
             .map(|(_, command)| command)
             .collect();
         // Some systems send the character of Alt+3, too, which no field should get.
-        if !pressed.is_empty() {
+        if input.modifiers.alt && !pressed.is_empty() {
             let is_text = |event: &egui::Event| matches!(event, egui::Event::Text(_));
             input.events.retain(|event| !is_text(event));
         }
         pressed
     })
+}
+
+/// A shortcut as people write it: `Ctrl+]` rather than `Ctrl+CloseBracket`.
+pub fn keys_text(ctx: &egui::Context, shortcut: &KeyboardShortcut) -> String {
+    let key = shortcut.logical_key;
+    let written = match key {
+        Key::OpenBracket => "[",
+        Key::CloseBracket => "]",
+        Key::Comma => ",",
+        Key::Period => ".",
+        Key::Plus => "+",
+        Key::Minus => "-",
+        Key::PageUp => "Page Up",
+        Key::PageDown => "Page Down",
+        other => other.name(),
+    };
+    let text = ctx.format_shortcut(shortcut);
+    let modifiers = text.strip_suffix(key.name()).unwrap_or(&text);
+    format!("{modifiers}{written}")
 }
 
 /// Whether a field does something of its own on these keys.

@@ -58,7 +58,9 @@ fn layouts(ui: &mut Ui, state: &mut AppState) {
 fn command_button(ui: &mut Ui, state: &mut AppState, command: Command, text: &str) {
     let mut response = ui.button(text);
     if let Some(entry) = commands::entry(command) {
-        let keys = entry.shortcut.map(|keys| ui.ctx().format_shortcut(&keys));
+        let keys = entry
+            .shortcut
+            .map(|keys| commands::keys_text(ui.ctx(), &keys));
         let hint = format!("{} ({})", entry.name, keys.unwrap_or_default());
         response = response.on_hover_text(hint);
     }

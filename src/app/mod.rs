@@ -12,6 +12,7 @@ pub mod display;
 pub mod effects;
 mod files;
 mod grid;
+mod help;
 pub mod label_commands;
 pub mod label_set;
 mod label_sets;
@@ -34,6 +35,7 @@ mod read_out;
 mod region_labels;
 mod save;
 pub mod settings;
+mod settings_file;
 mod single;
 pub mod state;
 mod status;
@@ -41,6 +43,7 @@ mod suggestions;
 mod textures;
 mod theme;
 mod thumbnails;
+mod typing;
 mod variants;
 pub mod view;
 
@@ -49,7 +52,9 @@ use std::time::Duration;
 
 use commands::{Command, Effect};
 use files::{Finder, Found};
-use state::{AppState, MessageKind};
+use state::{About, AppState, Focus, SaveNote, SidePanel};
+
+use crate::files::shown;
 
 use crate::engine::{DeviceChoice, Reply, Request, Worker};
 
@@ -106,7 +111,7 @@ pub fn run(options: WindowOptions) -> Result<(), AppError> {
         .with_app_id("biam-lens")
         .with_inner_size(state.layout.window)
         .with_maximized(state.layout.maximised)
-        .with_min_inner_size([900.0, 560.0]);
+        .with_min_inner_size(settings::SMALLEST_WINDOW);
     let native = eframe::NativeOptions {
         viewport,
         ..Default::default()
@@ -140,6 +145,9 @@ pub struct LensApp {
     pooling: pooling::Pooling,
     listing: ranking::Listing,
     keeper: Option<settings::Keeper>,
+    typing: typing::Typing,
+    /// When the chosen photo's file was last looked for, in the context's seconds.
+    looked_for_file: f64,
 }
 
 impl LensApp {
@@ -156,6 +164,8 @@ impl LensApp {
             pooling: pooling::Pooling::default(),
             listing: ranking::Listing::default(),
             keeper: None,
+            typing: typing::Typing::default(),
+            looked_for_file: 0.0,
         }
     }
 
@@ -214,10 +224,13 @@ impl LensApp {
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let ctx = ui.ctx().clone();
         theme::apply(&ctx, self.state.theme, self.state.zoom);
+        self.typing.one_field_a_frame(&ctx);
         self.take_replies(&ctx);
         self.take_found(&ctx);
+        self.watch_file(&ctx);
         self.take_input(&ctx);
         self.carry_out_commands(&ctx);
+        self.state.drop_passed_messages();
         self.send();
         self.pooling.keep_up(&ctx, &mut self.state);
         self.paint(ui);
@@ -263,17 +276,25 @@ impl LensApp {
                     opened,
                     photos,
                     problems,
+                    note,
                 } => {
                     self.state.note_recent(&opened);
                     self.thumbnails.retry_all(&photos);
                     self.state.opening = false;
+                    if !photos.is_empty() {
+                        self.state.has_passed(&About::Opening);
+                    }
                     self.state.photos.open(photos);
                     for problem in problems {
-                        self.state.tell(MessageKind::Error, problem);
+                        self.state.complain(About::Opening, problem);
+                    }
+                    if let Some(note) = note {
+                        self.state.notice(note);
                     }
                 }
                 Found::SaveTo(path) => self.state.fields.save_path = path.display().to_string(),
                 Found::Saved(path) => {
+                    self.state.has_passed(&About::Saving);
                     self.state.notice(format!("Saved {}", path.display()));
                 }
                 Found::Copy(picture) => {
@@ -282,9 +303,48 @@ impl LensApp {
                     self.state.notice(text);
                     ctx.copy_image(picture);
                 }
-                Found::Problem(problem) => self.state.tell(MessageKind::Error, problem),
+                Found::Gone(photo, true) => {
+                    let text = format!(
+                        "{} is no longer there: what is shown is what was read before",
+                        photo.path().map(shown).unwrap_or_default()
+                    );
+                    self.state.complain(About::Gone(photo), text);
+                }
+                Found::Gone(photo, false) => self.state.has_passed(&About::Gone(photo)),
+                Found::NoOpenDialog => {
+                    let text = "This desktop offers no dialog for opening files: type the path \
+                                of a photo or folder on the left, or drop it on the window";
+                    self.state.complain(About::Opening, text.to_owned());
+                    self.state.put_keyboard_into(Focus::Path);
+                }
+                Found::NoSaveDialog => {
+                    let text = "This desktop offers no dialog for saving files: type the path";
+                    self.state.fields.save_note = Some(SaveNote::Problem(text.to_owned()));
+                }
+                Found::Problem(about, problem) => self.state.complain(about, problem),
             }
         }
+    }
+
+    /// Looks every other second, on a thread, whether the chosen photo's file is still there.
+    fn watch_file(&mut self, ctx: &egui::Context) {
+        const EVERY: f64 = 2.0;
+        let chosen = self.state.photos.chosen().cloned();
+        let Some((photo, path)) = chosen.and_then(|photo| {
+            let path = photo.path()?.to_owned();
+            Some((photo, path))
+        }) else {
+            return;
+        };
+        let now = ctx.time();
+        if now - self.looked_for_file >= EVERY && self.state.is_current() {
+            self.looked_for_file = now;
+            self.finder.spawn("watch", move || {
+                let gone = path.try_exists().is_ok_and(|there| !there);
+                Some(Found::Gone(photo, gone))
+            });
+        }
+        ctx.request_repaint_after(Duration::from_secs_f64(EVERY));
     }
 
     /// Dropped files, pasted paths, keys.
@@ -302,6 +362,12 @@ impl LensApp {
         for command in commands::pressed(ctx, &self.state) {
             self.state.give(command);
         }
+        let leaves = |input: &mut egui::InputState| {
+            input.consume_key(egui::Modifiers::NONE, egui::Key::Escape)
+        };
+        if self.state.full_screen && !self.state.open.any_dialog() && ctx.input_mut(leaves) {
+            self.state.give(Command::FullScreen);
+        }
     }
 
     fn carry_out_commands(&mut self, ctx: &egui::Context) {
@@ -315,6 +381,9 @@ impl LensApp {
                 }
                 Some(Effect::CopyPicture) => save::copy(&self.state, &self.finder),
                 Some(Effect::Ask(request)) => self.ask(request),
+                Some(Effect::FullScreen(on)) => {
+                    ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(on));
+                }
                 Some(Effect::Quit) => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
                 None => {}
             }
@@ -344,36 +413,55 @@ impl LensApp {
             listing,
             ..
         } = self;
-        let layout = state.layout;
-        egui::Panel::top("menu").show(ui, |ui| menu::show(ui, state));
-        egui::Panel::bottom("status").show(ui, |ui| status::show(ui, state));
-        let left = egui::Panel::left("photos")
-            .default_size(layout.photos)
-            .size_range(140.0..=360.0)
-            .show(ui, |ui| photos::show(ui, state, thumbnails, worker, finder));
-        state.layout.photos = left.response.rect.width();
-        let right = egui::Panel::right("labels and ranking")
-            .default_size(layout.labels)
-            .size_range(220.0..=460.0)
-            .show(ui, |ui| {
-                let bottom = egui::Panel::bottom("ranking")
-                    .resizable(true)
-                    .default_size(layout.ranking)
-                    .min_size(120.0)
-                    .frame(egui::Frame::new())
-                    .show(ui, |ui| ranking::show(ui, state, listing));
-                state.layout.ranking = bottom.response.rect.height();
-                egui::CentralPanel::no_frame().show(ui, |ui| labels::show(ui, state));
-            });
-        state.layout.labels = right.response.rect.width();
+        let alone = state.full_screen;
+        let room = ui.available_width();
+        if !alone {
+            egui::Panel::top("menu").show(ui, |ui| menu::show(ui, state));
+            egui::Panel::bottom("status").show(ui, |ui| status::show(ui, state));
+        }
+        if state.layout.shows(SidePanel::Photos) && !alone {
+            // In a narrow window the maps keep more than half of it.
+            let most = (0.2 * room).clamp(settings::NARROWEST_PHOTOS, 360.0);
+            let left = egui::Panel::left("photos")
+                .default_size(state.layout.photos)
+                .size_range(settings::NARROWEST_PHOTOS..=most)
+                .show(ui, |ui| photos::show(ui, state, thumbnails, worker, finder));
+            state.layout.photos = left.response.rect.width();
+        }
+        if state.layout.shows(SidePanel::Labels) && !alone {
+            let most = (0.27 * room).clamp(settings::NARROWEST_LABELS, 460.0);
+            let right = egui::Panel::right("labels and ranking")
+                .default_size(state.layout.labels)
+                .size_range(settings::NARROWEST_LABELS..=most)
+                .show(ui, |ui| right_panel(ui, state, listing));
+            state.layout.labels = right.response.rect.width();
+        }
         egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures, small_textures));
         palette::show(ui.ctx(), state);
         save::show(ui.ctx(), state, finder);
         label_sets::show(ui.ctx(), state);
-        palette::help(ui.ctx(), state);
+        help::show(ui.ctx(), state);
         notice::show(ui.ctx(), state);
         drop_hint(ui.ctx());
     }
+}
+
+/// Labels above the ranking, or the labels alone.
+fn right_panel(ui: &mut egui::Ui, state: &mut AppState, listing: &mut ranking::Listing) {
+    if state.layout.shows(SidePanel::Ranking) {
+        let most = (0.6 * ui.available_height()).max(120.0);
+        let bottom = egui::Panel::bottom("ranking")
+            .resizable(true)
+            .default_size(state.layout.ranking)
+            .size_range(80.0..=most)
+            .frame(egui::Frame::new())
+            .show(ui, |ui| {
+                comparison::dim_while_awaited(ui, state);
+                ranking::show(ui, state, listing);
+            });
+        state.layout.ranking = bottom.response.rect.height();
+    }
+    egui::CentralPanel::no_frame().show(ui, |ui| labels::show(ui, state));
 }
 
 fn centre(
@@ -382,9 +470,13 @@ fn centre(
     textures: &mut textures::Textures,
     small_textures: &mut textures::Textures,
 ) {
-    messages::show(ui, state);
-    display::show(ui, state);
-    ui.separator();
+    if !state.full_screen {
+        messages::show(ui, state);
+    }
+    if state.layout.shows(SidePanel::Display) && !state.full_screen {
+        display::show(ui, state);
+        ui.separator();
+    }
     egui::Panel::bottom("colour bar")
         .frame(egui::Frame::new())
         .show_separator_line(false)
@@ -392,7 +484,9 @@ fn centre(
             if !state.labels.labels().is_empty() {
                 ui.horizontal(|ui| {
                     display::colour_bar(ui, state);
-                    region_labels::show(ui, state);
+                    if !state.full_screen {
+                        region_labels::show(ui, state);
+                    }
                 });
             }
         });
