@@ -3,6 +3,7 @@
 use egui::{Ui, vec2};
 
 use super::commands;
+use super::keys;
 use super::state::{AppState, Focus};
 use super::theme::status_sentence;
 use super::variants::variant_sentence;
@@ -109,7 +110,7 @@ fn keys_table(ui: &mut Ui, menu: commands::Menu) {
             ui.label(&entry.name);
             let keys = entry
                 .shortcut
-                .map(|shortcut| commands::keys_text(ui.ctx(), &shortcut));
+                .map(|shortcut| keys::keys_text(ui.ctx(), &shortcut));
             ui.monospace(keys.unwrap_or_default());
             ui.end_row();
         }

@@ -13,6 +13,7 @@ pub mod effects;
 mod files;
 mod grid;
 mod help;
+mod keys;
 pub mod label_commands;
 pub mod label_set;
 mod label_sets;
@@ -46,6 +47,7 @@ mod thumbnails;
 mod typing;
 mod variants;
 pub mod view;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -146,8 +148,7 @@ pub struct LensApp {
     listing: ranking::Listing,
     keeper: Option<settings::Keeper>,
     typing: typing::Typing,
-    /// When the chosen photo's file was last looked for, in the context's seconds.
-    looked_for_file: f64,
+    watch: watch::Watch,
 }
 
 impl LensApp {
@@ -165,7 +166,7 @@ impl LensApp {
             listing: ranking::Listing::default(),
             keeper: None,
             typing: typing::Typing::default(),
-            looked_for_file: 0.0,
+            watch: watch::Watch::default(),
         }
     }
 
@@ -227,7 +228,7 @@ impl LensApp {
         self.typing.one_field_a_frame(&ctx);
         self.take_replies(&ctx);
         self.take_found(&ctx);
-        self.watch_file(&ctx);
+        self.watch.keep_up(&ctx, &self.state, &self.finder);
         self.take_input(&ctx);
         self.carry_out_commands(&ctx);
         self.state.drop_passed_messages();
@@ -326,27 +327,6 @@ impl LensApp {
         }
     }
 
-    /// Looks every other second, on a thread, whether the chosen photo's file is still there.
-    fn watch_file(&mut self, ctx: &egui::Context) {
-        const EVERY: f64 = 2.0;
-        let chosen = self.state.photos.chosen().cloned();
-        let Some((photo, path)) = chosen.and_then(|photo| {
-            let path = photo.path()?.to_owned();
-            Some((photo, path))
-        }) else {
-            return;
-        };
-        let now = ctx.time();
-        if now - self.looked_for_file >= EVERY && self.state.is_current() {
-            self.looked_for_file = now;
-            self.finder.spawn("watch", move || {
-                let gone = path.try_exists().is_ok_and(|there| !there);
-                Some(Found::Gone(photo, gone))
-            });
-        }
-        ctx.request_repaint_after(Duration::from_secs_f64(EVERY));
-    }
-
     /// Dropped files, pasted paths, keys.
     fn take_input(&mut self, ctx: &egui::Context) {
         let dropped: Vec<PathBuf> = ctx.input(|input| {
@@ -359,7 +339,7 @@ impl LensApp {
         if !ctx.text_edit_focused() {
             pasted::take(ctx, &self.finder);
         }
-        for command in commands::pressed(ctx, &self.state) {
+        for command in keys::pressed(ctx, &self.state) {
             self.state.give(command);
         }
         let leaves = |input: &mut egui::InputState| {

@@ -3,6 +3,7 @@
 use egui::{Key, Modifiers, TextEdit, Ui, vec2};
 
 use super::commands::{self, Entry};
+use super::keys;
 use super::label_commands::all_entries;
 use super::state::AppState;
 
@@ -80,7 +81,7 @@ fn palette_row(ui: &mut Ui, state: &AppState, entry: &Entry, marked: bool) -> eg
     let mut button = egui::Button::selectable(marked, entry.name.as_str())
         .min_size(vec2(ui.available_width(), 22.0));
     if let Some(shortcut) = &entry.shortcut {
-        button = button.shortcut_text(commands::keys_text(ui.ctx(), shortcut));
+        button = button.shortcut_text(keys::keys_text(ui.ctx(), shortcut));
     }
     let response = ui.add_enabled(available.is_ok(), button);
     match available {

@@ -11,10 +11,11 @@ use super::answers::Answers;
 use super::commands::Command;
 use super::display::Display;
 use super::label_set::LabelSet;
+pub use super::messages::{About, Message, MessageKind};
 use super::photo_list::PhotoList;
 use super::pooling::Pooled;
 use super::view::View;
-use crate::engine::{DeviceChoice, PhotoSource};
+use crate::engine::DeviceChoice;
 use crate::model::Variant;
 
 /// How many opened photos and folders are remembered.
@@ -163,41 +164,6 @@ pub struct Notice {
     pub text: String,
     /// When it goes, in the context's seconds; set when it is first shown.
     pub until: Option<f64>,
-}
-
-/// A line that stays until it is dismissed or what it tells of has passed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Message {
-    pub text: String,
-    pub kind: MessageKind,
-    pub about: About,
-}
-
-/// What a message is about, so that it leaves when that has passed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum About {
-    /// Reading or computing a photo: until that works, or another photo is chosen.
-    Photo(PhotoSource),
-    /// A photo's file that is gone: until it is back, or another photo is chosen.
-    Gone(PhotoSource),
-    /// A label without a vector: until it is off the list.
-    Label(String),
-    /// Opening files: until some are opened.
-    Opening,
-    /// Saving or copying a picture: until that works.
-    Saving,
-    /// Writing the settings: until that works.
-    Settings,
-    /// What does not pass.
-    Lasting,
-}
-
-/// How a message is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageKind {
-    Error,
-    /// Something that worked or is worth knowing.
-    Note,
 }
 
 /// Texts in fields that are being typed.
@@ -472,37 +438,6 @@ impl AppState {
     /// Says something for a few seconds.
     pub fn notice(&mut self, text: String) {
         self.notice = Some(Notice { text, until: None });
-    }
-
-    /// Adds a message that does not pass, unless the same one is there already.
-    pub fn tell(&mut self, kind: MessageKind, text: String) {
-        self.push(kind, About::Lasting, text);
-    }
-
-    /// Adds an error that leaves when what it is about has passed.
-    pub fn complain(&mut self, about: About, text: String) {
-        self.push(MessageKind::Error, about, text);
-    }
-
-    fn push(&mut self, kind: MessageKind, about: About, text: String) {
-        if !self.messages.iter().any(|m| m.text == text) {
-            self.messages.push(Message { text, kind, about });
-        }
-    }
-
-    /// Takes away the messages about something that has passed.
-    pub fn has_passed(&mut self, about: &About) {
-        self.messages.retain(|message| message.about != *about);
-    }
-
-    /// Takes away the messages about photos that are not looked at and labels that are not listed.
-    pub fn drop_passed_messages(&mut self) {
-        let (chosen, labels) = (self.photos.chosen(), &self.labels);
-        self.messages.retain(|message| match &message.about {
-            About::Photo(photo) | About::Gone(photo) => Some(photo) == chosen,
-            About::Label(label) => labels.contains(label),
-            _ => true,
-        });
     }
 
     /// Puts the keyboard into a field, whose panel is shown for it.
