@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::state::{AppState, Message, MessageKind};
+use super::state::{About, AppState, MessageKind};
 use crate::engine::{
     BundleFacts, Comparison, Failure, LabelFacts, Photo, PhotoSource, Progress, Reply, Request,
     ResponseMap,
@@ -32,6 +32,8 @@ pub struct Answers {
     /// Nothing can be computed any more, and why.
     pub fatal: Option<String>,
     asked: Option<Asked>,
+    /// The comparison whose neighbours were asked for ahead.
+    ahead: Option<Asked>,
     owed: bool,
     /// What the bundle's labels are to it, by [`label_key`].
     statuses: HashMap<String, LabelStatus>,
@@ -67,15 +69,36 @@ impl AppState {
         (comparison.photo.source == *chosen).then_some(comparison)
     }
 
+    /// Whether the maps on screen are those of the chosen photo.
+    pub fn is_current(&self) -> bool {
+        self.comparison().is_some()
+    }
+
+    /// The comparison on screen: while that of the chosen photo is awaited, the last one.
+    pub fn shown_comparison(&self) -> Option<&Arc<Comparison>> {
+        let asked = self.answers.asked.as_ref().map(|asked| &asked.photo);
+        let awaited = self.answers.owed() || asked != self.photos.chosen();
+        let last = self.answers.comparison.as_ref();
+        self.comparison().or(last.filter(|_| awaited))
+    }
+
+    /// The photo on screen: that of the comparison on screen, or else the chosen one.
+    pub fn shown_photo(&self) -> Option<&Arc<Photo>> {
+        let comparison = self.shown_comparison();
+        comparison
+            .map(|comparison| &comparison.photo)
+            .or(self.photo())
+    }
+
     /// The labels that a list beside the chosen photo gives it.
     pub fn true_labels(&self) -> Option<&[String]> {
         let labels = self.photo()?.true_labels.as_ref()?;
         Some(&labels.labels)
     }
 
-    /// The map of a label in a variant on the chosen photo, once it is there.
+    /// The map of a label in a variant that is on screen.
     pub fn map(&self, label: &str, variant: VariantId) -> Option<&ResponseMap> {
-        let comparison = self.comparison()?;
+        let comparison = self.shown_comparison()?;
         let variant = comparison.variants.iter().position(|&v| v == variant)?;
         let label = comparison.labels.iter().position(|l| l.text == label)?;
         comparison.maps.get(variant)?.get(label)
@@ -124,7 +147,7 @@ impl AppState {
             variants: self.variants(),
         };
         if self.answers.asked.as_ref() == Some(&wanted) {
-            return None;
+            return self.request_ahead(wanted);
         }
         self.answers.asked = Some(wanted.clone());
         self.answers.owed = true;
@@ -133,6 +156,25 @@ impl AppState {
             labels: wanted.labels,
             variants: wanted.variants,
             ranking: true,
+        })
+    }
+
+    /// Once a comparison is there: its photo's neighbours in the list, the next one first.
+    fn request_ahead(&mut self, wanted: Asked) -> Option<Request> {
+        if self.answers.owed() || !self.is_current() || self.answers.ahead.as_ref() == Some(&wanted)
+        {
+            return None;
+        }
+        let here = self.photos.selected;
+        let neighbours = [here.checked_add(1), here.checked_sub(1)];
+        let entries = &self.photos.entries;
+        let photos = neighbours.into_iter().flatten();
+        let photos = photos.filter_map(|at| entries.get(at).cloned()).collect();
+        self.answers.ahead = Some(wanted.clone());
+        Some(Request::Ahead {
+            photos,
+            labels: wanted.labels,
+            variants: wanted.variants,
         })
     }
 
@@ -184,8 +226,7 @@ impl AppState {
 
     fn receive_photo(&mut self, photo: Arc<Photo>) {
         self.photos.unreadable.remove(&photo.source);
-        self.messages
-            .retain(|message| message.photo.as_ref() != Some(&photo.source));
+        self.has_passed(&About::Photo(photo.source.clone()));
         self.answers.photo = Some(photo);
     }
 
@@ -260,11 +301,8 @@ impl AppState {
             return;
         }
         self.stop_waiting();
-        self.push(Message {
-            text: failure.message,
-            kind: MessageKind::Error,
-            photo: failure.photo,
-        });
+        let about = failure.photo.map_or(About::Lasting, About::Photo);
+        self.complain(about, failure.message);
     }
 
     /// The engine's thread is gone.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 pub use super::effects::{Effect, available, carry_out, is_on};
-use super::state::{AppState, Theme};
+use super::state::{AppState, SidePanel, Theme};
 use super::view::{LabelsAs, Layout};
 use crate::engine::DeviceChoice;
 use crate::figure::colour_map::ColourMap;
@@ -49,6 +49,10 @@ pub enum Command {
     DeleteLabelSet(usize),
     ToggleInput,
     ToggleVariant(VariantId),
+    /// Shows or hides what stands around the maps.
+    TogglePanel(SidePanel),
+    /// The maps alone on the whole screen, or everything again.
+    FullScreen,
     Scale(ScaleMode),
     Colours(ColourMap),
     Smoothing(Interpolation),
@@ -275,7 +279,18 @@ fn view_menu() -> Vec<Entry> {
         Row::Line,
     ]);
     rows.extend(layout_rows());
+    rows.push(Row::Line);
+    let keys = [Key::F6, Key::F7, Key::F8, Key::F9];
+    for (panel, panel_key) in std::iter::zip(SidePanel::ALL, keys) {
+        let name = format!("Panel: {}", panel.title());
+        rows.push(row(C::TogglePanel(panel), name, key(PLAIN, panel_key)));
+    }
     rows.extend([
+        row(
+            C::FullScreen,
+            "Maps on the whole screen",
+            key(PLAIN, Key::F11),
+        ),
         Row::Line,
         row(C::Theme(Theme::Light), "Light theme", None),
         row(C::Theme(Theme::Dark), "Dark theme", None),
@@ -392,47 +407,10 @@ fn help_menu() -> Vec<Entry> {
         Menu::Help,
         vec![
             row(C::Palette, "Find a command", key(CTRL, Key::P)),
-            row(C::Help, "Commands and keys", key(PLAIN, Key::F1)),
+            row(C::Help, "Words, commands and keys", key(PLAIN, Key::F1)),
             row(C::DismissMessages, "Dismiss messages", key(CTRL, Key::M)),
         ],
     )
-}
-
-/// The commands whose keys were pressed since the last frame, with those keys taken away.
-pub fn pressed(ctx: &egui::Context, state: &AppState) -> Vec<Command> {
-    let typing = ctx.text_edit_focused();
-    let text_in_fields = state.fields.any_text();
-    let mut with_keys: Vec<(KeyboardShortcut, Command)> = entries()
-        .iter()
-        .filter_map(|entry| Some((entry.shortcut?, entry.command)))
-        // While a field holds text, undo belongs to that text.
-        .filter(|(_, command)| {
-            !(typing && text_in_fields && matches!(command, Command::Undo | Command::Redo))
-        })
-        .filter(|(shortcut, _)| !typing || !belongs_to_text(shortcut))
-        .collect();
-    // egui matches Ctrl+O also when Ctrl+Shift+O was pressed: ask for the longer ones first.
-    with_keys.sort_by_key(|(shortcut, _)| !shortcut.modifiers.shift);
-    ctx.input_mut(|input| {
-        let pressed: Vec<Command> = with_keys
-            .into_iter()
-            .filter(|(shortcut, _)| input.consume_shortcut(shortcut))
-            .map(|(_, command)| command)
-            .collect();
-        // Some systems send the character of Alt+3, too, which no field should get.
-        if !pressed.is_empty() {
-            let is_text = |event: &egui::Event| matches!(event, egui::Event::Text(_));
-            input.events.retain(|event| !is_text(event));
-        }
-        pressed
-    })
-}
-
-/// Whether a field does something of its own on these keys.
-fn belongs_to_text(shortcut: &KeyboardShortcut) -> bool {
-    use Key::{ArrowDown, ArrowLeft, ArrowRight, ArrowUp, Delete, V};
-    let key = shortcut.logical_key;
-    [ArrowUp, ArrowDown, ArrowLeft, ArrowRight, Delete, V].contains(&key)
 }
 
 #[cfg(test)]

@@ -19,18 +19,69 @@ pub fn show(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, small: &
         hint(ui, "Open a photo, or drop one here.");
     } else if let Some(reason) = state.answers.fatal.clone() {
         hint(ui, &reason);
-    } else if state.photo().is_none() && !state.answers.owed() {
+    } else if state.shown_photo().is_none() && !state.answers.owed() {
         hint(ui, "This photo could not be opened.");
     } else if state.labels.labels().is_empty() {
         photo_alone(ui, state, textures);
     } else {
-        comparison_bar::show(ui, state);
-        panels(ui, state, textures, small);
+        if !state.full_screen {
+            comparison_bar::show(ui, state);
+        }
+        awaited_photo(ui, state);
+        ui.scope(|ui| {
+            dim_while_awaited(ui, state);
+            panels(ui, state, textures, small);
+        });
     }
     if state.pointed != before {
         // The read-outs below were painted before the panels.
         ui.ctx().request_repaint();
     }
+}
+
+/// How long the last comparison stays as it is while another photo is computed, in seconds: one
+/// that was computed ahead is there by then, and nothing flickers.
+const GREY_AFTER: f64 = 0.12;
+
+/// Since when the photo on screen is not the chosen one, if that is so for long enough to say.
+fn is_late(ui: &Ui, state: &AppState) -> bool {
+    let id = egui::Id::unique("awaited since");
+    let now = ui.ctx().time();
+    if state.is_current() || state.shown_comparison().is_none() {
+        ui.data_mut(|data| data.remove::<f64>(id));
+        return false;
+    }
+    let since = ui.data_mut(|data| *data.get_temp_mut_or(id, now));
+    let late = now - since >= GREY_AFTER;
+    if !late {
+        let wait = std::time::Duration::from_secs_f64(GREY_AFTER);
+        ui.ctx().request_repaint_after(wait);
+    }
+    late
+}
+
+/// Greys what is of the last photo while the chosen one is computed.
+pub fn dim_while_awaited(ui: &mut Ui, state: &AppState) {
+    if is_late(ui, state) {
+        ui.multiply_opacity(0.4);
+    }
+}
+
+/// Names the photo that is computed, over the greyed maps of the last one.
+fn awaited_photo(ui: &Ui, state: &AppState) {
+    let Some(photo) = state.photos.chosen().filter(|_| is_late(ui, state)) else {
+        return;
+    };
+    let area = egui::Area::new(egui::Id::unique("awaited photo"))
+        .order(egui::Order::Foreground)
+        .fixed_pos(ui.available_rect_before_wrap().center())
+        .pivot(egui::Align2::CENTER_CENTER)
+        .interactable(false);
+    area.show(ui.ctx(), |ui| {
+        egui::Frame::popup(ui.style()).show(ui, |ui| {
+            ui.label(format!("Computing {}…", photo.name()));
+        });
+    });
 }
 
 fn panels(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, small: &mut Textures) {
@@ -55,7 +106,7 @@ fn hint(ui: &mut Ui, text: &str) {
 fn photo_alone(ui: &mut Ui, state: &mut AppState, textures: &mut Textures) {
     suggestions::show(ui, state);
     let space = ui.available_rect_before_wrap();
-    let Some(photo) = state.photo() else {
+    let Some(photo) = state.shown_photo() else {
         ui.put(space, egui::Spinner::new());
         return;
     };

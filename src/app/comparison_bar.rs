@@ -4,6 +4,7 @@ use egui::Ui;
 
 use super::commands::{self, Command};
 use super::display::together;
+use super::keys;
 use super::panel;
 use super::state::AppState;
 use super::view::{LabelsAs, Layout};
@@ -58,7 +59,7 @@ fn layouts(ui: &mut Ui, state: &mut AppState) {
 fn command_button(ui: &mut Ui, state: &mut AppState, command: Command, text: &str) {
     let mut response = ui.button(text);
     if let Some(entry) = commands::entry(command) {
-        let keys = entry.shortcut.map(|keys| ui.ctx().format_shortcut(&keys));
+        let keys = entry.shortcut.map(|keys| keys::keys_text(ui.ctx(), &keys));
         let hint = format!("{} ({})", entry.name, keys.unwrap_or_default());
         response = response.on_hover_text(hint);
     }

@@ -3,13 +3,14 @@
 use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::commands::Command;
+use super::panel;
 use super::state::AppState;
 use super::view::Layout;
 use crate::engine::Comparison;
 use crate::figure::colour_map::ColourMap;
 use crate::figure::interpolation::Interpolation;
 use crate::figure::overlay::{self, OverlayStyle};
-use crate::figure::scale::{Scale, ScaleMode, panel_scale};
+use crate::figure::scale::{Scale, ScaleMode, panel_scale, raw_range};
 
 /// How response maps are painted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,22 +75,60 @@ impl Display {
 
 /// The row of settings above the comparison.
 pub fn show(ui: &mut Ui, state: &mut AppState) {
+    // Where it would take a third of the height, one button holds it.
+    let rows = (ROW_WIDTH / ui.available_width()).ceil() * ui.spacing().interact_size.y;
+    if rows > ui.available_height() / 6.0 {
+        let behaviour = egui::containers::menu::MenuConfig::new()
+            .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
+        let button = egui::containers::menu::MenuButton::new("Display settings").config(behaviour);
+        button.ui(ui, |ui| {
+            ui.set_max_width(300.0);
+            settings(ui, state);
+        });
+    } else {
+        settings(ui, state);
+    }
+}
+
+/// How wide all settings are side by side, in points.
+const ROW_WIDTH: f32 = 1400.0;
+
+fn settings(ui: &mut Ui, state: &mut AppState) {
+    let own = (state.layout() == Layout::Difference).then_some(
+        "A difference is always shown in σ, from one variant to the other, in colours of its own",
+    );
     ui.horizontal_wrapped(|ui| {
-        together(ui, 208.0, |ui| scale_choice(ui, state));
-        if state.display.scale == ScaleMode::Fixed {
-            fixed_range(ui, &mut state.display.fixed);
-        }
-        together(ui, 136.0, |ui| colour_choice(ui, state));
+        applies(ui, own, |ui| {
+            together(ui, 240.0, |ui| scale_choice(ui, state));
+            if state.display.scale == ScaleMode::Fixed {
+                fixed_range(ui, &mut state.display.fixed);
+            }
+            together(ui, 136.0, |ui| colour_choice(ui, state));
+        });
         together(ui, 148.0, |ui| smoothing_choice(ui, state));
         opacity(ui, &mut state.display.style.opacity);
         threshold(ui, &mut state.display);
         let style = &mut state.display.style;
         ui.checkbox(&mut style.contours, "Contours")
             .on_hover_text("Lines of equal value: 2, 3 and 4 σ on the default scale");
-        ui.checkbox(&mut style.marks, "Marks")
-            .on_hover_text("Outline the regions that the score is made of");
+        let marks = "Outline the regions that the score is made of";
+        applies(
+            ui,
+            own.and(Some("A difference has no score of its own")),
+            |ui| {
+                ui.checkbox(&mut style.marks, "Marks").on_hover_text(marks);
+            },
+        );
         pooled_regions(ui, state);
     });
+}
+
+/// Widgets that are greyed where they do not apply, with the reason under the pointer.
+fn applies(ui: &mut Ui, reason: Option<&str>, widgets: impl FnOnce(&mut Ui)) {
+    let response = ui.add_enabled_ui(reason.is_none(), widgets).response;
+    if let Some(reason) = reason {
+        response.on_hover_text(reason);
+    }
 }
 
 fn opacity(ui: &mut Ui, value: &mut f32) {
@@ -173,9 +212,8 @@ fn scale_choice(ui: &mut Ui, state: &mut AppState) {
     let label = ui.label("Scale");
     let response = egui::ComboBox::from_id_salt("scale")
         .selected_text(now.title())
-        .width(170.0)
+        .width(196.0)
         .height(320.0)
-        .truncate()
         .show_ui(ui, |ui| {
             for mode in ScaleMode::ALL {
                 let reason = missing.filter(|_| mode.needs_ordinary_regions());
@@ -194,6 +232,26 @@ fn scale_choice(ui: &mut Ui, state: &mut AppState) {
     response
         .labelled_by(label.id)
         .on_hover_text(scale_sentence(now));
+}
+
+impl AppState {
+    /// Changes the scale; a fixed range begins with the values on screen.
+    pub fn choose_scale(&mut self, mode: ScaleMode) {
+        if mode == ScaleMode::Fixed && self.display.scale != mode {
+            let state = &*self;
+            let labels = state.shown_labels();
+            let maps = state.shown_variants().into_iter().flat_map(|variant| {
+                let map = move |&label: &usize| state.map(panel::text(state, label), variant);
+                labels.iter().filter_map(map)
+            });
+            if let Some([low, high]) = raw_range(maps) {
+                // Short numbers that still hold every value.
+                let short = |value: f32, round: fn(f32) -> f32| round(value * 100.0) / 100.0;
+                self.display.fixed = [short(low, f32::floor), short(high, f32::ceil)];
+            }
+        }
+        self.display.scale = mode;
+    }
 }
 
 /// What a scale shows, in a sentence.
@@ -382,7 +440,7 @@ fn shown_scale(state: &AppState) -> Option<Scale> {
     if !scale.is_shared() {
         return None;
     }
-    match state.comparison() {
+    match state.shown_comparison() {
         Some(comparison) => Some(panel_scale(comparison, 0, 0, scale, fixed)),
         None => (scale == ScaleMode::Sigma).then_some(Scale::SIGMA),
     }

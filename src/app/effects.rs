@@ -2,9 +2,14 @@
 
 use super::commands::Command;
 use super::label_commands;
-use super::state::{AppState, Focus};
+use super::state::{AppState, Focus, Renaming};
 use super::view::Layout;
 use crate::engine::Request;
+
+/// How far one press of a key moves the divider, and how much one magnifies.
+const DIVIDER_STEP: f32 = 0.05;
+const ZOOM_STEP: f32 = 1.25;
+const MIDDLE: egui::Vec2 = egui::vec2(0.5, 0.5);
 
 /// What a command needs from outside the state.
 #[derive(Clone, Debug)]
@@ -18,6 +23,8 @@ pub enum Effect {
     /// Read the clipboard.
     Paste,
     Quit,
+    /// The window fills the screen, or no longer.
+    FullScreen(bool),
 }
 
 /// Whether a command can be given now; the reason when it cannot.
@@ -34,7 +41,7 @@ pub fn available(command: Command, state: &AppState) -> Result<(), &'static str>
             "This is the last photo",
         ),
         Command::SavePicture | Command::CopyPicture => {
-            when(state.comparison().is_some(), "There is no map yet")
+            when(state.is_current(), "There is no map of this photo yet")
         }
         Command::TrainedK => when(
             state.trained_k() != Some(state.pooled_k()),
@@ -79,6 +86,8 @@ pub fn is_on(command: Command, state: &AppState) -> bool {
         Command::PinLabel => state.pinned_in_hand(),
         Command::ToggleInput => state.show_input,
         Command::ToggleVariant(variant) => state.shown_variants().contains(&variant),
+        Command::TogglePanel(panel) => state.layout.shows(panel),
+        Command::FullScreen => state.full_screen,
         Command::Layout(layout) => state.layout() == layout,
         Command::LabelsAs(labels_as) => state.view.labels_as == labels_as,
         Command::Scale(mode) => state.display.scale == mode,
@@ -92,85 +101,95 @@ pub fn is_on(command: Command, state: &AppState) -> bool {
     }
 }
 
-/// Carries out a command on the state; what it needs beyond that is returned.
+/// Carries out a command on the state; what it needs beyond that is returned. A command without
+/// an arm here does not compile.
 pub fn carry_out(command: Command, state: &mut AppState) -> Option<Effect> {
+    use Command as C;
     if available(command, state).is_err() {
         return None;
     }
+    let label = state.name_in_hand().unwrap_or_default().to_owned();
+    let (view, style) = (&mut state.view, &mut state.display.style);
     match command {
-        Command::OpenPhotos => return Some(Effect::OpenPhotosDialog),
-        Command::OpenFolder => return Some(Effect::OpenFolderDialog),
-        Command::CopyPicture => return Some(Effect::CopyPicture),
-        Command::Quit => return Some(Effect::Quit),
-        Command::Cancel => {
+        C::OpenPhotos => return Some(Effect::OpenPhotosDialog),
+        C::OpenFolder => return Some(Effect::OpenFolderDialog),
+        C::OpenRecent(index) => return state.recent.get(index).cloned().map(Effect::Open),
+        C::PastePhoto => return Some(Effect::Paste),
+        C::CopyPicture => return Some(Effect::CopyPicture),
+        C::Quit => return Some(Effect::Quit),
+        C::Cancel => {
             state.stop_waiting();
             return Some(Effect::Ask(Request::Cancel));
         }
-        Command::Device(device) => {
+        C::Device(device) => {
             state.device = device;
             state.usual_device = None;
             state.wait_again();
             return Some(Effect::Ask(Request::Device(device)));
         }
-        Command::TypePath => state.open.focus = Some(Focus::Path),
-        Command::TypeLabels => state.open.focus = Some(Focus::Labels),
-        Command::SearchLabels => state.open.focus = Some(Focus::Search),
-        Command::PreviousPhoto => state.photos.step(-1),
-        Command::NextPhoto => state.photos.step(1),
-        Command::SavePicture => state.open.save = true,
-        Command::ComputeAgain => state.ask_again(),
-        Command::DismissMessages => state.messages.clear(),
-        Command::Palette => state.toggle_palette(),
-        Command::Help => state.open.help = !state.open.help,
-        Command::ToggleAbout => state.show_about = !state.show_about,
-        _ if label_commands::carry_out(command, state) => {}
-        _ => change_view(command, state),
+        C::TypePath => state.put_keyboard_into(Focus::Path),
+        C::ForgetRecent => state.recent.clear(),
+        C::ToggleAbout => state.show_about = !state.show_about,
+        C::PreviousPhoto => state.photos.step(-1),
+        C::NextPhoto => state.photos.step(1),
+        C::SavePicture => state.begin_save(None),
+        C::Undo => _ = state.labels.undo(),
+        C::Redo => _ = state.labels.redo(),
+        C::TypeLabels => state.put_keyboard_into(Focus::Labels),
+        C::SearchLabels => state.put_keyboard_into(Focus::Search),
+        C::ClearLabels => state.labels.clear(),
+        C::RenameLabel => state.fields.renaming = Some(Renaming::of(label)),
+        C::PinLabel => _ = state.labels.toggle_pin(&label),
+        C::RemoveLabel => _ = state.labels.remove(&label),
+        C::MoveLabelLeft => state.move_label(-1),
+        C::MoveLabelRight => state.move_label(1),
+        C::LabelsOfPhoto => {
+            let listed = state.true_labels().map(<[String]>::to_vec);
+            let listed = listed.unwrap_or_default();
+            state.labels.add_all(listed.iter().map(String::as_str));
+        }
+        C::SaveLabelSet => state.open.show_label_sets(true),
+        C::LabelSets => state.open.show_label_sets(!state.open.label_sets),
+        C::LoadLabelSet(set) => _ = state.labels.load_set(set),
+        C::DeleteLabelSet(set) => _ = state.labels.delete_set(set),
+        C::ToggleInput => state.show_input = !state.show_input,
+        C::ToggleVariant(variant) => state.toggle_variant(variant),
+        C::TogglePanel(panel) => state.layout.toggle(panel),
+        C::FullScreen => {
+            state.full_screen = !state.full_screen;
+            return Some(Effect::FullScreen(state.full_screen));
+        }
+        C::Scale(mode) => state.choose_scale(mode),
+        C::Colours(map) => style.colour_map = map,
+        C::Smoothing(mode) => style.interpolation = mode,
+        C::MoreOpaque => style.opacity = (style.opacity + 0.1).min(1.0),
+        C::LessOpaque => style.opacity = (style.opacity - 0.1).max(0.0),
+        C::ToggleContours => style.contours = !style.contours,
+        C::ToggleMarks => style.marks = !style.marks,
+        C::TrainedK => state.k = None,
+        C::Theme(theme) => state.theme = theme,
+        C::LargerPanels => state.panel_size = (state.panel_size + 0.125).min(1.0),
+        C::SmallerPanels => state.panel_size = (state.panel_size - 0.125).max(0.25),
+        C::Layout(layout) => view.layout = layout,
+        C::LabelsAs(labels_as) => view.labels_as = labels_as,
+        C::NextLabel => state.step_label(1),
+        C::PreviousLabel => state.step_label(-1),
+        C::NextVariant => state.step_variant(1),
+        C::PreviousVariant => state.step_variant(-1),
+        C::SwapVariants => state.swap_variants(),
+        C::DividerLeft => view.divider = (view.divider - DIVIDER_STEP).max(0.0),
+        C::DividerRight => view.divider = (view.divider + DIVIDER_STEP).min(1.0),
+        C::ZoomIn => view.zoom_at(ZOOM_STEP, MIDDLE),
+        C::ZoomOut => view.zoom_at(1.0 / ZOOM_STEP, MIDDLE),
+        C::ResetZoom => view.reset_zoom(),
+        C::ShowAll => state.show_all(),
+        C::LargerText => state.zoom = (state.zoom + 0.1).min(2.0),
+        C::SmallerText => state.zoom = (state.zoom - 0.1).max(0.6),
+        C::NormalText => state.zoom = 1.0,
+        C::ComputeAgain => state.ask_again(),
+        C::DismissMessages => state.messages.clear(),
+        C::Palette => state.toggle_palette(),
+        C::Help => state.open.show_help(!state.open.help),
     }
-    label_commands::effect(command, state)
-}
-
-fn change_view(command: Command, state: &mut AppState) {
-    let style = &mut state.display.style;
-    match command {
-        Command::ToggleInput => state.show_input = !state.show_input,
-        Command::ToggleVariant(variant) => state.toggle_variant(variant),
-        Command::Scale(mode) => state.display.scale = mode,
-        Command::Colours(map) => style.colour_map = map,
-        Command::Smoothing(mode) => style.interpolation = mode,
-        Command::MoreOpaque => style.opacity = (style.opacity + 0.1).min(1.0),
-        Command::LessOpaque => style.opacity = (style.opacity - 0.1).max(0.0),
-        Command::ToggleContours => style.contours = !style.contours,
-        Command::ToggleMarks => style.marks = !style.marks,
-        Command::TrainedK => state.k = None,
-        Command::Theme(theme) => state.theme = theme,
-        Command::LargerPanels => state.panel_size = (state.panel_size + 0.125).min(1.0),
-        Command::SmallerPanels => state.panel_size = (state.panel_size - 0.125).max(0.25),
-        Command::LargerText => state.zoom = (state.zoom + 0.1).min(2.0),
-        Command::SmallerText => state.zoom = (state.zoom - 0.1).max(0.6),
-        Command::NormalText => state.zoom = 1.0,
-        _ => change_layout(command, state),
-    }
-}
-
-fn change_layout(command: Command, state: &mut AppState) {
-    const DIVIDER_STEP: f32 = 0.05;
-    const ZOOM_STEP: f32 = 1.25;
-    let middle = egui::vec2(0.5, 0.5);
-    let view = &mut state.view;
-    match command {
-        Command::Layout(layout) => view.layout = layout,
-        Command::LabelsAs(labels_as) => view.labels_as = labels_as,
-        Command::NextLabel => state.step_label(1),
-        Command::PreviousLabel => state.step_label(-1),
-        Command::NextVariant => state.step_variant(1),
-        Command::PreviousVariant => state.step_variant(-1),
-        Command::SwapVariants => state.swap_variants(),
-        Command::DividerLeft => view.divider = (view.divider - DIVIDER_STEP).max(0.0),
-        Command::DividerRight => view.divider = (view.divider + DIVIDER_STEP).min(1.0),
-        Command::ZoomIn => view.zoom_at(ZOOM_STEP, middle),
-        Command::ZoomOut => view.zoom_at(1.0 / ZOOM_STEP, middle),
-        Command::ResetZoom => view.reset_zoom(),
-        Command::ShowAll => state.show_all(),
-        _ => {}
-    }
+    None
 }

@@ -35,7 +35,9 @@ impl Plan {
         }
         variants.extend(state.shown_variants().into_iter().map(Some));
         let labels = state.shown_labels();
-        let aspect = state.photo().map_or(4.0 / 3.0, |photo| photo.aspect());
+        let aspect = state
+            .shown_photo()
+            .map_or(4.0 / 3.0, |photo| photo.aspect());
         let plan = |labels_as_columns, panel: Vec2| Self {
             variants: variants.clone(),
             labels: labels.clone(),

@@ -1,13 +1,13 @@
 //! The commands on labels, and those whose names change while the program runs: recent photos,
 //! named label sets, views that only some bundles have.
 
-use super::commands::{self, Command, Effect, Entry, Menu};
-use super::state::{AppState, Focus, Renaming};
+use super::commands::{Command, Entry, Menu};
+use super::state::AppState;
 use crate::model::VariantId;
 
 /// All actions as they are now: the fixed ones, then those that change.
 pub fn all_entries(state: &AppState) -> Vec<Entry> {
-    let mut entries = commands::entries().to_vec();
+    let mut entries = super::commands::entries().to_vec();
     entries.extend(changing_entries(state));
     entries
 }
@@ -74,48 +74,6 @@ pub fn available(command: Command, state: &AppState) -> Option<Result<(), &'stat
     })
 }
 
-/// Carries out a command on labels or recent photos; false for every other command.
-pub fn carry_out(command: Command, state: &mut AppState) -> bool {
-    let at = state.label_in_hand();
-    let label = at.and_then(|at| state.labels.labels().get(at)).cloned();
-    let label = label.unwrap_or_default();
-    let at = at.unwrap_or_default();
-    match command {
-        Command::Undo => _ = state.labels.undo(),
-        Command::Redo => _ = state.labels.redo(),
-        Command::ClearLabels => state.labels.clear(),
-        Command::RenameLabel => state.fields.renaming = Some(Renaming::of(label)),
-        Command::PinLabel => _ = state.labels.toggle_pin(&label),
-        Command::RemoveLabel => _ = state.labels.remove(&label),
-        Command::MoveLabelLeft => _ = state.labels.place(&label, at.saturating_sub(1)),
-        Command::MoveLabelRight => _ = state.labels.place(&label, at + 1),
-        Command::LabelsOfPhoto => {
-            let listed = state.true_labels().map(<[String]>::to_vec);
-            let listed = listed.unwrap_or_default();
-            state.labels.add_all(listed.iter().map(String::as_str));
-        }
-        Command::SaveLabelSet => {
-            state.open.label_sets = true;
-            state.open.focus = Some(Focus::SetName);
-        }
-        Command::LabelSets => state.open.label_sets = !state.open.label_sets,
-        Command::LoadLabelSet(set) => _ = state.labels.load_set(set),
-        Command::DeleteLabelSet(set) => _ = state.labels.delete_set(set),
-        Command::ForgetRecent => state.recent.clear(),
-        _ => return false,
-    }
-    true
-}
-
-/// What a command on photos needs from outside the state; `None` for every other command.
-pub fn effect(command: Command, state: &AppState) -> Option<Effect> {
-    match command {
-        Command::OpenRecent(index) => state.recent.get(index).cloned().map(Effect::Open),
-        Command::PastePhoto => Some(Effect::Paste),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +100,6 @@ mod tests {
         };
         assert_eq!(entry.name, "Show BiAM, SCB silenced (mean)");
         assert_eq!(entry.command, Command::ToggleVariant(view));
-        assert!(commands::available(entry.command, &state).is_ok());
+        assert!(crate::app::commands::available(entry.command, &state).is_ok());
     }
 }

@@ -151,9 +151,13 @@ impl LabelSet {
         &self.now.sets
     }
 
-    /// Takes in the sets of an earlier run; this is no step of history.
-    pub fn restore_sets(&mut self, sets: Vec<LabelSetEntry>) {
-        self.now.sets = sets;
+    /// Takes in the sets of an earlier run or of another window, which were `base`; this is no step
+    /// of history, and a step back does not lose them.
+    pub fn merge_sets(&mut self, base: &[LabelSetEntry], theirs: &[LabelSetEntry]) {
+        let steps = self.past.iter_mut().chain(&mut self.future);
+        for step in steps.chain([&mut self.now]) {
+            step.sets = merged_sets(base, &step.sets, theirs);
+        }
     }
 
     /// Saves the labels under a name, over a set of that name; false without a name or labels.
@@ -249,6 +253,24 @@ impl LabelSet {
         }
         true
     }
+}
+
+/// Two changes of `base` in one: a set as we left it where we have changed it, as they left it
+/// elsewhere; in the order of the names.
+pub fn merged_sets(
+    base: &[LabelSetEntry],
+    ours: &[LabelSetEntry],
+    theirs: &[LabelSetEntry],
+) -> Vec<LabelSetEntry> {
+    fn named<'a>(sets: &'a [LabelSetEntry], name: &str) -> Option<&'a LabelSetEntry> {
+        sets.iter().find(|set| same_label(&set.name, name))
+    }
+    let changed = |name: &str| named(base, name) != named(ours, name);
+    let ours = ours.iter().filter(|set| changed(&set.name));
+    let theirs = theirs.iter().filter(|set| !changed(&set.name));
+    let mut merged: Vec<LabelSetEntry> = ours.chain(theirs).cloned().collect();
+    merged.sort_by_key(|set| set.name.to_lowercase());
+    merged
 }
 
 /// Whether two labels, or names, differ in case at most. Asked for thousands of labels in a frame,

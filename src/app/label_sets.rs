@@ -30,6 +30,9 @@ pub fn show(ctx: &egui::Context, state: &mut AppState) {
             });
         });
     state.open.label_sets &= open;
+    if state.open.label_sets && ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+        state.open.label_sets = false;
+    }
 }
 
 fn save_row(ui: &mut Ui, state: &mut AppState) {

@@ -3,6 +3,7 @@
 use egui::Ui;
 
 use super::commands::{self, Command, Entry, Menu};
+use super::keys;
 use super::label_commands::changing_entries;
 use super::state::AppState;
 
@@ -53,7 +54,7 @@ pub(super) fn item(ui: &mut Ui, state: &mut AppState, entry: &Entry) {
     let is_on = commands::is_on(entry.command, state);
     let mut button = egui::Button::selectable(is_on, entry.name.as_str());
     if let Some(shortcut) = &entry.shortcut {
-        button = button.shortcut_text(ui.ctx().format_shortcut(shortcut));
+        button = button.shortcut_text(keys::keys_text(ui.ctx(), shortcut));
     }
     let response = ui.add_enabled(available.is_ok(), button);
     if response.clicked() {

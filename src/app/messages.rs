@@ -1,11 +1,81 @@
-//! Messages above the comparison: they stay until they are dismissed.
+//! Messages above the comparison: they stay until they are dismissed or what they tell of has
+//! passed.
 
 use egui::{Stroke, Ui};
 
-use super::state::{AppState, MessageKind};
+use super::state::AppState;
+use crate::engine::PhotoSource;
 
 /// How many are shown at once.
 const MOST_SHOWN: usize = 3;
+
+/// A line that stays until it is dismissed or what it tells of has passed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub text: String,
+    pub kind: MessageKind,
+    pub about: About,
+}
+
+/// What a message is about, so that it leaves when that has passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Reading or computing a photo: until that works, or another photo is chosen.
+    Photo(PhotoSource),
+    /// A photo's file that is gone: until it is back, or another photo is chosen.
+    Gone(PhotoSource),
+    /// A label without a vector: until it is off the list.
+    Label(String),
+    /// Opening files: until some are opened.
+    Opening,
+    /// Saving or copying a picture: until that works.
+    Saving,
+    /// Writing the settings: until that works.
+    Settings,
+    /// What does not pass.
+    Lasting,
+}
+
+/// How a message is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    Error,
+    /// Something that worked or is worth knowing.
+    Note,
+}
+
+impl AppState {
+    /// Adds a message that does not pass, unless the same one is there already.
+    pub fn tell(&mut self, kind: MessageKind, text: String) {
+        self.push(kind, About::Lasting, text);
+    }
+
+    /// Adds an error that leaves when what it is about has passed.
+    pub fn complain(&mut self, about: About, text: String) {
+        self.push(MessageKind::Error, about, text);
+    }
+
+    fn push(&mut self, kind: MessageKind, about: About, text: String) {
+        if !self.messages.iter().any(|m| m.text == text) {
+            self.messages.push(Message { text, kind, about });
+        }
+    }
+
+    /// Takes away the messages about something that has passed.
+    pub fn has_passed(&mut self, about: &About) {
+        self.messages.retain(|message| message.about != *about);
+    }
+
+    /// Takes away the messages about photos that are not looked at and labels that are not listed.
+    pub fn drop_passed_messages(&mut self) {
+        let (chosen, labels) = (self.photos.chosen(), &self.labels);
+        self.messages.retain(|message| match &message.about {
+            About::Photo(photo) | About::Gone(photo) => Some(photo) == chosen,
+            About::Label(label) => labels.contains(label),
+            _ => true,
+        });
+    }
+}
 
 /// The open messages, newest first.
 pub fn show(ui: &mut Ui, state: &mut AppState) {

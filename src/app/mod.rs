@@ -12,6 +12,8 @@ pub mod display;
 pub mod effects;
 mod files;
 mod grid;
+mod help;
+mod keys;
 pub mod label_commands;
 pub mod label_set;
 mod label_sets;
@@ -35,6 +37,7 @@ mod read_out;
 mod region_labels;
 mod save;
 pub mod settings;
+mod settings_file;
 mod single;
 pub mod state;
 mod status;
@@ -42,15 +45,19 @@ mod suggestions;
 mod textures;
 mod theme;
 mod thumbnails;
+mod typing;
 mod variants;
 pub mod view;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use commands::{Command, Effect};
 use files::{Finder, Found};
-use state::{AppState, MessageKind};
+use state::{About, AppState, Focus, SaveNote, SidePanel};
+
+use crate::files::shown;
 
 use crate::engine::{DeviceChoice, Reply, Request, Worker};
 
@@ -107,7 +114,7 @@ pub fn run(options: WindowOptions) -> Result<(), AppError> {
         .with_app_id("biam-lens")
         .with_inner_size(state.layout.window)
         .with_maximized(state.layout.maximised)
-        .with_min_inner_size([900.0, 560.0]);
+        .with_min_inner_size(settings::SMALLEST_WINDOW);
     let native = eframe::NativeOptions {
         viewport,
         ..Default::default()
@@ -142,6 +149,8 @@ pub struct LensApp {
     listing: ranking::Listing,
     keeper: Option<settings::Keeper>,
     missing_letters: missing_letters::MissingLetters,
+    typing: typing::Typing,
+    watch: watch::Watch,
 }
 
 impl LensApp {
@@ -159,6 +168,8 @@ impl LensApp {
             listing: ranking::Listing::default(),
             keeper: None,
             missing_letters: missing_letters::MissingLetters::default(),
+            typing: typing::Typing::default(),
+            watch: watch::Watch::default(),
         }
     }
 
@@ -217,10 +228,13 @@ impl LensApp {
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let ctx = ui.ctx().clone();
         theme::apply(&ctx, self.state.theme, self.state.zoom);
+        self.typing.one_field_a_frame(&ctx);
         self.take_replies(&ctx);
         self.take_found(&ctx);
+        self.watch.keep_up(&ctx, &self.state, &self.finder);
         self.take_input(&ctx);
         self.carry_out_commands(&ctx);
+        self.state.drop_passed_messages();
         self.send();
         self.pooling.keep_up(&ctx, &mut self.state);
         self.missing_letters.keep_up(&ctx, &mut self.state);
@@ -267,17 +281,25 @@ impl LensApp {
                     opened,
                     photos,
                     problems,
+                    note,
                 } => {
                     self.state.note_recent(&opened);
                     self.thumbnails.retry_all(&photos);
                     self.state.opening = false;
+                    if !photos.is_empty() {
+                        self.state.has_passed(&About::Opening);
+                    }
                     self.state.photos.open(photos);
                     for problem in problems {
-                        self.state.tell(MessageKind::Error, problem);
+                        self.state.complain(About::Opening, problem);
+                    }
+                    if let Some(note) = note {
+                        self.state.notice(note);
                     }
                 }
                 Found::SaveTo(path) => self.state.fields.save_path = path.display().to_string(),
                 Found::Saved(path, note) => {
+                    self.state.has_passed(&About::Saving);
                     self.state.notice(format!("Saved {}", path.display()));
                     self.note(note);
                 }
@@ -288,7 +310,25 @@ impl LensApp {
                     self.state.notice(text);
                     ctx.copy_image(picture);
                 }
-                Found::Problem(problem) => self.state.tell(MessageKind::Error, problem),
+                Found::Gone(photo, true) => {
+                    let text = format!(
+                        "{} is no longer there: what is shown is what was read before",
+                        photo.path().map(shown).unwrap_or_default()
+                    );
+                    self.state.complain(About::Gone(photo), text);
+                }
+                Found::Gone(photo, false) => self.state.has_passed(&About::Gone(photo)),
+                Found::NoOpenDialog => {
+                    let text = "This desktop offers no dialog for opening files: type the path \
+                                of a photo or folder on the left, or drop it on the window";
+                    self.state.complain(About::Opening, text.to_owned());
+                    self.state.put_keyboard_into(Focus::Path);
+                }
+                Found::NoSaveDialog => {
+                    let text = "This desktop offers no dialog for saving files: type the path";
+                    self.state.fields.save_note = Some(SaveNote::Problem(text.to_owned()));
+                }
+                Found::Problem(about, problem) => self.state.complain(about, problem),
             }
         }
     }
@@ -312,8 +352,14 @@ impl LensApp {
             let labels = pasted::take(ctx, &self.finder);
             self.state.labels.add(&labels.unwrap_or_default());
         }
-        for command in commands::pressed(ctx, &self.state) {
+        for command in keys::pressed(ctx, &self.state) {
             self.state.give(command);
+        }
+        let leaves = |input: &mut egui::InputState| {
+            input.consume_key(egui::Modifiers::NONE, egui::Key::Escape)
+        };
+        if self.state.full_screen && !self.state.open.any_dialog() && ctx.input_mut(leaves) {
+            self.state.give(Command::FullScreen);
         }
     }
 
@@ -328,6 +374,9 @@ impl LensApp {
                 }
                 Some(Effect::CopyPicture) => save::copy(&self.state, &self.finder),
                 Some(Effect::Ask(request)) => self.ask(request),
+                Some(Effect::FullScreen(on)) => {
+                    ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(on));
+                }
                 Some(Effect::Quit) => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
                 None => {}
             }
@@ -357,36 +406,55 @@ impl LensApp {
             listing,
             ..
         } = self;
-        let layout = state.layout;
-        egui::Panel::top("menu").show(ui, |ui| menu::show(ui, state));
-        egui::Panel::bottom("status").show(ui, |ui| status::show(ui, state));
-        let left = egui::Panel::left("photos")
-            .default_size(layout.photos)
-            .size_range(140.0..=360.0)
-            .show(ui, |ui| photos::show(ui, state, thumbnails, worker, finder));
-        state.layout.photos = left.response.rect.width();
-        let right = egui::Panel::right("labels and ranking")
-            .default_size(layout.labels)
-            .size_range(220.0..=460.0)
-            .show(ui, |ui| {
-                let bottom = egui::Panel::bottom("ranking")
-                    .resizable(true)
-                    .default_size(layout.ranking)
-                    .min_size(120.0)
-                    .frame(egui::Frame::new())
-                    .show(ui, |ui| ranking::show(ui, state, listing));
-                state.layout.ranking = bottom.response.rect.height();
-                egui::CentralPanel::no_frame().show(ui, |ui| labels::show(ui, state));
-            });
-        state.layout.labels = right.response.rect.width();
+        let alone = state.full_screen;
+        let room = ui.available_width();
+        if !alone {
+            egui::Panel::top("menu").show(ui, |ui| menu::show(ui, state));
+            egui::Panel::bottom("status").show(ui, |ui| status::show(ui, state));
+        }
+        if state.layout.shows(SidePanel::Photos) && !alone {
+            // In a narrow window the maps keep more than half of it.
+            let most = (0.2 * room).clamp(settings::NARROWEST_PHOTOS, 360.0);
+            let left = egui::Panel::left("photos")
+                .default_size(state.layout.photos)
+                .size_range(settings::NARROWEST_PHOTOS..=most)
+                .show(ui, |ui| photos::show(ui, state, thumbnails, worker, finder));
+            state.layout.photos = left.response.rect.width();
+        }
+        if state.layout.shows(SidePanel::Labels) && !alone {
+            let most = (0.27 * room).clamp(settings::NARROWEST_LABELS, 460.0);
+            let right = egui::Panel::right("labels and ranking")
+                .default_size(state.layout.labels)
+                .size_range(settings::NARROWEST_LABELS..=most)
+                .show(ui, |ui| right_panel(ui, state, listing));
+            state.layout.labels = right.response.rect.width();
+        }
         egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures, small_textures));
         palette::show(ui.ctx(), state);
         save::show(ui.ctx(), state, finder);
         label_sets::show(ui.ctx(), state);
-        palette::help(ui.ctx(), state);
+        help::show(ui.ctx(), state);
         notice::show(ui.ctx(), state);
         drop_hint(ui.ctx());
     }
+}
+
+/// Labels above the ranking, or the labels alone.
+fn right_panel(ui: &mut egui::Ui, state: &mut AppState, listing: &mut ranking::Listing) {
+    if state.layout.shows(SidePanel::Ranking) {
+        let most = (0.6 * ui.available_height()).max(120.0);
+        let bottom = egui::Panel::bottom("ranking")
+            .resizable(true)
+            .default_size(state.layout.ranking)
+            .size_range(80.0..=most)
+            .frame(egui::Frame::new())
+            .show(ui, |ui| {
+                comparison::dim_while_awaited(ui, state);
+                ranking::show(ui, state, listing);
+            });
+        state.layout.ranking = bottom.response.rect.height();
+    }
+    egui::CentralPanel::no_frame().show(ui, |ui| labels::show(ui, state));
 }
 
 fn centre(
@@ -395,9 +463,13 @@ fn centre(
     textures: &mut textures::Textures,
     small_textures: &mut textures::Textures,
 ) {
-    messages::show(ui, state);
-    display::show(ui, state);
-    ui.separator();
+    if !state.full_screen {
+        messages::show(ui, state);
+    }
+    if state.layout.shows(SidePanel::Display) && !state.full_screen {
+        display::show(ui, state);
+        ui.separator();
+    }
     egui::Panel::bottom("colour bar")
         .frame(egui::Frame::new())
         .show_separator_line(false)
@@ -405,7 +477,9 @@ fn centre(
             if !state.labels.labels().is_empty() {
                 ui.horizontal(|ui| {
                     display::colour_bar(ui, state);
-                    region_labels::show(ui, state);
+                    if !state.full_screen {
+                        region_labels::show(ui, state);
+                    }
                 });
             }
         });

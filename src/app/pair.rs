@@ -31,7 +31,9 @@ pub fn slider(
     let space = ui.available_rect_before_wrap();
     let place = panel::fit(
         space,
-        state.photo().map_or(4.0 / 3.0, |photo| photo.aspect()),
+        state
+            .shown_photo()
+            .map_or(4.0 / 3.0, |photo| photo.aspect()),
     );
     panel::prepare(
         ui,
@@ -106,8 +108,7 @@ fn half_panel(
             _ => place.with_max_x(place.center().x - 4.0),
         };
         let value = panel::captions(ui, look, subject, room, align);
-        ui.ctx()
-            .accesskit_node_builder(response.id, |node| node.set_value(value));
+        panel::tell_value(ui, look, &response, value);
     } else {
         panel::awaited(ui, look, subject, half);
     }
@@ -198,7 +199,9 @@ pub fn difference(
     let space = ui.available_rect_before_wrap();
     let place = panel::fit(
         space,
-        state.photo().map_or(4.0 / 3.0, |photo| photo.aspect()),
+        state
+            .shown_photo()
+            .map_or(4.0 / 3.0, |photo| photo.aspect()),
     );
     panel::prepare(
         ui,

@@ -1,8 +1,9 @@
-//! The command palette and the window that lists all commands: both read the list of commands.
+//! The command palette, which reads the list of commands.
 
 use egui::{Key, Modifiers, TextEdit, Ui, vec2};
 
 use super::commands::{self, Entry};
+use super::keys;
 use super::label_commands::all_entries;
 use super::state::AppState;
 
@@ -80,7 +81,7 @@ fn palette_row(ui: &mut Ui, state: &AppState, entry: &Entry, marked: bool) -> eg
     let mut button = egui::Button::selectable(marked, entry.name.as_str())
         .min_size(vec2(ui.available_width(), 22.0));
     if let Some(shortcut) = &entry.shortcut {
-        button = button.shortcut_text(ui.ctx().format_shortcut(shortcut));
+        button = button.shortcut_text(keys::keys_text(ui.ctx(), shortcut));
     }
     let response = ui.add_enabled(available.is_ok(), button);
     match available {
@@ -115,50 +116,6 @@ fn match_quality(name: &str, wanted: &str) -> Option<u8> {
         .filter(|letter| !letter.is_whitespace())
         .all(|letter| letters.any(|other| other == letter))
         .then_some(2)
-}
-
-/// The help window, when it is open: every command with its keys.
-pub fn help(ctx: &egui::Context, state: &mut AppState) {
-    let mut open = state.open.help;
-    egui::Window::new("Commands and keys")
-        .open(&mut open)
-        .default_size(vec2(460.0, 480.0))
-        .pivot(egui::Align2::CENTER_CENTER)
-        .default_pos(ctx.content_rect().center())
-        .collapsible(false)
-        .show(ctx, |ui| {
-            ui.label(
-                "Drop photos or folders anywhere. Point at a panel to read its values; \
-                 Ctrl and the wheel zoom into it, dragging moves it, a double click shows all. \
-                 Words: a seen label was trained on, a taught one is known to the backbone only, \
-                 an unseen one to neither.",
-            );
-            ui.separator();
-            egui::ScrollArea::vertical().show(ui, |ui| {
-                for menu in commands::Menu::ALL {
-                    ui.strong(menu.title());
-                    help_table(ui, menu);
-                    ui.add_space(6.0);
-                }
-            });
-        });
-    state.open.help = open;
-}
-
-fn help_table(ui: &mut Ui, menu: commands::Menu) {
-    let grid = egui::Grid::new(menu.title())
-        .num_columns(2)
-        .min_col_width(220.0);
-    grid.show(ui, |ui| {
-        for entry in commands::entries().iter().filter(|e| e.menu == menu) {
-            ui.label(&entry.name);
-            let keys = entry
-                .shortcut
-                .map(|shortcut| ui.ctx().format_shortcut(&shortcut));
-            ui.monospace(keys.unwrap_or_default());
-            ui.end_row();
-        }
-    });
 }
 
 #[cfg(test)]

@@ -101,8 +101,8 @@ pub fn carry_out(acts: Vec<Act>, state: &mut AppState) {
             Act::HideVariant(variant) => state.toggle_variant(variant),
             Act::HideLabel(label) => state.hide_label(label),
             Act::Save(label, variant) => {
-                state.view.save_only = Some((text(state, label).to_owned(), variant));
-                state.open.save = true;
+                let label = text(state, label).to_owned();
+                state.begin_save(Some((label, variant)));
             }
             Act::Divider(place) => state.view.divider = place.clamp(0.0, 1.0),
         }
@@ -147,10 +147,10 @@ pub fn prepare(
     size: Vec2,
     part: Rect,
 ) {
-    if let Some(photo) = state.photo() {
+    if let Some(photo) = state.shown_photo() {
         textures.prepare_photo(ui.ctx(), photo, pixels(ui, size), part);
     }
-    let Some(comparison) = state.comparison() else {
+    let Some(comparison) = state.shown_comparison() else {
         return;
     };
     let wanted: Vec<Wanted<'_>> = subjects
@@ -175,7 +175,7 @@ pub fn prepare(
 }
 
 fn scale_of(state: &AppState, label: &str, variant: VariantId) -> Scale {
-    let Some(comparison) = state.comparison() else {
+    let Some(comparison) = state.shown_comparison() else {
         return Scale::SIGMA;
     };
     let variant = comparison.variants.iter().position(|&v| v == variant);
@@ -198,7 +198,7 @@ pub fn pointed_in(
     label: usize,
     variant: Option<VariantId>,
 ) -> Option<Pointed> {
-    let comparison = state.comparison()?;
+    let comparison = state.shown_comparison()?;
     let pointer = ui.ctx().pointer_hover_pos()?;
     if !ui.rect_contains_pointer(place) {
         return None;
@@ -254,7 +254,7 @@ fn photo(ui: &Ui, look: Look<'_>, place: Rect, tint: Color32) {
     let painter = ui.painter();
     painter.rect_filled(place, 0.0, ui.visuals().faint_bg_color);
     let part = look.state.view.part();
-    if let Some(photo) = look.state.photo()
+    if let Some(photo) = look.state.shown_photo()
         && let Some((texture, part)) = look.textures.shown_photo(photo, part)
     {
         painter.image(texture, place, part, tint);
@@ -271,12 +271,19 @@ pub fn show(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect, acts: &mut V
     panel_menu::show(&response, look, subject, acts);
     if picture(ui, look, subject, place, place) {
         let value = captions(ui, look, subject, place, egui::Align::LEFT);
-        ui.ctx()
-            .accesskit_node_builder(response.id, |node| node.set_value(value));
+        tell_value(ui, look, &response, value);
     } else {
         awaited(ui, look, subject, place);
     }
     crosshair(ui, look, place);
+}
+
+/// A panel's caption for those who do not see it, while it is of the chosen photo.
+pub fn tell_value(ui: &Ui, look: Look<'_>, response: &Response, value: String) {
+    if look.state.is_current() {
+        ui.ctx()
+            .accesskit_node_builder(response.id, |node| node.set_value(value));
+    }
 }
 
 /// The picture of a panel with its lines, as far as it lies in `clip`; false while it is awaited.
@@ -379,7 +386,7 @@ fn best(state: &AppState, subject: Subject) -> Option<Caption> {
 /// The pointed region's value in a panel, longest line first.
 fn pointed_lines(state: &AppState, subject: Subject, pointed: Pointed) -> Vec<String> {
     let label = text(state, subject.label);
-    let region = state.comparison().map(|comparison| {
+    let region = state.shown_comparison().map(|comparison| {
         let columns = comparison.grid.columns;
         pointed.row * columns + pointed.column
     });
@@ -447,7 +454,7 @@ fn contour(painter: &egui::Painter, place: Rect, points: &[[f32; 2]], closed: bo
 }
 
 fn marks(painter: &egui::Painter, state: &AppState, map: &ResponseMap, place: Rect) {
-    let Some(comparison) = state.comparison() else {
+    let Some(comparison) = state.shown_comparison() else {
         return;
     };
     let regions = map.pooled_regions(state.pooled_k());
@@ -467,7 +474,7 @@ fn rect_in(place: Rect, [x0, y0, x1, y1]: [f32; 4]) -> Rect {
 
 /// The same region in every panel: its outline, and lines from it to the panel's edges.
 pub fn crosshair(ui: &Ui, look: Look<'_>, place: Rect) {
-    let (Some(pointed), Some(comparison)) = (look.pointed, look.state.comparison()) else {
+    let (Some(pointed), Some(comparison)) = (look.pointed, look.state.shown_comparison()) else {
         return;
     };
     let (grid, covered) = (comparison.grid, comparison.covered);

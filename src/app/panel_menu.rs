@@ -28,7 +28,8 @@ fn contents(ui: &mut Ui, id: Id, look: Look<'_>, subject: Subject, acts: &mut Ve
         ui.copy_text(text.unwrap_or_default());
         ui.close();
     }
-    if subject.less.is_none() && ui.button("Save this panel…").clicked() {
+    let save = egui::Button::new("Save this panel…");
+    if subject.less.is_none() && ui.add_enabled(state.is_current(), save).clicked() {
         acts.push(Act::Save(label, variant));
         ui.close();
     }

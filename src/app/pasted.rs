@@ -7,6 +7,7 @@ use egui::ColorImage;
 use sha2::{Digest, Sha256};
 
 use super::files::{Finder, Found, collect, typed_path};
+use super::state::About;
 use crate::files::write_atomically;
 use crate::image_io::PHOTO_ENDINGS;
 
@@ -33,7 +34,7 @@ pub fn take(ctx: &egui::Context, finder: &Finder) -> Option<String> {
         Some(egui::Event::PasteImage(image)) => finder.spawn("pasted picture", move || {
             Some(match keep(&folder(), &image) {
                 Ok(path) => collect(&[path]),
-                Err(problem) => Found::Problem(problem),
+                Err(problem) => Found::Problem(About::Opening, problem),
             })
         }),
         _ => {}

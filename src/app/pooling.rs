@@ -37,14 +37,14 @@ impl Pooled {
 impl AppState {
     /// How many regions a score is the mean of: the chosen k, or the trained one.
     pub fn pooled_k(&self) -> usize {
-        let regions = self.comparison().map(|c| c.grid.regions());
+        let regions = self.shown_comparison().map(|c| c.grid.regions());
         let k = self.k.or(self.trained_k()).unwrap_or(1);
         k.clamp(1, regions.unwrap_or(usize::MAX).max(1))
     }
 
     /// The k that the bundle's networks were trained with, once it is known.
     pub fn trained_k(&self) -> Option<usize> {
-        match (self.comparison(), &self.answers.bundle) {
+        match (self.shown_comparison(), &self.answers.bundle) {
             (Some(comparison), _) => Some(comparison.trained_k),
             (None, Some(bundle)) => Some(bundle.trained_k),
             (None, None) => None,
@@ -85,7 +85,7 @@ impl Pooling {
             }
         }
         let k = state.pooled_k();
-        let Some(comparison) = state.comparison().map(Arc::clone) else {
+        let Some(comparison) = state.shown_comparison().map(Arc::clone) else {
             state.pooled = None;
             return;
         };

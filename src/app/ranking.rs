@@ -36,7 +36,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, listing: &mut Listing) {
         },
     );
     variant_choice(ui, state);
-    let Some(comparison) = state.comparison().cloned() else {
+    let Some(comparison) = state.shown_comparison().cloned() else {
         let waiting = state.answers.owed();
         ui.weak(if waiting {
             "computing…"

@@ -3,12 +3,12 @@
 use egui::{Role, Ui, WidgetInfo};
 
 use super::state::AppState;
-use crate::engine::Ranking;
-use crate::figure::scale::number_text;
+use crate::engine::{Comparison, Ranking, ResponseMap};
+use crate::figure::scale::{ScaleMode, number_text, panel_values};
 
 const SHOWN: usize = 5;
 
-/// One line in small print: the first labels of the pointed region with their raw responses.
+/// One line in small print: the first labels of the pointed region, by the scale on screen.
 pub fn show(ui: &mut Ui, state: &AppState) {
     let Some(text) = sentence(state) else {
         return;
@@ -24,20 +24,53 @@ fn sentence(state: &AppState) -> Option<String> {
     let comparison = state.comparison()?;
     let place = comparison.variants.iter().position(|&v| v == variant)?;
     let region = pointed.row * comparison.grid.columns + pointed.column;
-    let best = best(comparison.ranking.as_ref()?, place, region);
+    let mode = state.display.scale.available(comparison);
+    let (unit, best) = if mode.needs_ordinary_regions() {
+        let unit = if mode == ScaleMode::Rank {
+            "rank"
+        } else {
+            "σ"
+        };
+        (unit, best_compared(comparison, place, region, mode))
+    } else {
+        ("raw", best(comparison.ranking.as_ref()?, place, region))
+    };
     if best.is_empty() {
         return None;
     }
+    let value = |value: f32| match mode {
+        ScaleMode::Rank => format!("{} %", number_text(100.0 * value, 1)),
+        ScaleMode::Sigma => number_text(value, 1),
+        _ => number_text(value, 2),
+    };
     let texts: Vec<String> = best
         .into_iter()
         // A number stays on the line of its label.
-        .map(|(label, raw)| format!("{label}\u{a0}{}", number_text(raw, 2)))
+        .map(|(label, number)| format!("{label}\u{a0}{}", value(number)))
         .collect();
     let title = variant.title();
     Some(format!(
-        "Most in this region, {title}, raw: {}",
+        "Most in this region, {title}, {unit}: {}",
         texts.join(" · ")
     ))
+}
+
+/// The labels under comparison by what the scale makes of a region, largest first: ordinary regions
+/// are known for these alone.
+fn best_compared(
+    comparison: &Comparison,
+    variant: usize,
+    region: usize,
+    mode: ScaleMode,
+) -> Vec<(&str, f32)> {
+    let maps = comparison.maps.get(variant).into_iter().flatten();
+    let value = |map: &ResponseMap| panel_values(map, mode)?.get(region).copied();
+    let mut all: Vec<(&str, f32)> = std::iter::zip(&comparison.labels, maps)
+        .filter_map(|(label, map)| Some((label.text.as_str(), value(map)?)))
+        .collect();
+    all.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    all.truncate(SHOWN);
+    all
 }
 
 /// The labels with the largest responses of a region, largest first.

@@ -3,21 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use egui::{Key, Rect, TextEdit, Ui};
+use egui::{Key, Modifiers, Rect, TextEdit, Ui};
 
 use super::display::Display;
 use super::files::{Finder, Found, typed_path};
-use super::state::{AppState, PictureSize};
+use super::state::{About, AppState, Focus, PictureSize, SaveNote};
 use super::textures::{WHOLE, cut, seen_in, whole_pixels};
 use super::view::{LabelsAs, Layout};
 use crate::backbone::Covered;
 use crate::engine::{Comparison, Photo};
 use crate::figure::display_list::DisplayList;
 use crate::figure::figure_style::{FigureStyle, Orientation};
+use crate::figure::file_format::FileFormat;
 use crate::figure::layout::comparison_figure;
+use crate::figure::missing_letters;
 use crate::figure::scale::Scale;
-use crate::figure::{missing_letters, png::png, svg::svg};
-use crate::files::{shown, write_atomically};
+use crate::files::{check_target, shown, write_atomically};
 use crate::model::VariantId;
 
 /// The window that asks where to, when it is open.
@@ -25,9 +26,10 @@ pub fn show(ctx: &egui::Context, state: &mut AppState, finder: &Finder) {
     if !state.open.save {
         return;
     }
-    let just_opened = state.fields.save_path.is_empty();
+    let just_opened = state.open.focus == Some(Focus::SavePath);
     if just_opened {
-        state.fields.save_path = suggested(state);
+        state.open.focus = None;
+        state.fields.save_path = suggested(state).display().to_string();
     }
     let modal = egui::Modal::new(egui::Id::unique("save picture"));
     let response = modal.show(ctx, |ui| {
@@ -42,15 +44,26 @@ pub fn show(ctx: &egui::Context, state: &mut AppState, finder: &Finder) {
 fn close(state: &mut AppState) {
     state.open.save = false;
     state.fields.save_path.clear();
+    state.fields.save_note = None;
     state.view.save_only = None;
 }
 
-/// The photo's name with `.png`, in the folder the program was started from.
-fn suggested(state: &AppState) -> String {
-    let name = state.photos.chosen().map(|photo| photo.name());
-    let name = name.unwrap_or_default();
+/// The photo's name with `.png`, in a folder that people look into: that of the last picture, the
+/// user's pictures, the photo's own, the user's home.
+fn suggested(state: &AppState) -> PathBuf {
+    let photo = state.photos.chosen();
+    let name = photo.map(|photo| photo.name()).unwrap_or_default();
     let stem = Path::new(&name).file_stem().unwrap_or_default();
-    format!("{}-maps.png", stem.to_string_lossy())
+    let name = format!("{}-maps.png", stem.to_string_lossy());
+    let user = directories::UserDirs::new();
+    let pictures = user.as_ref().and_then(|user| user.picture_dir());
+    let beside = photo.and_then(|photo| photo.path()?.parent());
+    let home = user.as_ref().map(|user| user.home_dir());
+    let folders = [state.saved_in.as_deref(), pictures, beside, home];
+    let mut folders = folders.into_iter().flatten();
+    let folder = folders.find(|folder| folder.is_dir());
+    let path = folder.map_or(PathBuf::from(&name), |folder| folder.join(&name));
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 fn contents(ui: &mut Ui, state: &mut AppState, finder: &Finder, just_opened: bool) {
@@ -59,7 +72,7 @@ fn contents(ui: &mut Ui, state: &mut AppState, finder: &Finder, just_opened: boo
         Some((label, variant)) => format!("The panel of {label} in {}", variant.title()),
         None => layout_in_words(state),
     };
-    ui.label(format!("{what}, as PNG or SVG."));
+    ui.label(format!("{what}, as {}.", FileFormat::endings()));
     picture_size(ui, &mut state.picture);
     let field = TextEdit::singleline(&mut state.fields.save_path)
         .hint_text("Path of the picture")
@@ -71,20 +84,90 @@ fn contents(ui: &mut Ui, state: &mut AppState, finder: &Finder, just_opened: boo
         response.request_focus();
     }
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    if response.changed() {
+        state.fields.save_note = None;
+    }
+    let replace = note(ui, state, &response);
     ui.horizontal(|ui| {
-        if ui.button("Save").clicked() || entered {
-            if let Some(path) = typed_path(&state.fields.save_path) {
-                start(state, finder, with_ending(path));
+        let save = ui.button(if replace { "Replace it" } else { "Save" });
+        if replace && ui.memory(|memory| memory.focused().is_none()) {
+            save.request_focus();
+        }
+        if save.clicked() || entered {
+            save_typed(state, finder, replace);
+            if let Some(SaveNote::Problem(_)) = state.fields.save_note {
+                response.request_focus();
             }
-            close(state);
         }
         if ui.button("Choose a place…").clicked() {
-            finder.choose_save(state.fields.save_path.clone());
+            finder.choose_save(typed_target(state).unwrap_or_default());
         }
         if ui.button("Do not save").clicked() {
             close(state);
         }
     });
+}
+
+/// What stands between the path and the file; true when it is the question whether to replace one,
+/// which Escape answers too.
+fn note(ui: &mut Ui, state: &mut AppState, field: &egui::Response) -> bool {
+    let asks = matches!(state.fields.save_note, Some(SaveNote::Exists(_)));
+    if asks && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
+        state.fields.save_note = None;
+        field.request_focus();
+    }
+    match &state.fields.save_note {
+        Some(SaveNote::Problem(problem)) => {
+            ui.colored_label(ui.visuals().error_fg_color, problem);
+        }
+        Some(SaveNote::Exists(path)) => {
+            let text = format!(
+                "{} exists already. Replace it? Enter does, Escape goes back.",
+                shown(path)
+            );
+            ui.colored_label(ui.visuals().warn_fg_color, text);
+            return true;
+        }
+        None => {
+            let target =
+                typed_target(state).filter(|path| *path != Path::new(&state.fields.save_path));
+            let place = target.map(|path| format!("Becomes {}", shown(&path)));
+            ui.weak(place.unwrap_or_default());
+        }
+    }
+    false
+}
+
+/// The whole path that the typed one means: a name alone lies in the suggested folder.
+fn typed_target(state: &AppState) -> Option<PathBuf> {
+    let typed = typed_path(&state.fields.save_path)?;
+    let suggested = suggested(state);
+    Some(suggested.parent().unwrap_or(Path::new("")).join(typed))
+}
+
+/// Saves to the typed path, or says what keeps it from that; `replace` where that was asked.
+fn save_typed(state: &mut AppState, finder: &Finder, replace: bool) {
+    let Some(path) = typed_target(state) else {
+        let text = "A picture needs a path".to_owned();
+        state.fields.save_note = Some(SaveNote::Problem(text));
+        return;
+    };
+    let format = match FileFormat::of(&path) {
+        Ok(format) => format,
+        Err(error) => {
+            state.fields.save_note = Some(SaveNote::Problem(error.to_string()));
+            return;
+        }
+    };
+    if let Err(error) = check_target(&path) {
+        state.fields.save_note = Some(SaveNote::Problem(error.to_string()));
+    } else if path.exists() && !replace {
+        state.fields.save_note = Some(SaveNote::Exists(path));
+    } else {
+        state.saved_in = path.parent().map(Path::to_owned);
+        start(state, finder, path, format);
+        close(state);
+    }
 }
 
 /// What the layout on screen becomes on paper, where nothing slides.
@@ -159,21 +242,15 @@ impl Drawing {
         comparison_figure(&self.comparison, &overlay, self.display.scale, &self.style)
     }
 
-    fn png(&self, page: &DisplayList) -> Result<Vec<u8>, String> {
-        let drawing = svg(page).map_err(|error| error.to_string())?;
-        png(&drawing, self.style.dpi).map_err(|error| error.to_string())
+    fn draw(&self, page: &DisplayList, format: FileFormat) -> Result<Vec<u8>, String> {
+        let drawn = format.draw(page, self.style.dpi);
+        drawn.map_err(|error| error.to_string())
     }
 
     /// Writes the picture; what is to be noted about it comes back.
-    fn save(&self, path: &Path) -> Result<Option<String>, String> {
+    fn save(&self, path: &Path, format: FileFormat) -> Result<Option<String>, String> {
         let page = self.page();
-        let is_svg = path.extension().is_some_and(|ending| ending == "svg");
-        let drawn = if is_svg {
-            let drawing = svg(&page).map_err(|error| error.to_string());
-            drawing.map(String::into_bytes)
-        } else {
-            self.png(&page)
-        };
+        let drawn = self.draw(&page, format);
         let bytes = drawn.map_err(|reason| format!("{} was not saved: {reason}", shown(path)))?;
         let written = write_atomically(path, |file| std::io::Write::write_all(file, &bytes));
         written.map_err(|error| error.to_string())?;
@@ -185,7 +262,7 @@ impl Drawing {
         let page = self.page();
         let read =
             |bytes: Vec<u8>| image::load_from_memory(&bytes).map_err(|error| error.to_string());
-        let picture = self.png(&page).and_then(read);
+        let picture = self.draw(&page, FileFormat::Png).and_then(read);
         let picture = picture.map_err(|reason| format!("The picture was not copied: {reason}"))?;
         let picture = picture.into_rgba8();
         let size = [picture.width() as usize, picture.height() as usize];
@@ -200,28 +277,21 @@ pub fn copy(state: &AppState, finder: &Finder) {
         finder.spawn("copy picture", move || {
             Some(match drawing.picture() {
                 Ok((picture, note)) => Found::Copy(picture, note),
-                Err(problem) => Found::Problem(problem),
+                Err(problem) => Found::Problem(About::Saving, problem),
             })
         });
     }
 }
 
 /// Draws and writes the picture on a thread of its own; the outcome comes as a message.
-pub fn start(state: &AppState, finder: &Finder, path: PathBuf) {
+fn start(state: &AppState, finder: &Finder, path: PathBuf, format: FileFormat) {
     if let Some(drawing) = Drawing::of(state, state.view.save_only.as_ref()) {
         finder.spawn("save picture", move || {
-            Some(match drawing.save(&path) {
+            Some(match drawing.save(&path, format) {
                 Ok(note) => Found::Saved(path, note),
-                Err(problem) => Found::Problem(problem),
+                Err(problem) => Found::Problem(About::Saving, problem),
             })
         });
-    }
-}
-
-fn with_ending(path: PathBuf) -> PathBuf {
-    match path.extension() {
-        Some(_) => path,
-        None => path.with_extension("png"),
     }
 }
 
@@ -332,11 +402,12 @@ mod tests {
                 ..FigureStyle::default()
             },
         };
-        assert_eq!(drawing.save(&path).expect("written"), None);
+        let saved = drawing.save(&path, FileFormat::Png);
+        assert_eq!(saved.expect("written"), None);
         let picture = image::open(&path).expect("a picture");
         assert_eq!(picture.width(), 400);
         let missing = folder.path().join("none").join("maps.png");
-        let problem = drawing.save(&missing);
+        let problem = drawing.save(&missing, FileFormat::Png);
         assert!(problem.expect_err("no folder").contains("none"));
     }
 
@@ -351,11 +422,5 @@ mod tests {
         assert_eq!(cut.photo.shown.get_pixel(0, 0), corner);
         let Covered { x0, y0, x1, y1 } = cut.covered;
         assert_eq!([x0, y0, x1, y1], [-1.0, 0.0, 1.0, 2.0]);
-    }
-
-    #[test]
-    fn a_path_without_an_ending_becomes_a_png() {
-        assert_eq!(with_ending("a".into()), PathBuf::from("a.png"));
-        assert_eq!(with_ending("a.svg".into()), PathBuf::from("a.svg"));
     }
 }

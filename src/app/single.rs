@@ -30,7 +30,9 @@ pub fn show(
     let (above, strip) = space.split_top_bottom_at_y(space.bottom() - strip_height);
     let place = panel::fit(
         above,
-        state.photo().map_or(4.0 / 3.0, |photo| photo.aspect()),
+        state
+            .shown_photo()
+            .map_or(4.0 / 3.0, |photo| photo.aspect()),
     );
     let part = state.view.part();
     panel::prepare(ui, state, textures, &[subject], place.size(), part);
@@ -93,7 +95,9 @@ struct Strip {
 
 impl Strip {
     fn new(state: &AppState, chosen: Subject) -> Self {
-        let aspect = state.photo().map_or(4.0 / 3.0, |photo| photo.aspect());
+        let aspect = state
+            .shown_photo()
+            .map_or(4.0 / 3.0, |photo| photo.aspect());
         let width = (SMALL_HEIGHT * aspect).clamp(40.0, 160.0).round();
         Self {
             chosen,

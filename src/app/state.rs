@@ -11,10 +11,11 @@ use super::answers::Answers;
 use super::commands::Command;
 use super::display::Display;
 use super::label_set::LabelSet;
+pub use super::messages::{About, Message, MessageKind};
 use super::photo_list::PhotoList;
 use super::pooling::Pooled;
 use super::view::View;
-use crate::engine::{DeviceChoice, PhotoSource};
+use crate::engine::DeviceChoice;
 use crate::model::VariantId;
 
 /// How many opened photos and folders are remembered.
@@ -80,6 +81,44 @@ pub struct Layout {
     pub labels: f32,
     /// Height of the ranking.
     pub ranking: f32,
+    /// Which of [`SidePanel::ALL`] are shown.
+    pub shown: [bool; 4],
+}
+
+/// What stands around the maps and can be put away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidePanel {
+    Display,
+    Photos,
+    Labels,
+    Ranking,
+}
+
+impl SidePanel {
+    /// All of them, in the order of their keys.
+    pub const ALL: [Self; 4] = [Self::Display, Self::Photos, Self::Labels, Self::Ranking];
+
+    /// The name on screen.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Display => "display settings",
+            Self::Photos => "photos",
+            Self::Labels => "labels",
+            Self::Ranking => "ranking",
+        }
+    }
+}
+
+impl Layout {
+    /// Whether a panel is shown.
+    pub fn shows(&self, panel: SidePanel) -> bool {
+        self.shown[panel as usize]
+    }
+
+    /// Shows a hidden panel, hides a shown one.
+    pub fn toggle(&mut self, panel: SidePanel) {
+        self.shown[panel as usize] ^= true;
+    }
 }
 
 impl Default for Layout {
@@ -90,6 +129,7 @@ impl Default for Layout {
             photos: 208.0,
             labels: 280.0,
             ranking: 318.0,
+            shown: [true; 4],
         }
     }
 }
@@ -126,23 +166,6 @@ pub struct Notice {
     pub until: Option<f64>,
 }
 
-/// A line that stays until it is dismissed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Message {
-    pub text: String,
-    pub kind: MessageKind,
-    /// The photo it is about, so that a later success takes it away.
-    pub photo: Option<PhotoSource>,
-}
-
-/// How a message is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageKind {
-    Error,
-    /// Something that worked or is worth knowing.
-    Note,
-}
-
 /// Texts in fields that are being typed.
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
@@ -153,9 +176,19 @@ pub struct Fields {
     /// The highlighted row of the palette.
     pub palette_row: usize,
     pub save_path: String,
+    /// What stands between the typed path and the file.
+    pub save_note: Option<SaveNote>,
     pub set_name: String,
     /// The label whose chip is a field now.
     pub renaming: Option<Renaming>,
+}
+
+/// What stands between the path of a picture and its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SaveNote {
+    Problem(String),
+    /// There is such a file; whether to replace it is asked.
+    Exists(PathBuf),
 }
 
 /// A label that is being renamed.
@@ -206,6 +239,25 @@ pub struct Open {
     pub focus: Option<Focus>,
 }
 
+impl Open {
+    /// Whether a window lies over the main one, which Escape closes first.
+    pub fn any_dialog(&self) -> bool {
+        self.palette || self.help || self.save || self.label_sets
+    }
+
+    /// Opens the window of label sets with the keyboard in it, or closes it.
+    pub fn show_label_sets(&mut self, open: bool) {
+        self.label_sets = open;
+        self.focus = open.then_some(Focus::SetName);
+    }
+
+    /// Opens the help with the keyboard in it, or closes it.
+    pub fn show_help(&mut self, open: bool) {
+        self.help = open;
+        self.focus = open.then_some(Focus::Help);
+    }
+}
+
 /// A field to put the keyboard into at the next frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Focus {
@@ -213,6 +265,8 @@ pub enum Focus {
     Labels,
     Search,
     SetName,
+    SavePath,
+    Help,
 }
 
 /// The region under the pointer.
@@ -267,6 +321,10 @@ pub struct AppState {
     pub notice: Option<Notice>,
     pub picture: PictureSize,
     pub layout: Layout,
+    /// The maps alone are shown, on the whole screen.
+    pub full_screen: bool,
+    /// The folder of the last picture that was saved.
+    pub saved_in: Option<PathBuf>,
     pub answers: Answers,
     pub pointed: Option<Pointed>,
     /// The photos the window was started with are still being looked up; nothing is asked before.
@@ -304,6 +362,8 @@ impl AppState {
             notice: None,
             picture: PictureSize::default(),
             layout: Layout::default(),
+            full_screen: false,
+            saved_in: None,
             answers: Answers::awaiting_the_bundle(),
             pointed: None,
             opening: false,
@@ -332,9 +392,15 @@ impl AppState {
         self.labels.position(self.marked_label.as_deref()?)
     }
 
+    /// That label's text.
+    pub fn name_in_hand(&self) -> Option<&str> {
+        let at = self.label_in_hand()?;
+        self.labels.labels().get(at).map(String::as_str)
+    }
+
     /// Whether that label is pinned.
     pub fn pinned_in_hand(&self) -> bool {
-        let label = self.label_in_hand().map(|at| &self.labels.labels()[at]);
+        let label = self.name_in_hand();
         label.is_some_and(|label| self.labels.is_pinned(label))
     }
 
@@ -374,18 +440,29 @@ impl AppState {
         self.notice = Some(Notice { text, until: None });
     }
 
-    /// Adds a message, unless the same one is there already.
-    pub fn tell(&mut self, kind: MessageKind, text: String) {
-        self.push(Message {
-            text,
-            kind,
-            photo: None,
-        });
+    /// Puts the keyboard into a field, whose panel is shown for it.
+    pub fn put_keyboard_into(&mut self, field: Focus) {
+        let panel = match field {
+            Focus::Path => SidePanel::Photos,
+            _ => SidePanel::Labels,
+        };
+        self.layout.shown[panel as usize] = true;
+        self.open.focus = Some(field);
     }
 
-    pub(super) fn push(&mut self, message: Message) {
-        if !self.messages.iter().any(|m| m.text == message.text) {
-            self.messages.push(message);
+    /// Moves the label in hand `steps` to the right.
+    pub fn move_label(&mut self, steps: isize) {
+        if let Some(at) = self.label_in_hand()
+            && let Some(label) = self.labels.labels().get(at).cloned()
+        {
+            self.labels.place(&label, at.saturating_add_signed(steps));
         }
+    }
+
+    /// Opens the window that saves a picture: of all that is shown, or of one panel.
+    pub fn begin_save(&mut self, only: Option<(String, VariantId)>) {
+        self.view.save_only = only;
+        self.open.save = true;
+        self.open.focus = Some(Focus::SavePath);
     }
 }

@@ -1,7 +1,7 @@
 //! `biam-lens render`: response maps into a picture file, without a display.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -11,12 +11,11 @@ use crate::engine::{PhotoSource, Session, Wanted, prepare};
 use crate::figure::colour_map::ColourMap;
 use crate::figure::display_list::DisplayList;
 use crate::figure::figure_style::FigureStyle;
+use crate::figure::file_format::FileFormat;
 use crate::figure::layout::comparison_figure;
 use crate::figure::missing_letters;
 use crate::figure::overlay::OverlayStyle;
-use crate::figure::png::png;
 use crate::figure::scale::ScaleMode;
-use crate::figure::svg::svg;
 use crate::files::{check_target, shown, write_atomically};
 use crate::model::VariantId;
 
@@ -34,6 +33,9 @@ pub struct Options {
     /// The file to write: .png or .svg
     #[arg(long, value_name = "FIG.{png,svg}")]
     out: PathBuf,
+    /// Replace a file that is there already
+    #[arg(long)]
+    force: bool,
     /// Width in millimetres
     #[arg(long, default_value_t = FigureStyle::default().width_mm, value_parser = within::<20, 2000>)]
     width_mm: f32,
@@ -71,31 +73,16 @@ fn within<const LEAST: u16, const MOST: u16>(text: &str) -> Result<f32, String> 
         .ok_or_else(|| format!("a number from {LEAST} to {MOST} is needed"))
 }
 
-/// What a file's ending asks for.
-#[derive(Clone, Copy)]
-enum Format {
-    Png,
-    Svg,
-}
-
-impl Format {
-    fn of(path: &Path) -> Result<Self> {
-        let ending = path.extension().unwrap_or_default().to_string_lossy();
-        match ending.to_lowercase().as_str() {
-            "png" => Ok(Self::Png),
-            "svg" => Ok(Self::Svg),
-            _ => bail!(
-                "{}: figures are written as .png or .svg; end --out so",
-                shown(path)
-            ),
-        }
-    }
-}
-
 /// Draws the comparison of every photo into one file.
 pub fn run(options: &Options) -> Result<Outcome> {
-    let format = Format::of(&options.out)?;
+    let format = FileFormat::of(&options.out)?;
     check_target(&options.out)?;
+    if options.out.exists() && !options.force {
+        bail!(
+            "{}: there is such a file already; --force replaces it",
+            shown(&options.out)
+        );
+    }
     let typed = options.labels.read()?.context(common::NO_LABELS)?;
     let (photos, all_listed) = common::photos(&options.photos)?;
     let mut session = options.engine.open()?;
@@ -134,21 +121,12 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
     let page =
         DisplayList::stacked(pages).context("no photo could be read, so nothing is drawn")?;
-    write(options, format, &page)?;
-    Ok(Outcome::complete_if(all_good))
-}
-
-fn write(options: &Options, format: Format, page: &DisplayList) -> Result<()> {
-    if let Some(note) = missing_letters::note(page) {
+    if let Some(note) = missing_letters::note(&page) {
         common::complain(&note);
     }
-    let drawing = svg(page)?;
-    let bytes = match format {
-        Format::Svg => drawing.into_bytes(),
-        Format::Png => png(&drawing, options.dpi)?,
-    };
+    let bytes = format.draw(&page, options.dpi)?;
     write_atomically(&options.out, |writer| writer.write_all(&bytes))?;
-    Ok(())
+    Ok(Outcome::complete_if(all_good))
 }
 
 /// Says why colours will not mean what was asked for.

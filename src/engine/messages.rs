@@ -298,6 +298,12 @@ pub enum Request {
     /// A small picture for the photo list, at most `side` pixels wide and high. These queue; they
     /// do not replace one another.
     Thumbnail { photo: PhotoSource, side: u32 },
+    /// Photos that will perhaps be asked for next: computed while nothing else is, and not answered.
+    Ahead {
+        photos: Vec<PhotoSource>,
+        labels: Vec<String>,
+        variants: Vec<VariantId>,
+    },
     /// Move to another device and answer the last comparison again.
     Device(super::DeviceChoice),
     /// Drop what is being computed.

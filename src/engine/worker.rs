@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryIter, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryIter, channel};
 use std::thread;
+use std::time::Duration;
 
 use super::cache::Cache;
 use super::messages::{Failure, PhotoSource, Progress};
@@ -18,6 +19,8 @@ use crate::panics::quietly_caught;
 
 /// Decoded photos that are kept (up to 13 MB each).
 const KEPT_PHOTOS: usize = 8;
+/// Work ahead begins when nothing was asked for so long, so that it is in nobody's way.
+const IDLE: Duration = Duration::from_millis(150);
 /// Thumbnails that may wait; older wishes are forgotten, since they have scrolled away.
 const WAITING_THUMBNAILS: usize = 256;
 
@@ -112,6 +115,7 @@ struct Comparing {
 struct Pending {
     compare: Option<Comparing>,
     device: Option<DeviceChoice>,
+    ahead: VecDeque<Comparing>,
     /// The work in hand is no longer wanted.
     cancelled: bool,
 }
@@ -148,8 +152,7 @@ impl Engine {
         self.progress(Some("Loading the model"));
         let mut session = self.open(self.options.device, true);
         self.progress(None);
-        while let Ok(request) = self.inbox.recv() {
-            self.accept(request);
+        while self.wait(session.as_mut()) {
             self.accept_waiting();
             loop {
                 let (device, compare) = {
@@ -175,6 +178,77 @@ impl Engine {
         }
     }
 
+    /// Waits for a request and computes ahead meanwhile; false when the window has gone.
+    fn wait(&mut self, mut session: Option<&mut Session>) -> bool {
+        loop {
+            let ahead = self.pending.borrow_mut().ahead.pop_front();
+            let Some(ahead) = ahead.filter(|_| session.is_some()) else {
+                let request = self.inbox.recv();
+                return request.map(|request| self.accept(request)).is_ok();
+            };
+            match self.inbox.recv_timeout(IDLE) {
+                Ok(request) => {
+                    self.pending.borrow_mut().ahead.push_front(ahead);
+                    self.accept(request);
+                    return true;
+                }
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if let Some(session) = session.as_deref_mut() {
+                // What fails is told when it is asked for.
+                _ = quietly_caught(|| self.compute_ahead(session, &ahead));
+            }
+            if self.stop() {
+                return true;
+            }
+        }
+    }
+
+    /// Brings a photo into the caches, unless something else is asked for.
+    fn compute_ahead(
+        &mut self,
+        session: &mut Session,
+        ahead: &Comparing,
+    ) -> Result<(), EngineError> {
+        let photo = self.prepared(session, &ahead.photo, false)?;
+        let wanted = Wanted {
+            labels: &ahead.labels,
+            variants: &ahead.variants,
+            ranking: false,
+            ordinary: true,
+        };
+        let stop = || {
+            let stop = self.stop();
+            let pending = self.pending.borrow();
+            let compare = pending.compare.as_ref();
+            stop && compare.is_none_or(|compare| compare.photo != ahead.photo)
+        };
+        if !stop() {
+            session.compare(&photo, &wanted, &stop)?;
+        }
+        Ok(())
+    }
+
+    /// A photo as the network takes it, from the cache where it is known.
+    fn prepared(
+        &mut self,
+        session: &Session,
+        source: &PhotoSource,
+        told: bool,
+    ) -> Result<Arc<PreparedPhoto>, EngineError> {
+        let stamp = PhotoStamp::of(source);
+        if let Some(photo) = self.photos.get(&stamp) {
+            return Ok(photo.clone());
+        }
+        if told {
+            self.progress(Some(&format!("Opening {}", source.name())));
+        }
+        let photo = Arc::new(prepare(source, session.input())?);
+        self.photos.insert(stamp, photo.clone());
+        Ok(photo)
+    }
+
     /// Sorts a request to where it waits; the newest of a kind replaces the one before.
     fn accept(&self, request: Request) {
         log::debug!("{request:?}");
@@ -186,6 +260,7 @@ impl Engine {
                 variants,
                 ranking,
             } => {
+                pending.ahead.clear();
                 pending.compare = Some(Comparing {
                     photo,
                     labels,
@@ -193,9 +268,23 @@ impl Engine {
                     ranking,
                 });
             }
+            Request::Ahead {
+                photos,
+                labels,
+                variants,
+            } => {
+                let ahead = photos.into_iter().map(|photo| Comparing {
+                    photo,
+                    labels: labels.clone(),
+                    variants: variants.clone(),
+                    ranking: false,
+                });
+                pending.ahead = ahead.collect();
+            }
             Request::Device(choice) => pending.device = Some(choice),
             Request::Cancel => {
                 pending.compare = None;
+                pending.ahead.clear();
                 pending.cancelled = true;
             }
             Request::Thumbnail { photo, side } => {
@@ -254,17 +343,7 @@ impl Engine {
         compare: &Comparing,
     ) -> Result<Option<Reply>, EngineError> {
         let name = compare.photo.name();
-        let stamp = PhotoStamp::of(&compare.photo);
-        let known = self.photos.get(&stamp).cloned();
-        let photo = match known {
-            Some(photo) => photo,
-            None => {
-                self.progress(Some(&format!("Opening {name}")));
-                let photo = Arc::new(prepare(&compare.photo, session.input())?);
-                self.photos.insert(stamp, photo.clone());
-                photo
-            }
-        };
+        let photo = self.prepared(session, &compare.photo, true)?;
         self.outbox.send(Reply::Photo(photo.photo.clone()));
         if self.stop() {
             return Ok(None);

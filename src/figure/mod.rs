@@ -3,7 +3,7 @@
 //! [`scale`] says what a value means, [`colour_map`] which colour it gets, [`overlay`] lays the
 //! colours over the photo and [`contour`] draws its lines; the window uses these directly. For
 //! files, [`layout`] puts the panels on a page as a [`display_list`], which [`svg`] writes down
-//! and [`png`] paints.
+//! and [`png`] paints; [`file_format`] lists what files there can be.
 
 pub mod caption;
 mod cells;
@@ -11,6 +11,7 @@ pub mod colour_map;
 pub mod contour;
 pub mod display_list;
 pub mod figure_style;
+pub mod file_format;
 pub mod font;
 mod headings;
 pub mod interpolation;

@@ -274,13 +274,18 @@ pub fn panel_scale(
 }
 
 fn range<'a>(maps: impl Iterator<Item = &'a ResponseMap>) -> [f32; 2] {
+    raw_range(maps).unwrap_or([0.0, 1.0])
+}
+
+/// The lowest and the highest raw response of some maps; `None` without any.
+pub fn raw_range<'a>(maps: impl Iterator<Item = &'a ResponseMap>) -> Option<[f32; 2]> {
     let [low, high] = maps
         .flat_map(|map| map.responses.iter().copied())
         .filter(|response| response.is_finite())
         .fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], m| {
             [low.min(m), high.max(m)]
         });
-    if low <= high { [low, high] } else { [0.0, 1.0] }
+    (low <= high).then_some([low, high])
 }
 
 /// A map's values in the unit of `mode`; `None` when ordinary regions are needed and not known.

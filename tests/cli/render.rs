@@ -32,7 +32,8 @@ fn draw(out: &Path, more: &[&str]) -> Vec<u8> {
 fn a_figure_is_the_same_each_time_and_as_large_as_asked() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
-    let small = ["--width-mm", "80", "--dpi", "100"];
+    let small = ["--width-mm", "80", "--dpi", "100", "--force"];
+    fs::write(at("a.png"), "an older one").expect("written");
     let first = draw(&at("a.png"), &small);
     assert!(first == draw(&at("b.PNG"), &small));
     assert_eq!(png_size(&at("a.png")).0, 315);
@@ -108,6 +109,8 @@ fn where_no_figure_can_lie_nothing_is_drawn() {
     for (out, said) in [
         (at("figure.pdf"), "figures are written as .png or .svg"),
         (at("figure"), "figures are written as .png or .svg"),
+        (at("figure.JPG"), "figures are written as .png or .svg"),
+        (at("kept.png"), "--force replaces it"),
         (at("no/figure.png"), "create the folder first"),
         (at("kept.png/figure.svg"), "create the folder first"),
         (at("folder.png"), "a folder"),
@@ -125,7 +128,8 @@ fn where_no_figure_can_lie_nothing_is_drawn() {
             "{refusal}"
         );
     }
-    let ran = run(&["render", "x.jpg", "--labels", "cat", "--out", text(&kept)]);
+    let out = ["--out", text(&kept), "--force"];
+    let ran = run(&[&["render", "x.jpg", "--labels", "cat"], &out[..]].concat());
     assert_eq!(ran.status, Some(1));
     assert_eq!(
         ran.complaints()[1],
@@ -133,8 +137,8 @@ fn where_no_figure_can_lie_nothing_is_drawn() {
     );
     let large = ["--width-mm", "2000", "--dpi", "2400", "--variant", "biam"];
     let kitten = sample("kitten.jpg");
-    let arguments = ["render", &kitten, "--labels", "cat", "--out", text(&kept)];
-    let refusal = run(&[&arguments[..], &large].concat()).one_line_of_refusal();
+    let arguments = ["render", &kitten, "--labels", "cat"];
+    let refusal = run(&[&arguments[..], &out, &large].concat()).one_line_of_refusal();
     assert!(
         refusal.contains("choose a lower dpi or a smaller width"),
         "{refusal}"

@@ -36,8 +36,10 @@ pub struct FakeEngine {
     pub true_labels: Option<TrueLabels>,
     /// Labels that are ranked beyond those of the bundle.
     pub more_ranked: usize,
-    /// Every request but thumbnails, in order.
+    /// Every request but thumbnails and work ahead, in order.
     pub asked: Vec<Request>,
+    /// What was last asked for ahead; nothing is answered.
+    pub ahead: Vec<PhotoSource>,
     pub thumbnails: usize,
 }
 
@@ -54,6 +56,7 @@ impl FakeEngine {
             true_labels: None,
             more_ranked: 0,
             asked: Vec::new(),
+            ahead: Vec::new(),
             thumbnails: 0,
         };
         engine.reply(Reply::Bundle(Arc::new(engine.bundle())));
@@ -95,6 +98,10 @@ impl FakeEngine {
                 variants,
                 ..
             } => self.compare(photo, labels, variants),
+            Request::Ahead { photos, .. } => {
+                self.ahead = photos.clone();
+                return;
+            }
             Request::Cancel => self.reply(Reply::Progress(None)),
             Request::Device(_) => {}
         }

@@ -1,5 +1,6 @@
 //! The window, driven by the names of its widgets, against an engine that is made up.
 
+mod desk;
 #[path = "../fake_engine/mod.rs"]
 mod fake_engine;
 mod fake_window;
