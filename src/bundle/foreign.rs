@@ -70,8 +70,10 @@ pub struct Imported {
     pub manifest: Manifest,
     /// Every tensor of the network with the checkpoint's name for it.
     pub applied: Vec<Applied>,
-    /// What the checkpoint has besides.
+    /// Tensors that the checkpoint has besides.
     pub unused: Vec<String>,
+    /// What lies beside the checkpoint's tensors, each with what it is.
+    pub beside: Vec<String>,
     pub config: ModelConfig,
     pub seen: usize,
     pub unseen: usize,
@@ -136,6 +138,7 @@ pub fn import_foreign(
         manifest,
         applied: weights.mapping.applied,
         unused: weights.mapping.unused,
+        beside: weights.mapping.beside,
         config: weights.config,
         seen,
         unseen: labels.labels.len() - seen,

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::BundleError;
 use crate::checkpoint::{PlainTensor, numpy};
-use crate::files::{read_bounded, shown};
+use crate::files::{FileError, read_bounded, shown};
 use crate::semantics::labels::{ListedLabel, MAX_LIST_BYTES};
 use crate::semantics::{LabelEncoder, SemanticsError, label_key, normalise_label};
 
@@ -49,13 +49,22 @@ impl LabelSpace {
     /// Reads the lists: labels of training that are not among the unseen ones, then those.
     ///
     /// # Errors
-    /// A list that cannot be read, is not UTF-8 or has no label; the first line that is no label.
+    /// A list that cannot be read or is not UTF-8, a list of training without a label; the first line
+    /// that is no label.
     pub fn read(files: &LabelFiles) -> Result<Self, BundleError> {
         let seen = names(&files.seen)?;
         let unseen = match &files.unseen {
-            Some(path) => names(path)?,
+            Some(path) => unseen_names(path)?,
             None => Vec::new(),
         };
+        if seen.is_empty() {
+            return Err(SemanticsError::List {
+                path: files.seen.clone(),
+                line: 1,
+                reason: "no label in it; write one on each line".to_owned(),
+            }
+            .into());
+        }
         let lines = [seen.len(), unseen.len()];
         let mut rows: HashMap<String, usize> = HashMap::new();
         for (row, name) in unseen.iter().enumerate() {
@@ -221,15 +230,22 @@ fn names(path: &Path) -> Result<Vec<String>, BundleError> {
         refuse(line, "the text is not UTF-8; save it as UTF-8".to_owned())
     })?;
     let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines());
-    let names = lines
+    lines
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(number, line)| {
             normalise_label(line).map_err(|error| refuse(number, error.to_string()).into())
         })
-        .collect::<Result<Vec<_>, BundleError>>()?;
-    match names.is_empty() {
-        true => Err(refuse(1, "no label in it; write one on each line".to_owned()).into()),
-        false => Ok(names),
+        .collect()
+}
+
+/// The labels of a list that may have none; a line that begins with `#` is a comment.
+fn unseen_names(path: &Path) -> Result<Vec<String>, BundleError> {
+    match names(path) {
+        Err(BundleError::File(FileError::Empty(_))) => Ok(Vec::new()),
+        names => Ok(names?
+            .into_iter()
+            .filter(|name| !name.starts_with('#'))
+            .collect()),
     }
 }
 
@@ -257,6 +273,28 @@ mod tests {
         let rows = space.labels.iter();
         rows.map(|named| (named.listed.label.as_str(), named.listed.seen, named.row))
             .collect()
+    }
+
+    #[test]
+    fn an_empty_list_of_unseen_labels_is_a_list() {
+        for unseen in ["", "\n\n", "\u{feff}", "# none\n\n"] {
+            let (_folder, space) = space("dog\ncat\n", unseen);
+            assert_eq!(space.labels.len(), 2, "{unseen}");
+            assert!(space.labels.iter().all(|named| named.listed.seen));
+        }
+        let (folder, _) = space("dog\n", "");
+        let seen = folder.path().join("none.txt");
+        std::fs::write(&seen, "\n").unwrap();
+        let files = LabelFiles {
+            seen,
+            unseen: None,
+            vectors: None,
+        };
+        let refused = LabelSpace::read(&files)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("no label in it"), "{refused}");
     }
 
     #[test]

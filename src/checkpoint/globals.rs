@@ -1,6 +1,40 @@
 //! The names of Python things that weight files refer to. None of them is ever run: they only say
 //! what the values beside them are.
 
+/// Modules that run programs, write files or talk to others.
+const ACTING_MODULES: [&str; 19] = [
+    "_posixsubprocess",
+    "asyncio",
+    "code",
+    "commands",
+    "ctypes",
+    "http",
+    "importlib",
+    "nt",
+    "os",
+    "pdb",
+    "pip",
+    "posix",
+    "pty",
+    "runpy",
+    "shutil",
+    "socket",
+    "subprocess",
+    "sys",
+    "webbrowser",
+];
+const ACTING_BUILTINS: [&str; 9] = [
+    "__import__",
+    "apply",
+    "breakpoint",
+    "compile",
+    "eval",
+    "exec",
+    "execfile",
+    "input",
+    "open",
+];
+
 /// Where something lives in Python.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Name<'a> {
@@ -9,19 +43,14 @@ pub struct Name<'a> {
 }
 
 impl Name<'_> {
-    /// Whether files of weights and label vectors are known to refer to this.
-    pub fn is_known(&self) -> bool {
-        match self.module {
-            "torch" => self.is_storage_type() || matches!(self.name, "Size" | "device"),
-            "collections" => matches!(self.name, "OrderedDict" | "defaultdict" | "Counter"),
-            "argparse" => self.name == "Namespace",
-            "builtins" | "__builtin__" => matches!(self.name, "int" | "float" | "set" | "list"),
-            "_codecs" => self.name == "encode",
-            "torch._utils" => matches!(
-                self.name,
-                "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_parameter"
-            ),
-            _ => self.is_numpy(),
+    /// Whether this acts on the computer when Python calls it: no file of weights needs it, so one
+    /// that has it is not to be trusted.
+    pub fn acts(&self) -> bool {
+        let root = self.module.split('.').next().unwrap_or_default();
+        match root {
+            "builtins" | "__builtin__" => ACTING_BUILTINS.contains(&self.name),
+            "torch" => self.to_string().starts_with("torch.hub."),
+            root => ACTING_MODULES.contains(&root),
         }
     }
 
@@ -41,10 +70,6 @@ impl Name<'_> {
             Some(".numeric") => self.name == "_frombuffer",
             _ => false,
         }
-    }
-
-    fn is_storage_type(&self) -> bool {
-        crate::checkpoint::storage::StorageType::named(self.name).is_some()
     }
 }
 

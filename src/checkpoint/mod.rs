@@ -6,6 +6,7 @@
 //! backbone that they used. [`numpy`] reads pickled arrays. All of them stand on [`pickle`], which
 //! turns Python's pickles into plain values.
 
+mod containers;
 mod everything;
 mod globals;
 pub mod names;
@@ -20,11 +21,14 @@ mod tensors;
 mod torch_old;
 mod torch_zip;
 pub mod vgg19;
+mod wrappings;
 
 #[cfg(test)]
 mod pickle_tests;
 #[cfg(test)]
 mod state_dict_tests;
+#[cfg(test)]
+mod wrapped_tests;
 
 pub use everything::read_as_everything;
 pub use globals::Name;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::wrappings::place_of;
 use super::{CheckpointError, PlainTensor, StateDict};
 use crate::model::config::SceneValue;
 use crate::model::{ModelConfig, Preset};
@@ -98,6 +99,8 @@ pub struct Mapping {
     pub applied: Vec<Applied>,
     /// What the checkpoint has and the network does not: counters left out, which are always there.
     pub unused: Vec<String>,
+    /// What lies beside the tensors, each with what it is.
+    pub beside: Vec<String>,
 }
 
 impl Mapping {
@@ -109,7 +112,19 @@ impl Mapping {
         checkpoint: &StateDict<R>,
     ) -> Result<Self, CheckpointError> {
         let shapes = checkpoint.shapes().collect();
-        mapping(&shapes).map_err(|reason| CheckpointError::content(checkpoint.path(), reason))
+        let mapping = mapping(&shapes);
+        let mapping =
+            mapping.map_err(|reason| CheckpointError::content(checkpoint.path(), reason))?;
+        Ok(Self {
+            beside: checkpoint.beside().to_vec(),
+            ..mapping
+        })
+    }
+
+    /// The same from names and shapes alone.
+    #[cfg(test)]
+    pub(super) fn of_shapes(shapes: &Shapes<'_>) -> Result<Self, String> {
+        mapping(shapes)
     }
 
     /// Reads one of the tensors that are applied.
@@ -136,21 +151,15 @@ impl Mapping {
     }
 }
 
-type Shapes<'a> = BTreeMap<&'a str, &'a [usize]>;
+pub(super) type Shapes<'a> = BTreeMap<&'a str, &'a [usize]>;
 
-fn mapping(shapes: &Shapes<'_>) -> Result<Mapping, String> {
-    let schemes = [Scheme::Published, Scheme::Earlier];
-    let scheme = schemes
-        .into_iter()
-        .find(|scheme| shapes.contains_key(scheme.mark()))
-        .ok_or_else(|| {
-            format!(
-                "not a checkpoint of the authors' network: it has {}, and neither {} nor {}",
-                listed(shapes.keys().copied()),
-                Scheme::Published.mark(),
-                Scheme::Earlier.mark()
-            )
-        })?;
+fn mapping(all: &Shapes<'_>) -> Result<Mapping, String> {
+    let (scheme, place) = network(all)?;
+    // The network may lie beside others: a loss with weights, a network that was not trained.
+    let shapes: &Shapes<'_> = &all
+        .iter()
+        .filter_map(|(name, shape)| Some((name.strip_prefix(place)?, *shape)))
+        .collect();
     let expected: Vec<_> = expected_tensors(scheme);
     let missing: Vec<_> = expected
         .iter()
@@ -176,7 +185,7 @@ fn mapping(shapes: &Shapes<'_>) -> Result<Mapping, String> {
         }
         applied.push(Applied {
             own,
-            foreign,
+            foreign: format!("{place}{foreign}"),
             shape: expected,
         });
     }
@@ -184,13 +193,37 @@ fn mapping(shapes: &Shapes<'_>) -> Result<Mapping, String> {
         .iter()
         .map(|applied| applied.foreign.as_str())
         .collect();
-    let unused = shapes.keys().filter(|name| !used.contains(*name));
+    let unused = all.keys().filter(|name| !used.contains(*name));
     Ok(Mapping {
         scheme,
         config,
         unused: unused.map(|name| (*name).to_owned()).collect(),
+        beside: Vec::new(),
         applied,
     })
+}
+
+/// The scheme of the one network that is there, and what stands before its names.
+fn network<'a>(shapes: &Shapes<'a>) -> Result<(Scheme, &'a str), String> {
+    let mut found = Vec::new();
+    for scheme in [Scheme::Published, Scheme::Earlier] {
+        let place = place_of(shapes.keys().copied(), scheme.mark())?;
+        found.extend(place.map(|place| (scheme, place)));
+    }
+    match found[..] {
+        [one] => Ok(one),
+        [] => Err(format!(
+            "not a checkpoint of the authors' network: it has {}, and neither {} nor {}",
+            listed(shapes.keys().copied()),
+            Scheme::Published.mark(),
+            Scheme::Earlier.mark()
+        )),
+        _ => Err(format!(
+            "several networks are in it, with {} and {}: save the state_dict() of one",
+            Scheme::Published.mark(),
+            Scheme::Earlier.mark()
+        )),
+    }
 }
 
 /// This program's and the authors' names of everything a full network has.

@@ -15,6 +15,8 @@ use super::pickle_reader::Reader;
 const MAX_VALUES: usize = 1 << 20;
 /// Containers within containers.
 pub(super) const MAX_DEPTH: usize = 64;
+/// Longest name of a Python thing, with its module.
+const MAX_NAME: usize = 500;
 /// Longest text of protocol 0, which is a line and may have to be copied.
 const MAX_TEXT: usize = 1 << 20;
 /// The tree of a file with so many bytes may have as many times more values: what is written once
@@ -53,13 +55,15 @@ pub struct Object<'a> {
     pub state: Value<'a>,
     /// Keys and values set afterwards, in their order.
     pub items: Vec<(Value<'a>, Value<'a>)>,
+    /// What was appended afterwards.
+    pub appended: Vec<Value<'a>>,
 }
 
 /// The first pickle in `bytes`, and how many bytes it takes.
 ///
 /// # Errors
-/// In one line: an early end, an opcode or global that weight files do not have, cycles, too many
-/// values, nesting or text past its bound.
+/// In one line: an early end, an opcode that weight files do not have, a global that acts on the
+/// computer, cycles, too many values, nesting or text past its bound.
 pub fn read(bytes: &[u8]) -> Result<(Value<'_>, usize), String> {
     let mut machine = Machine {
         reader: Reader::new(bytes),
@@ -188,6 +192,7 @@ impl<'a> Machine<'a> {
             }
             0x93 => self.stack_global(),
             b'R' | 0x81 => self.call(),
+            0x92 => self.call_by_name(),
             b'b' => self.build(),
             b'Q' => {
                 let id = self.pop()?;
@@ -283,6 +288,7 @@ impl<'a> Machine<'a> {
     fn append(&mut self, items: Vec<Id>) -> Result<(), String> {
         match self.top_node()? {
             Node::List(list) => list.extend(items),
+            Node::Object { appended, .. } => appended.extend(items),
             _ => return Err(damaged("something is appended to what is no list")),
         }
         Ok(())
@@ -324,14 +330,26 @@ impl<'a> Machine<'a> {
         let arguments = self.pop()?;
         let callable = self.pop()?;
         match (self.node(callable)?, self.node(arguments)?) {
-            (&Node::Leaf(Value::Global(callable)), Node::Tuple(_)) => self.push(Node::Object {
-                callable,
-                arguments,
-                state: None,
-                items: Vec::new(),
-            }),
+            (&Node::Leaf(Value::Global(name)), Node::Tuple(_)) => {
+                self.push(object(name, arguments, None))
+            }
+            // What is called came of a call: a method, or a class within a class.
+            (&Node::Object { callable: name, .. }, Node::Tuple(_)) => {
+                self.push(object(name, arguments, Some(callable)))
+            }
             _ => Err(damaged("something is called that is no function")),
         }
+    }
+
+    /// A call with arguments by name, which stay as items.
+    fn call_by_name(&mut self) -> Result<(), String> {
+        let by_name = self.pop()?;
+        let Node::Dict(items) = self.node(by_name)? else {
+            return Err(damaged("arguments by name have no names"));
+        };
+        let items = items.clone();
+        self.call()?;
+        self.set(items)
     }
 
     fn build(&mut self) -> Result<(), String> {
@@ -364,11 +382,25 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// A call that is never made.
+fn object(callable: Name<'_>, arguments: Id, state: Option<Id>) -> Node<'_> {
+    Node::Object {
+        callable,
+        arguments,
+        state,
+        items: Vec::new(),
+        appended: Vec::new(),
+    }
+}
+
 fn known<'a>(module: &'a str, name: &'a str) -> Result<Name<'a>, String> {
     let global = Name { module, name };
-    match global.is_known() {
-        true => Ok(global),
-        false => Err(format!(
+    if module.len() + name.len() > MAX_NAME {
+        return Err(damaged("a name is too long"));
+    }
+    match global.acts() {
+        false => Ok(global),
+        true => Err(format!(
             "it wants Python's {}, which no file of weights needs and this program never runs: save \
              the state_dict or the arrays alone",
             shortened(&global.to_string())

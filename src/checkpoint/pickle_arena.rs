@@ -24,23 +24,25 @@ pub(super) enum Node<'a> {
         state: Option<Id>,
         /// Keys and values by turns.
         items: Vec<Id>,
+        appended: Vec<Id>,
     },
 }
 
 impl Node<'_> {
     fn children(&self) -> impl Iterator<Item = Id> + '_ {
-        let (ids, first, second): (&[Id], _, _) = match self {
-            Self::Leaf(_) => (&[], None, None),
-            Self::List(ids) | Self::Tuple(ids) | Self::Dict(ids) => (ids, None, None),
-            Self::Persistent(id) => (&[], Some(*id), None),
+        let (ids, more, first, second): (&[Id], &[Id], _, _) = match self {
+            Self::Leaf(_) => (&[], &[], None, None),
+            Self::List(ids) | Self::Tuple(ids) | Self::Dict(ids) => (ids, &[], None, None),
+            Self::Persistent(id) => (&[], &[], Some(*id), None),
             Self::Object {
                 arguments,
                 state,
                 items,
+                appended,
                 ..
-            } => (items, Some(*arguments), *state),
+            } => (items, appended, Some(*arguments), *state),
         };
-        ids.iter().copied().chain(first).chain(second)
+        ids.iter().chain(more).copied().chain(first).chain(second)
     }
 
     /// What the value itself counts for in a tree: text that is not borrowed is copied there.
@@ -128,6 +130,7 @@ pub(super) fn tree<'a>(nodes: &[Node<'a>], id: Id) -> Value<'a> {
             arguments,
             state,
             items,
+            appended,
         } => Value::Object(Box::new(Object {
             callable: *callable,
             arguments: match tree(nodes, *arguments) {
@@ -136,6 +139,7 @@ pub(super) fn tree<'a>(nodes: &[Node<'a>], id: Id) -> Value<'a> {
             },
             state: state.map_or(Value::None, |state| tree(nodes, state)),
             items: pairs(items),
+            appended: many(appended),
         })),
     }
 }

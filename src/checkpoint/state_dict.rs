@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::source::{Problem, Source};
 use super::storage::{StorageType, references};
-use super::tensors::{Layout, tensors};
+use super::tensors::{Contents, Layout, contents};
 use super::{CheckpointError, PlainTensor, pickle, torch_old, torch_zip};
 use crate::files::{ByteOrder, FileError, FloatFormat, open_regular};
 
@@ -17,12 +17,14 @@ const BLOCK: usize = 1 << 20;
 /// A checkpoint: a state dictionary, bare or with other things beside it, in any format that
 /// `torch.save` has had since PyTorch 0.4.
 ///
-/// Names are without a `module.` that all of them have.
+/// Names are without what PyTorch and training loops put around them (`module.`, `_orig_mod.`,
+/// `model.` and the like).
 #[derive(Debug)]
 pub struct StateDict<R = File> {
     path: PathBuf,
     source: Source<R>,
     tensors: BTreeMap<String, Layout>,
+    beside: Vec<String>,
 }
 
 impl StateDict {
@@ -47,15 +49,16 @@ impl<R: Read + Seek> StateDict<R> {
     pub fn read(path: &Path, reader: R) -> Result<Self, CheckpointError> {
         let read = |reader| {
             let mut source = Source::new(reader)?;
-            let tensors = list(&mut source)?;
-            Ok((source, tensors))
+            let contents = list(&mut source)?;
+            Ok((source, contents))
         };
-        let (source, tensors) =
+        let (source, contents) =
             read(reader).map_err(|problem| CheckpointError::of(path, problem))?;
         Ok(Self {
             path: path.to_owned(),
             source,
-            tensors,
+            tensors: contents.tensors,
+            beside: contents.beside,
         })
     }
 
@@ -74,6 +77,11 @@ impl<R: Read + Seek> StateDict<R> {
         self.of_kind(false)
     }
 
+    /// What lies beside the tensors and was passed over, each with what it is: `epoch (a number)`.
+    pub fn beside(&self) -> &[String] {
+        &self.beside
+    }
+
     /// One of [`StateDict::shapes`], in single precision and C order.
     ///
     /// # Errors
@@ -83,7 +91,13 @@ impl<R: Read + Seek> StateDict<R> {
             CheckpointError::content(&self.path, format!("there is no tensor {name}"))
         })?;
         let StorageType::Float(format) = layout.kind else {
-            let reason = format!("tensor {name} has whole numbers, not weights");
+            let what = match layout.kind {
+                StorageType::Other(_) => {
+                    "complex, quantised or other numbers that are not read here"
+                }
+                _ => "whole numbers, not weights",
+            };
+            let reason = format!("tensor {name} has {what}");
             return Err(CheckpointError::content(&self.path, reason));
         };
         let data = numbers(&mut self.source, layout, format)
@@ -103,19 +117,19 @@ impl<R: Read + Seek> StateDict<R> {
 }
 
 /// Where every tensor of the file is.
-fn list<R: Read + Seek>(source: &mut Source<R>) -> Result<BTreeMap<String, Layout>, Problem> {
+fn list<R: Read + Seek>(source: &mut Source<R>) -> Result<Contents, Problem> {
     let head = source.bytes(0, source.length().min(16))?;
     if torch_zip::is_zip(&head) {
         let archive = torch_zip::Archive::read(source)?;
         let bytes = archive.pickle(source)?;
         let (object, _) = pickle::read(&bytes)?;
         let starts = archive.starts(&references(&object)?)?;
-        return Ok(tensors(&object, &starts)?);
+        return Ok(contents(&object, &starts)?);
     }
     if torch_old::is_old(&head) {
         let bytes = torch_old::pickles(source)?;
         let (object, starts) = torch_old::read(source, &bytes)?;
-        return Ok(tensors(&object, &starts)?);
+        return Ok(contents(&object, &starts)?);
     }
     Err(
         "not a checkpoint of PyTorch 0.4 or later: save the state_dict() with torch.save"

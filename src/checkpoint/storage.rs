@@ -11,6 +11,8 @@ pub enum StorageType {
     Float(FloatFormat),
     /// Whole numbers of so many bytes: counters, which no network here needs.
     Whole(usize),
+    /// Something else of so many bytes: complex or quantised numbers, or bytes of any type.
+    Other(usize),
 }
 
 impl StorageType {
@@ -25,6 +27,10 @@ impl StorageType {
             "ShortStorage" => Self::Whole(2),
             "IntStorage" => Self::Whole(4),
             "LongStorage" => Self::Whole(8),
+            "ComplexDoubleStorage" => Self::Other(16),
+            "ComplexFloatStorage" => Self::Other(8),
+            "QInt32Storage" => Self::Other(4),
+            "QInt8Storage" | "QUInt8Storage" | "UntypedStorage" => Self::Other(1),
             _ => return None,
         })
     }
@@ -33,7 +39,7 @@ impl StorageType {
     pub fn bytes(self) -> usize {
         match self {
             Self::Float(format) => format.bytes(),
-            Self::Whole(bytes) => bytes,
+            Self::Whole(bytes) | Self::Other(bytes) => bytes,
         }
     }
 }
@@ -116,7 +122,8 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// Every storage that a value refers to, by its key.
+/// Every storage that a value refers to, by its key. What is kept elsewhere and is no storage is
+/// passed over: the tensors that need it say so.
 pub(super) fn references<'a>(
     value: &'a Value<'a>,
 ) -> Result<BTreeMap<&'a str, Reference<'a>>, String> {
@@ -140,10 +147,14 @@ fn collect<'a>(
                 .iter()
                 .try_for_each(|value| collect(value, found))?;
             collect(&object.state, found)?;
+            let mut appended = object.appended.iter();
+            appended.try_for_each(|value| collect(value, found))?;
             collect_items(&object.items, found)
         }
         Value::Persistent(id) => {
-            let new = Reference::new(id)?;
+            let Ok(new) = Reference::new(id) else {
+                return Ok(());
+            };
             let known = found.entry(new.key).or_insert_with(|| new.clone());
             match known.kind == new.kind && known.elements == new.elements {
                 true => Ok(()),

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::containers::{Items, described, state_dictionaries};
+use super::globals::Name;
 use super::pickle::{Object, Value};
 use super::storage::{Reference, StorageType};
+use super::wrappings::unwrapped;
 
-/// Where a checkpoint keeps its tensors when other things lie beside them, the likeliest first.
-const NESTS: [&str; 5] = ["state_dict", "model_state_dict", "model", "net", "network"];
-/// What a network spread over several devices puts before every name.
-const PARALLEL_PREFIX: &str = "module.";
-/// Nests within nests.
-const MAX_NESTS: usize = 3;
+/// How Python makes a tensor of a class of its own.
+const FROM_TYPE: &str = "_rebuild_from_type_v2";
+
 /// Most dimensions of a tensor.
 const MAX_DIMENSIONS: usize = 16;
 
@@ -52,16 +52,53 @@ impl Layout {
     }
 }
 
-/// The tensors of a checkpoint by their names, without a `module.` that all of them have.
+/// What a checkpoint has.
+pub(super) struct Contents {
+    /// Tensors by their names, without the wrappings that [`unwrapped`] takes off.
+    pub tensors: BTreeMap<String, Layout>,
+    /// What lies beside them, each with what it is.
+    pub beside: Vec<String>,
+}
+
+/// The tensors of a checkpoint, and what else it has.
 ///
 /// # Errors
-/// In one line: no tensors, a name twice, a tensor that its storage cannot have.
-pub(super) fn tensors(
+/// In one line: no tensors, several networks, a name twice, a tensor that its storage cannot have.
+pub(super) fn contents(
     object: &Value<'_>,
     starts: &BTreeMap<String, u64>,
+) -> Result<Contents, String> {
+    let mut networks = Vec::new();
+    for found in state_dictionaries(object) {
+        let tensors = layouts(&found.items, starts)?;
+        // The same network may lie there under two names.
+        if !networks.iter().any(|(_, known)| *known == tensors) {
+            networks.push((found, tensors));
+        }
+    }
+    let mut networks = networks.into_iter();
+    let (found, tensors) = networks.next().ok_or_else(|| {
+        format!(
+            "no tensors by name in it ({}): save the network's state_dict()",
+            described(object)
+        )
+    })?;
+    if let Some((other, _)) = networks.next() {
+        return Err(format!(
+            "several networks are in it, under “{}” and “{}”: save the state_dict() of one",
+            found.path, other.path
+        ));
+    }
+    Ok(Contents {
+        tensors: unwrapped(tensors)?,
+        beside: found.beside,
+    })
+}
+
+fn layouts(
+    items: &Items<'_, '_>,
+    starts: &BTreeMap<String, u64>,
 ) -> Result<BTreeMap<String, Layout>, String> {
-    let items = find_tensors(object, MAX_NESTS)
-        .ok_or_else(|| "no tensors by name in it: save the network's state_dict()".to_owned())?;
     let mut found = BTreeMap::new();
     for (name, value) in items {
         let (Value::Text(name), true) = (name, is_tensor(value)) else {
@@ -74,62 +111,15 @@ pub(super) fn tensors(
             ));
         }
     }
-    match found.keys().all(|name| name.starts_with(PARALLEL_PREFIX)) {
-        true => Ok(found
-            .into_iter()
-            .map(|(name, layout)| (name[PARALLEL_PREFIX.len()..].to_owned(), layout))
-            .collect()),
-        false => Ok(found),
-    }
+    Ok(found)
 }
 
-type Items<'v, 'a> = Vec<(&'v Value<'a>, &'v Value<'a>)>;
-
-/// The dictionary of tensors: this one, or the one that it has under a usual name.
-fn find_tensors<'v, 'a>(object: &'v Value<'a>, nests: usize) -> Option<Items<'v, 'a>> {
-    let items = dictionary(object)?;
-    if items.iter().any(|(_, value)| is_tensor(value)) {
-        return Some(items);
-    }
-    let inner = nests.checked_sub(1)?;
-    NESTS.iter().find_map(|nest| {
-        let (_, value) = items
-            .iter()
-            .find(|(key, _)| matches!(key, Value::Text(key) if key == nest))?;
-        find_tensors(value, inner)
-    })
-}
-
-/// Keys and values of a dictionary, ordered or not.
-fn dictionary<'v, 'a>(value: &'v Value<'a>) -> Option<Items<'v, 'a>> {
-    match value {
-        Value::Dict(items) => Some(items.iter().map(|(key, value)| (key, value)).collect()),
-        Value::Object(object) if object.callable.name == "OrderedDict" => {
-            let mut items = Vec::new();
-            // Python 2 gives the items as an argument: a list of pairs.
-            if let [Value::List(pairs)] = object.arguments.as_slice() {
-                for pair in pairs {
-                    match pair {
-                        Value::List(pair) | Value::Tuple(pair) => match pair.as_slice() {
-                            [key, value] => items.push((key, value)),
-                            _ => return None,
-                        },
-                        _ => return None,
-                    }
-                }
-            }
-            items.extend(object.items.iter().map(|(key, value)| (key, value)));
-            Some(items)
-        }
-        _ => None,
-    }
-}
-
-fn is_tensor(value: &Value<'_>) -> bool {
+pub(super) fn is_tensor(value: &Value<'_>) -> bool {
     let Value::Object(object) = value else {
         return false;
     };
-    object.callable.module == "torch._utils"
+    let Name { module, name } = object.callable;
+    module == "torch._utils" || module == "torch._tensor" && name == FROM_TYPE
 }
 
 /// Reads `_rebuild_tensor(storage, first, shape, strides)`, its second version, which has more
@@ -144,9 +134,20 @@ fn layout(value: &Value<'_>, starts: &BTreeMap<String, u64>) -> Result<Layout, S
         arguments,
         ..
     } = object.as_ref();
-    if callable.name == "_rebuild_parameter" {
+    if let "_rebuild_parameter" | "_rebuild_parameter_with_state" = callable.name {
         return layout(arguments.first().ok_or_else(wrong)?, starts);
     }
+    // A tensor of a class of its own, or with attributes: how it is made, its class, what of.
+    let arguments = match arguments.as_slice() {
+        [Value::Global(how), _, Value::Tuple(of), ..] if callable.name == FROM_TYPE => {
+            plain_tensor(*how)?;
+            of
+        }
+        _ => {
+            plain_tensor(*callable)?;
+            arguments
+        }
+    };
     let [
         Value::Persistent(storage),
         Value::Integer(first),
@@ -193,6 +194,17 @@ fn layout(value: &Value<'_>, starts: &BTreeMap<String, u64>) -> Result<Layout, S
         at: start + skipped * bytes,
         span,
     })
+}
+
+/// Refuses tensors that are not simply numbers in a storage: sparse, quantised, on a device of their
+/// own.
+fn plain_tensor(how: Name<'_>) -> Result<(), String> {
+    match how.name {
+        "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3" => Ok(()),
+        other => Err(format!(
+            "not a plain tensor ({other}): save dense, unquantised tensors"
+        )),
+    }
 }
 
 /// A tuple of sizes, as such or as `torch.Size`.

@@ -13,6 +13,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::names::listed;
+use super::wrappings::place_of;
 use super::{CheckpointError, StateDict};
 use crate::backbone::vgg19::Config;
 use crate::files::{ByteOrder, FloatFormat, open_regular, read_bounded};
@@ -28,7 +29,7 @@ const FILE_LIMIT: u64 = 2 << 30;
 /// hold numbers that half precision has not. Each names the file and the tensor.
 pub fn vgg19_weights(path: &Path, config: &Config) -> Result<Vec<u8>, CheckpointError> {
     let mut file = Published::open(path)?;
-    let shapes = file.shapes()?;
+    let shapes = file.shapes(path)?;
     converted(path, &mut file, &shapes, config)
 }
 
@@ -39,7 +40,7 @@ pub fn vgg19_weights(path: &Path, config: &Config) -> Result<Vec<u8>, Checkpoint
 /// As [`vgg19_weights`].
 pub fn vgg19_of_any_width(path: &Path) -> Result<(Config, Vec<u8>), CheckpointError> {
     let mut file = Published::open(path)?;
-    let shapes = file.shapes()?;
+    let shapes = file.shapes(path)?;
     let published = Config::vgg19();
     let shape = |own: &str| {
         let names = foreign_names(own, &published);
@@ -104,7 +105,11 @@ struct Place {
     shape: Vec<usize>,
 }
 
+/// Names as this program looks for them, with the shapes.
 type Shapes = BTreeMap<String, Vec<usize>>;
+
+/// A tensor that torchvision's and timm's VGG-19 have.
+const MARK: &str = "features.0.weight";
 
 /// Finds every tensor.
 fn places(shapes: &Shapes, config: &Config) -> Result<Vec<Place>, String> {
@@ -183,12 +188,45 @@ fn matrix(found: &[usize], wanted: &[usize]) -> Vec<usize> {
 }
 
 /// A file of weights in either format.
-enum Published {
+struct Published {
+    file: File,
+    /// What stands before the names of the network.
+    place: String,
+}
+
+enum File {
     Torch(StateDict),
     Safetensors(PathBuf, Vec<u8>),
 }
 
 impl Published {
+    fn open(path: &Path) -> Result<Self, CheckpointError> {
+        Ok(Self {
+            file: File::open(path)?,
+            place: String::new(),
+        })
+    }
+
+    /// Names and shapes of the network's tensors of real numbers, without what stands before them.
+    fn shapes(&mut self, path: &Path) -> Result<Shapes, CheckpointError> {
+        let all = self.file.all_shapes()?;
+        let place = place_of(all.keys().map(String::as_str), MARK);
+        let place = place.map_err(|reason| CheckpointError::content(path, reason))?;
+        self.place = place.unwrap_or_default().to_owned();
+        let shapes = all.iter().filter_map(|(name, shape)| {
+            let name = name.strip_prefix(&self.place)?;
+            Some((name.to_owned(), shape.clone()))
+        });
+        Ok(shapes.collect())
+    }
+
+    /// The numbers of one of [`Published::shapes`].
+    fn numbers(&mut self, name: &str) -> Result<Vec<f32>, CheckpointError> {
+        self.file.numbers(&format!("{}{name}", self.place))
+    }
+}
+
+impl File {
     fn open(path: &Path) -> Result<Self, CheckpointError> {
         // Safetensors start with eight bytes of length, then a JSON object.
         let (file, _) = open_regular(path)?;
@@ -206,7 +244,7 @@ impl Published {
     }
 
     /// Names and shapes of the tensors of real numbers.
-    fn shapes(&self) -> Result<Shapes, CheckpointError> {
+    fn all_shapes(&self) -> Result<Shapes, CheckpointError> {
         match self {
             Self::Torch(checkpoint) => Ok(checkpoint
                 .shapes()
@@ -220,7 +258,7 @@ impl Published {
         }
     }
 
-    /// The numbers of one of [`Published::shapes`].
+    /// The numbers of one of [`File::all_shapes`].
     fn numbers(&mut self, name: &str) -> Result<Vec<f32>, CheckpointError> {
         let (path, bytes) = match self {
             Self::Torch(checkpoint) => return Ok(checkpoint.tensor(name)?.data),

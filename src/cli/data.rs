@@ -28,8 +28,8 @@ pub struct DatasetArguments {
     /// File with the labels to keep, one a line; all others are left out
     #[arg(long, value_name = "FILE")]
     pub only_labels: Option<PathBuf>,
-    /// File with the labels that no training may see, one a line (default: the data set's own
-    /// unseen labels, if it has such)
+    /// File with the labels that no training may see, one a line; an empty one: none is unseen
+    /// (default: the data set's own unseen labels, if it has such)
     #[arg(long, value_name = "FILE")]
     pub unseen: Option<PathBuf>,
 }
@@ -38,6 +38,30 @@ impl DatasetArguments {
     /// Reads the data sets as one, with the split of their labels; says on standard error what each
     /// of them has and lacks. Without `--part` it is `usual`, or the only part of a set.
     pub fn read(&self, usual: &str) -> Result<(Dataset, Split)> {
+        let mut unknown = Vec::new();
+        let set = self.read_with(usual, &mut tell, &mut unknown)?;
+        tell_unknown("to be kept", &unknown);
+        let split = match &self.unseen {
+            Some(path) => Split::read(path, &set.labels)?,
+            None => Split::of_places(set.labels.len(), &set.unseen),
+        };
+        tell_unknown("to be unseen", split.unknown());
+        Ok((set, split))
+    }
+
+    /// The data sets as [`DatasetArguments::read`] reads them, without a word.
+    pub fn read_silently(&self, usual: &str) -> Result<Dataset> {
+        self.read_with(usual, &mut |_, _| {}, &mut Vec::new())
+    }
+
+    /// Reads the data sets as one; gives each to `each`, and the names that are to be kept and are
+    /// no labels to `unknown`.
+    fn read_with(
+        &self,
+        usual: &str,
+        each: &mut dyn FnMut(&Path, &Dataset),
+        unknown: &mut Vec<String>,
+    ) -> Result<Dataset> {
         let part = match &self.part {
             Some(name) => Part::Named(name),
             None => Part::Usual(usual),
@@ -45,24 +69,26 @@ impl DatasetArguments {
         let mut sets = Vec::with_capacity(self.data.len());
         for path in &self.data {
             let set = dataset::open(path, self.data_kind, part)?;
-            tell(path, &set);
+            each(path, &set);
             sets.push(set);
         }
         let mut set = Dataset::merge(sets);
         if let Some(path) = &self.only_labels {
-            let (kept, unknown) = set.keep_only(&dataset::read_names(path)?);
+            let (kept, others) = set.keep_only(&dataset::read_names(path)?);
+            if kept.labels.is_empty() {
+                bail!(
+                    "{}: no label of these data sets is in it; name labels to keep, or leave out \
+                     --only-labels",
+                    shown(path)
+                );
+            }
             set = kept;
-            tell_unknown("to be kept", &unknown);
+            unknown.extend(others);
         }
         if set.photos.is_empty() {
             bail!("there is no photo in these data sets; name others with --data or --part");
         }
-        let split = match &self.unseen {
-            Some(path) => Split::read(path, &set.labels)?,
-            None => Split::of_places(set.labels.len(), &set.unseen),
-        };
-        tell_unknown("to be unseen", split.unknown());
-        Ok((set, split))
+        Ok(set)
     }
 }
 

@@ -107,15 +107,24 @@ pub fn run(options: &Options) -> Result<Outcome> {
     Ok(Outcome::complete_if(answers.unreadable.is_empty()))
 }
 
+/// Finds out before a training whether the data set can be measured with what it makes from `bundle`:
+/// that it can be read, and that its labels have vectors.
+pub fn check(options: &Options, bundle: &Bundle) -> Result<()> {
+    let dataset = options.data.read_silently(USUAL_PART)?;
+    label_vectors(bundle, &dataset.labels)?;
+    Ok(())
+}
+
 impl Options {
-    /// All tables of a bundle with the ridge baseline, features kept in `cache`.
-    pub fn of(data: DatasetArguments, cache: PathBuf, engine: common::Engine) -> Self {
+    /// All tables of a bundle, with the ridge baseline where `ridge` says so, features kept in
+    /// `cache`.
+    pub fn of(data: DatasetArguments, cache: PathBuf, ridge: bool, engine: common::Engine) -> Self {
         Self {
             data,
             protocol: Protocol::default(),
             k: vec![3, 5],
             variant: Vec::new(),
-            ridge: true,
+            ridge,
             cost: false,
             cache: Some(cache),
             json: false,

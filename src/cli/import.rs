@@ -256,6 +256,10 @@ fn report(out: &Path, imported: &Imported) -> String {
         true => writeln!(text, "unused: none"),
         false => writeln!(text, "unused: {}", one_line(&imported.unused.join(", "))),
     };
+    if !imported.beside.is_empty() {
+        let beside = imported.beside.join(", ");
+        let _ = writeln!(text, "passed over: {}", one_line(&beside));
+    }
     let _ = writeln!(
         text,
         "labels: {} seen, {} unseen, {} left out",

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use candle_core::Tensor;
 use clap::Args;
 
 use super::data::DatasetArguments;
@@ -24,6 +25,7 @@ use crate::train::head::{finished_ridge, write_head, write_tensors};
 use crate::train::log::Log;
 use crate::train::parts::{Lists, Workplace};
 use crate::train::photos::TrainingSet;
+use crate::train::ready::{bytes_to_write, has_room, has_teacher};
 use crate::train::ridge::{LAMBDA, ridge};
 use crate::train::teacher::choose_classes;
 use crate::train::{Ending, Finished, Run, TrainError, TrainSettings};
@@ -89,16 +91,24 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let base = find_bundle(options.engine.bundle.as_deref())?;
     let bundle = options.engine.open_bundle(|_| false)?;
     // Before the features, which take minutes.
-    settings.model.config(&bundle.config, bundle.grid)?;
+    let config = settings.model.config(&bundle.config, bundle.grid)?;
     if split.seen().is_empty() {
         return Err(TrainError::NoLabels {
             labels: dataset.labels.len(),
         }
         .into());
     }
-    let work = Workplace::open(&options.out, options.resume)?;
-    let stop = common::stop_on_request()?;
+    let photos = dataset.photos.len();
+    if photos < 2 {
+        return Err(TrainError::TooFewPhotos { photos }.into());
+    }
     let classes = choose_classes(bundle.lists.teacher(), &unseen_names(&dataset, &split));
+    let table = options.check_end(&bundle, &classes, &settings)?;
+    let label_vectors = seen_vectors(&bundle, &dataset, &split)?;
+    let bytes = bytes_to_write(&base, &config, &options.variants())?;
+    let work = Workplace::open(&options.out, options.resume)?;
+    has_room(&work.folder, bytes)?;
+    let stop = common::stop_on_request()?;
     let Some(cache) = options.features(&bundle, &dataset, &settings, &stop)? else {
         common::complain(&"stopped; the features so far are kept: start it again with --resume");
         return Ok(Outcome::Incomplete);
@@ -111,6 +121,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
         dataset: &dataset,
         split: &split,
         set: &set,
+        label_vectors: &label_vectors,
         classes: &classes,
         work: &work,
         stop: &stop,
@@ -135,8 +146,8 @@ pub fn run(options: &Options) -> Result<Outcome> {
         .collect();
     common::print(&format!("{}: {}\n", shown(&options.out), names.join(", ")))?;
     work.clear();
-    match options.ablation {
-        Some(_) => eval::run(&options.table()),
+    match table {
+        Some(table) => eval::run(&table),
         None => Ok(Outcome::complete_if(missing == 0)),
     }
 }
@@ -204,8 +215,43 @@ impl Options {
         Ok((!report.stopped).then_some(cache))
     }
 
+    /// Refuses what would fail once the networks are trained; returns how they are then measured,
+    /// where they are.
+    fn check_end(
+        &self,
+        bundle: &Bundle,
+        classes: &[TeacherClass],
+        settings: &TrainSettings,
+    ) -> Result<Option<eval::Options>> {
+        let teacher = has_teacher(bundle, classes);
+        let (ridge, heads): (Vec<Variant>, Vec<Variant>) = self
+            .variants()
+            .into_iter()
+            .partition(|variant| *variant == Variant::Ridge);
+        let ridge_wanted = !ridge.is_empty();
+        let measured = teacher.is_ok();
+        match teacher {
+            Err(error) if ridge_wanted => return Err(error.into()),
+            Err(error) if settings.distillation > 0.0 && !heads.is_empty() => {
+                let reason = error.to_string();
+                return Err(TrainError::Teacher { reason }.into());
+            }
+            Err(_) if self.ablation.is_some() => common::complain(
+                &"this bundle has no teacher, so the table comes without the ridge baseline",
+            ),
+            _ => {}
+        }
+        let table = self.ablation.map(|_| self.table(measured));
+        if let Some(table) = &table {
+            // An error's own words are all that is shown.
+            eval::check(table, bundle)
+                .map_err(|error| anyhow!("the table could not be measured at the end: {error}"))?;
+        }
+        Ok(table)
+    }
+
     /// The measuring of what was trained.
-    fn table(&self) -> eval::Options {
+    fn table(&self, ridge: bool) -> eval::Options {
         let data = DatasetArguments {
             part: Some(self.eval_part.clone()),
             ..self.data.clone()
@@ -214,7 +260,7 @@ impl Options {
             bundle: Some(self.out.clone()),
             ..self.engine.clone()
         };
-        eval::Options::of(data, self.cache.clone(), engine)
+        eval::Options::of(data, self.cache.clone(), ridge, engine)
     }
 }
 
@@ -233,6 +279,8 @@ struct Experiment<'a> {
     dataset: &'a Dataset,
     split: &'a Split,
     set: &'a TrainingSet<'a>,
+    /// Of the seen labels, `[L, D]`.
+    label_vectors: &'a Tensor,
     classes: &'a [TeacherClass],
     work: &'a Workplace,
     stop: &'a AtomicBool,
@@ -267,7 +315,6 @@ impl Experiment<'_> {
             true => Some(teacher(self.bundle, self.classes)?),
             false => None,
         };
-        let label_vectors = seen_vectors(self.bundle, self.dataset, self.split)?;
         let grid = self.set.features.grid();
         let config = self.settings.model.config(&self.bundle.config, grid)?;
         let data = data_identity(self.bundle, self.dataset, self.split, self.classes);
@@ -279,7 +326,7 @@ impl Experiment<'_> {
                 config: &config,
                 settings: self.settings,
                 set: self.set,
-                label_vectors: &label_vectors,
+                label_vectors: self.label_vectors,
                 teacher: teacher.as_ref(),
                 device: &self.bundle.device,
                 folder: &self.work.folder,

@@ -131,11 +131,8 @@ impl Builder {
     pub fn finish(self, folder: &Path, labels: Vec<String>) -> Result<Dataset, DatasetError> {
         let mut report = self.report;
         if let (Some(first), 0) = (self.first_missing, report.photos) {
-            return Err(DatasetError::NoPhotos {
-                path: folder.to_owned(),
-                listed: report.missing_photos,
-                first,
-            });
+            let listed = report.missing_photos;
+            return Err(DatasetError::no_photos(folder, listed, first));
         }
         report.notes.extend(self.faults.notes());
         let unknown = self.unknown.into_iter();

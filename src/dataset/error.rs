@@ -34,11 +34,13 @@ pub enum DatasetError {
         /// What the folder has.
         here: String,
     },
-    #[error("{}: none of its {listed} photos is there (looked for {}); put the photos where the set's lists say", shown(.path), shown(.first))]
+    #[error("{}: none of its {listed} photos is there (looked for {}; {here}); put the photos where the set's lists say", shown(.path), shown(.first))]
     NoPhotos {
         path: PathBuf,
         listed: usize,
         first: PathBuf,
+        /// What the folder of the first one has, or the set's where there is no such folder.
+        here: String,
     },
 }
 
@@ -73,6 +75,17 @@ impl DatasetError {
             known,
             looked_for,
             here: contents(path),
+        }
+    }
+
+    /// Photos of which none is there.
+    pub(super) fn no_photos(path: &Path, listed: usize, first: PathBuf) -> Self {
+        let there = first.parent().filter(|folder| folder.is_dir());
+        Self::NoPhotos {
+            path: path.to_owned(),
+            listed,
+            here: contents(there.unwrap_or(path)),
+            first,
         }
     }
 

@@ -395,7 +395,7 @@ mod tests {
         fixture.write("test.csv", "file;tags\na.jpg;dog\n");
         let refused = fixture.refused("test");
         assert!(
-            refused.ends_with("line 1: the header has no column “photo”; it has “file;tags”"),
+            refused.ends_with("line 1: the header has no column “photo”; it has “file”, “tags”"),
             "{refused}"
         );
         std::fs::remove_file(fixture.path().join("test.csv")).unwrap();

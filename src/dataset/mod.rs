@@ -13,7 +13,6 @@ mod kind;
 mod labels;
 mod nus_wide;
 mod open_images;
-mod open_images_files;
 mod pickle;
 mod pixel_boxes;
 mod report;

@@ -54,16 +54,23 @@ impl Table {
             table.delimiter = char::from(*delimiter);
             is_there = table.next_line()?;
         }
-        let usual = table.delimiter;
-        for delimiter in [usual, ';', '\t', '|'] {
+        if is_there && str::from_utf8(table.lines.last()).is_err() {
+            return Err(table.refuse(NOT_UTF8));
+        }
+        // Where no delimiter gives these names, the one that gives most is shown.
+        let (mut most, mut likely) = (0, table.delimiter);
+        for delimiter in [table.delimiter, ';', '\t', '|'] {
             if !(is_there && table.reparse(delimiter)) {
                 continue;
             }
             if let Ok(columns) = table.columns_of_row(names) {
                 return Ok((table, columns));
             }
+            if table.count > most {
+                (most, likely) = (table.count, delimiter);
+            }
         }
-        if !(is_there && table.reparse(usual)) {
+        if !(is_there && table.reparse(likely)) {
             table.count = 0;
         }
         Err(match table.columns_of_row(names) {
@@ -405,7 +412,7 @@ mod tests {
         for (text, expected) in [
             (
                 "file;tags\na;b\n",
-                "line 1: the header has no column “photo”; it has “file;tags”",
+                "line 1: the header has no column “photo”; it has “file”, “tags”",
             ),
             ("\n", "there is no header with a column “photo”"),
         ] {

@@ -88,7 +88,7 @@ impl Adam {
         &self.moments
     }
 
-    /// Goes on from moments that were kept.
+    /// Goes on from moments that were kept, on whatever device, on that of the weights.
     ///
     /// # Errors
     /// Moments of other weights, or of other shapes.
@@ -101,7 +101,7 @@ impl Adam {
                 if own.shape() != kept.shape() {
                     bail!("the optimiser's moments of {name} have another shape")
                 }
-                *own = kept.copy()?;
+                *own = kept.to_device(own.device())?.copy()?;
             }
         }
         self.steps = steps;

@@ -59,6 +59,12 @@ pub enum TrainError {
     Exists(PathBuf),
     #[error("{}: here is an unfinished training already; continue it with --resume, remove the folder, or name another --out", shown(.0))]
     Unfinished(PathBuf),
+    #[error("{}: {} MiB are needed until the bundle is there, {} MiB are free; free some or choose another folder with --out", shown(.folder), .need_bytes >> 20, .free_bytes >> 20)]
+    NoSpace {
+        folder: PathBuf,
+        need_bytes: u64,
+        free_bytes: u64,
+    },
     #[error("training could not compute: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),
 }

@@ -20,6 +20,7 @@ pub mod parts;
 pub mod photos;
 pub mod random;
 pub mod ranking_loss;
+pub mod ready;
 pub mod ridge;
 pub mod schedule;
 pub mod settings;

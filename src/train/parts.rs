@@ -16,7 +16,7 @@ use crate::semantics::labels::{ListedLabel, write_labels, write_teacher};
 use crate::semantics::{TeacherClass, label_key};
 
 /// Largest part of a bundle that is copied, in bytes.
-const LIMIT: u64 = 2 << 30;
+pub(super) const LIMIT: u64 = 2 << 30;
 const LOG: &str = "log.jsonl";
 
 /// Checkpoints, heads and log of a training that makes the bundle `out`; `out.training` beside it.

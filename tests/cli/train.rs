@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 
-use crate::support::{Ran, names, run, text};
+use crate::support::{Ran, in_repository, names, run, text};
 
 const COLOURS: [(&str, [u8; 3]); 3] = [
     ("red square", [220, 30, 30]),
@@ -172,4 +172,92 @@ fn an_unfinished_training_is_not_trodden_on() {
     let ran = place.train(&["--variant", "rcb", "--distillation", "0", "--resume"]);
     assert_eq!(ran.status, Some(1));
     assert!(ran.err.contains("not a checkpoint"), "{}", ran.err);
+}
+
+/// A small model of VGG-19 and word vectors, which has no teacher.
+fn without_teacher(place: &Place) -> PathBuf {
+    let fixture = |name: &str| in_repository("tests/reference/foreign").join(name);
+    let files = ["published.pth", "vgg19.pth", "seen.txt", "words.txt"].map(fixture);
+    let [checkpoint, vgg19, seen, words] = files.each_ref().map(|path| text(path));
+    let model = place.at("model");
+    fs::write(place.at("none.txt"), "# none\n").expect("written");
+    let none = place.at("none.txt");
+    let ran = run(&[
+        "import",
+        "--checkpoint",
+        checkpoint,
+        "--vgg19",
+        vgg19,
+        "--seen",
+        seen,
+        "--unseen",
+        text(&none),
+        "--word-vectors",
+        words,
+        "--out",
+        text(&model),
+    ]);
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    assert!(ran.out.contains(" 0 unseen"), "{}", ran.out);
+    model
+}
+
+#[test]
+fn what_a_run_lacks_at_its_end_is_told_before_it_begins() {
+    let place = Place::new();
+    let model = without_teacher(&place);
+    let refused = |more: &[&str], expected: &str| {
+        let ran = place.train(&[&["--bundle", text(&model)], more].concat());
+        assert_eq!(ran.status, Some(1), "{}", ran.err);
+        assert!(ran.err.contains(expected), "{}", ran.err);
+        assert!(!place.at("cache").exists(), "before any feature");
+        assert!(!place.at("out.training").exists());
+    };
+    let few = ["--preset", "paper", "--channels", "16", "--heads", "4"];
+    refused(&["--variant", "ridge"], "no teacher classes");
+    refused(&["--variant", "rcb"], "the semantic teacher cannot be used");
+    let table = [&few[..], &["--ablation", "table3"]].concat();
+    let other = [&table[..], &["--eval-part", "test"]].concat();
+    refused(&other, "the table could not be measured at the end");
+    // Words without vectors.
+    refused(&[&table[..], &["--eval-part", "train"]].concat(), "square");
+}
+
+#[test]
+fn a_table_of_a_model_without_a_teacher_comes_without_the_ridge_baseline() {
+    let place = Place::new();
+    let model = without_teacher(&place);
+    let rows: String = (0..PHOTOS)
+        .map(|photo| format!("{photo}.png\t{}\n", ["dog", "map", "sky"][photo % 3]))
+        .collect();
+    fs::write(place.at("data/train.tsv"), rows).expect("written");
+    fs::write(place.at("data/vocabulary.txt"), "dog\nmap\nsky\n").expect("written");
+    fs::write(place.at("unseen.txt"), "").expect("written");
+    let ran = place.train(&[
+        "--bundle",
+        text(&model),
+        "--preset",
+        "paper",
+        "--channels",
+        "16",
+        "--heads",
+        "4",
+        "--epochs",
+        "1",
+        "--ablation",
+        "table3",
+        "--eval-part",
+        "train",
+    ]);
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    assert!(
+        ran.err.contains("without the ridge baseline"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.out.contains("BiAM") && !ran.out.contains("Ridge"),
+        "{}",
+        ran.out
+    );
 }

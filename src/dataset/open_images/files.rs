@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::DatasetError;
-use super::error::contents;
+use super::super::DatasetError;
+use super::super::error::contents;
 
 /// What makes the parts, for messages.
-pub(super) const LOOKED_FOR: &str = "NAME-annotations-human-imagelabels.csv or \
+pub(in super::super) const LOOKED_FOR: &str = "NAME-annotations-human-imagelabels.csv or \
      NAME-annotations-bbox.csv, also with oidv6- or oidv7- before it";
 const VERSIONS: [&str; 4] = ["", "oidv7-", "oidv6-", "oidv5-"];
 /// Parts, and what their files are called.
@@ -81,7 +81,7 @@ pub(super) fn boxable_descriptions(folder: &Path) -> Result<PathBuf, DatasetErro
 }
 
 /// The parts of the set in `folder`.
-pub(super) fn parts(folder: &Path) -> Vec<String> {
+pub(in super::super) fn parts(folder: &Path) -> Vec<String> {
     let is_there = |part: &str| {
         labels_file(folder, part)
             .or_else(|| boxes_file(folder, part))
@@ -95,7 +95,7 @@ pub(super) fn parts(folder: &Path) -> Vec<String> {
 }
 
 /// Whether `folder` looks like such a set.
-pub(super) fn recognises(folder: &Path) -> bool {
+pub(in super::super) fn recognises(folder: &Path) -> bool {
     let described = find(folder, &["class-descriptions.csv".to_owned()]).is_some();
     let boxable = boxable_descriptions(folder).is_ok();
     described && trainable(folder).is_some() || (described || boxable) && !parts(folder).is_empty()
