@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 pub use super::effects::{Effect, available, carry_out, is_on};
-use super::state::{AppState, SidePanel, Theme};
+use super::state::{SidePanel, Theme};
 use super::view::{LabelsAs, Layout};
 use crate::engine::DeviceChoice;
 use crate::figure::colour_map::ColourMap;

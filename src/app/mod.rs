@@ -55,7 +55,7 @@ use std::time::Duration;
 
 use commands::{Command, Effect};
 use files::{Finder, Found};
-use state::{About, AppState, Focus, SaveNote, SidePanel};
+use state::{About, AppState, Focus, MessageKind, SaveNote, SidePanel};
 
 use crate::files::shown;
 

@@ -6,6 +6,7 @@ use super::jpeg::{Channels, Fault, Jpeg};
 use super::kind::{kind_by_signature, kind_name};
 use super::metadata::{self, Metadata};
 use super::orient::upright;
+use super::stored::StoredSize;
 use super::{Photo, PhotoError, PhotoLimits, tiff};
 use crate::files::read_bounded;
 use crate::panics::quietly_caught;
@@ -36,21 +37,11 @@ pub fn open_photo(path: &Path, limits: PhotoLimits) -> Result<Photo, PhotoError>
 /// # Errors
 /// As [`open_photo`], without those of the file system.
 pub fn decode_photo(bytes: &[u8], name: &str, limits: PhotoLimits) -> Result<Photo, PhotoError> {
-    let format = match tiff::is_big(bytes) {
-        true => Some(ImageFormat::Tiff),
-        false => image::guess_format(bytes).ok(),
-    };
-    let format =
-        format
-            .filter(ImageFormat::reading_enabled)
-            .ok_or_else(|| PhotoError::UnknownKind {
-                name: name.to_owned(),
-                what: kind_by_signature(bytes),
-            })?;
-    let mended = match format {
-        ImageFormat::Png => metadata::mended_png(bytes),
-        _ => None,
-    };
+    let format = format_of(bytes).ok_or_else(|| PhotoError::UnknownKind {
+        name: name.to_owned(),
+        what: kind_by_signature(bytes),
+    })?;
+    let mended = mended(bytes, format);
     let file = File {
         bytes: mended.as_deref().unwrap_or(bytes),
         format,
@@ -59,6 +50,35 @@ pub fn decode_photo(bytes: &[u8], name: &str, limits: PhotoLimits) -> Result<Pho
     };
     let outcome = quietly_caught(|| file.decode());
     outcome.unwrap_or_else(|_| Err(file.damaged("its decoder gave up")))
+}
+
+/// The size of a photo before it is turned, and what turns it, as [`decode_photo`] would; `None` where
+/// that would fail before the pixels.
+pub(super) fn stored_size_of(bytes: &[u8]) -> Option<StoredSize> {
+    let format = format_of(bytes)?;
+    let mended = mended(bytes, format);
+    let file = File {
+        bytes: mended.as_deref().unwrap_or(bytes),
+        format,
+        name: "",
+        limits: PhotoLimits::default(),
+    };
+    quietly_caught(|| file.stored_size()).ok().flatten()
+}
+
+fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
+    let format = match tiff::is_big(bytes) {
+        true => Some(ImageFormat::Tiff),
+        false => image::guess_format(bytes).ok(),
+    };
+    format.filter(ImageFormat::reading_enabled)
+}
+
+fn mended(bytes: &[u8], format: ImageFormat) -> Option<Vec<u8>> {
+    match format {
+        ImageFormat::Png => metadata::mended_png(bytes),
+        _ => None,
+    }
 }
 
 /// A file whose kind is known.
@@ -96,6 +116,46 @@ impl File<'_> {
         })
     }
 
+    fn stored_size(&self) -> Option<StoredSize> {
+        let (width, height, metadata, written) = match self.format {
+            ImageFormat::Jpeg => {
+                let jpeg = Jpeg::new(self.bytes).ok()?;
+                let (width, height) = jpeg.size().ok()?;
+                (width, height, of_jpeg(&jpeg), None)
+            }
+            _ => {
+                let mut decoder = self.decoder().ok()?;
+                let (width, height) = decoder.dimensions();
+                (width, height, self.metadata(), self.written(&mut decoder))
+            }
+        };
+        let exif = metadata.exif.and_then(facts::exif);
+        let orientation = exif.as_ref().map(facts::orientation).or(written);
+        (width > 0 && height > 0).then_some(StoredSize {
+            width,
+            height,
+            orientation: orientation.unwrap_or(Orientation::NoTransforms),
+        })
+    }
+
+    /// What stands beside the pixels of a file that is no JPEG.
+    fn metadata(&self) -> Metadata {
+        match self.format {
+            ImageFormat::Png => metadata::of_png(self.bytes),
+            ImageFormat::WebP => metadata::of_webp(self.bytes),
+            _ => Metadata::default(),
+        }
+    }
+
+    /// An orientation that is not in EXIF.
+    fn written(&self, decoder: &mut impl ImageDecoder) -> Option<Orientation> {
+        // Damaged metadata is no reason to refuse good pixels.
+        match self.format {
+            ImageFormat::Tiff => decoder.orientation().ok(),
+            _ => None,
+        }
+    }
+
     fn jpeg(&self) -> Result<(Stored, Metadata, Option<Orientation>), PhotoError> {
         let fault = |fault| self.jpeg_fault(fault);
         let jpeg = Jpeg::new(self.bytes).map_err(fault)?;
@@ -116,11 +176,7 @@ impl File<'_> {
 
     /// The pixels, what stands beside them, and an orientation that is not in EXIF.
     fn other(&self) -> Result<(Stored, Metadata, Option<Orientation>), PhotoError> {
-        let mut metadata = match self.format {
-            ImageFormat::Png => metadata::of_png(self.bytes),
-            ImageFormat::WebP => metadata::of_webp(self.bytes),
-            _ => Metadata::default(),
-        };
+        let mut metadata = self.metadata();
         let mut samples = tiff::Samples::default();
         if self.format == ImageFormat::Tiff {
             samples = tiff::samples(self.bytes).map_err(|why| self.unsupported(why))?;
@@ -137,11 +193,7 @@ impl File<'_> {
         let mut decoder = self.decoder().map_err(explain)?;
         let (width, height) = decoder.dimensions();
         self.check_size(width, height, decoder.total_bytes())?;
-        // Damaged metadata is no reason to refuse good pixels.
-        let written = match self.format {
-            ImageFormat::Tiff => decoder.orientation().ok(),
-            _ => None,
-        };
+        let written = self.written(&mut decoder);
         if metadata.profile.is_none() && metadata.other_colours.is_none() {
             metadata.profile = decoder.icc_profile().ok().flatten().map(Ok);
         }

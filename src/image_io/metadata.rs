@@ -229,7 +229,7 @@ mod tests {
     fn colours_that_are_not_srgb_are_told() {
         let srgb = 45_455u32.to_be_bytes();
         let linear = 100_000u32.to_be_bytes();
-        let told = |chunks| of_png(&png(chunks)).other_colours.is_some();
+        let told = |chunks: &[(&[u8; 4], &[u8])]| of_png(&png(chunks)).other_colours.is_some();
         assert!(!told(&[(b"gAMA", &srgb)]));
         assert!(told(&[(b"gAMA", &linear)]));
         assert!(!told(&[(b"gAMA", &linear), (b"sRGB", &[0])]));

@@ -1,14 +1,14 @@
 //! The size of a photo as its file stores it, and how far the file turns it, without its pixels.
 
-use std::io::{Cursor, Read as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{ImageDecoder as _, ImageFormat, ImageReader};
+use image::ImageFormat;
 
 use super::PhotoLimits;
+use super::decode::stored_size_of;
 use crate::files::{open_regular, read_bounded};
-use crate::panics::quietly_caught;
 
 /// So much of a JPEG has everything that comes before its pixels, but for the largest thumbnails.
 const HEAD: u64 = 256 << 10;
@@ -67,26 +67,11 @@ pub fn stored_size(path: &Path) -> Option<StoredSize> {
     let mut head = Vec::new();
     file.take(HEAD).read_to_end(&mut head).ok()?;
     let is_jpeg = image::guess_format(&head).ok()? == ImageFormat::Jpeg;
-    let of_head = is_jpeg.then(|| size_of(&head)).flatten();
-    of_head.or_else(|| size_of(&read_bounded(path, PhotoLimits::default().file_bytes).ok()?))
-}
-
-fn size_of(bytes: &[u8]) -> Option<StoredSize> {
-    let format = image::guess_format(bytes).ok()?;
-    let read = || {
-        let reader = ImageReader::with_format(Cursor::new(bytes), format);
-        let mut decoder = reader.into_decoder().ok()?;
-        let (width, height) = decoder.dimensions();
-        // As the photo's pixels are turned: damaged metadata turns nothing.
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let size = StoredSize {
-            width,
-            height,
-            orientation,
-        };
-        (width > 0 && height > 0).then_some(size)
-    };
-    quietly_caught(read).ok().flatten()
+    let of_head = is_jpeg.then(|| stored_size_of(&head)).flatten();
+    of_head.or_else(|| {
+        let whole = read_bounded(path, PhotoLimits::default().file_bytes);
+        stored_size_of(&whole.ok()?)
+    })
 }
 
 #[cfg(test)]
