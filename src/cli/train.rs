@@ -91,12 +91,8 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let base = find_bundle(options.engine.bundle.as_deref())?;
     let bundle = options.engine.open_bundle(|_| false)?;
     // Before the features, which take minutes.
-<<<<<<< HEAD
     let settings_of_networks = settings.model.table(&bundle.sizes, bundle.grid)?;
     let networks = options.networks(&settings_of_networks)?;
-=======
-    let config = settings.model.config(&bundle.config, bundle.grid)?;
->>>>>>> sets
     if split.seen().is_empty() {
         return Err(TrainError::NoLabels {
             labels: dataset.labels.len(),
@@ -108,7 +104,6 @@ pub fn run(options: &Options) -> Result<Outcome> {
         return Err(TrainError::TooFewPhotos { photos }.into());
     }
     let classes = choose_classes(bundle.lists.teacher(), &unseen_names(&dataset, &split));
-<<<<<<< HEAD
     let table = options.check_end(&bundle, &classes, &settings, &networks)?;
     let label_vectors = seen_vectors(&bundle, &dataset, &split)?;
     let trained = networks.iter().filter(|network| network.is_trained());
@@ -118,15 +113,6 @@ pub fn run(options: &Options) -> Result<Outcome> {
     has_room(&work.folder, bytes)?;
     let stop = common::stop_on_request()?;
     let Some(cache) = options.features(&bundle, &dataset, raw(&settings, &networks), &stop)? else {
-=======
-    let table = options.check_end(&bundle, &classes, &settings)?;
-    let label_vectors = seen_vectors(&bundle, &dataset, &split)?;
-    let bytes = bytes_to_write(&base, &config, &options.variants())?;
-    let work = Workplace::open(&options.out, options.resume)?;
-    has_room(&work.folder, bytes)?;
-    let stop = common::stop_on_request()?;
-    let Some(cache) = options.features(&bundle, &dataset, &settings, &stop)? else {
->>>>>>> sets
         common::complain(&"stopped; the features so far are kept: start it again with --resume");
         return Ok(Outcome::Incomplete);
     };
@@ -255,7 +241,6 @@ impl Options {
         bundle: &Bundle,
         classes: &[TeacherClass],
         settings: &TrainSettings,
-<<<<<<< HEAD
         networks: &[NetworkToTrain],
     ) -> Result<Option<eval::Options>> {
         let teacher = has_teacher(bundle, classes);
@@ -265,19 +250,6 @@ impl Options {
         match teacher {
             Err(error) if computed => return Err(error.into()),
             Err(error) if settings.distillation > 0.0 && trained => {
-=======
-    ) -> Result<Option<eval::Options>> {
-        let teacher = has_teacher(bundle, classes);
-        let (ridge, heads): (Vec<Variant>, Vec<Variant>) = self
-            .variants()
-            .into_iter()
-            .partition(|variant| *variant == Variant::Ridge);
-        let ridge_wanted = !ridge.is_empty();
-        let measured = teacher.is_ok();
-        match teacher {
-            Err(error) if ridge_wanted => return Err(error.into()),
-            Err(error) if settings.distillation > 0.0 && !heads.is_empty() => {
->>>>>>> sets
                 let reason = error.to_string();
                 return Err(TrainError::Teacher { reason }.into());
             }
@@ -380,11 +352,6 @@ impl Experiment<'_> {
             true => Some(teacher(self.bundle, self.classes)?),
             false => None,
         };
-<<<<<<< HEAD
-=======
-        let grid = self.set.features.grid();
-        let config = self.settings.model.config(&self.bundle.config, grid)?;
->>>>>>> sets
         let data = data_identity(self.bundle, self.dataset, self.split, self.classes);
         let mut log = Log::open(&self.work.log())?;
         common::complain(&self.summary(teacher.is_some()));

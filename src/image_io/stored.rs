@@ -3,8 +3,8 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use image::metadata::Orientation;
 use image::ImageFormat;
+use image::metadata::Orientation;
 
 use super::PhotoLimits;
 use super::decode::stored_size_of;
