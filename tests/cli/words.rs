@@ -100,7 +100,8 @@ fn what_is_left_out_of_a_phrase_is_said_once_and_changes_no_score() {
         ("dog\u{e000}", "dog"),
     ] {
         let difference = of(&ran.json()[0], part) - of(&plain[0], whole);
-        assert!(difference.abs() < 1e-4, "{part}: {difference}");
+        // The bundle keeps the vectors of its own labels in half precision.
+        assert!(difference.abs() < 1e-3, "{part}: {difference}");
     }
 }
 
