@@ -416,6 +416,7 @@ fn help_menu() -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::AppState;
 
     #[test]
     fn every_command_has_one_name_and_one_key() {
