@@ -144,12 +144,14 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 /// Lets Linux count this process's peak of memory anew; elsewhere loading counts as well.
+#[allow(clippy::disallowed_methods, reason = "the system's own file")]
 fn forget_peak() {
     // Where it is refused the peak is that of loading, which is no less true.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// The most memory that this process had resident, in bytes.
+#[allow(clippy::disallowed_methods, reason = "the system's own file")]
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status
