@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 pub use super::effects::{Effect, available, carry_out, is_on};
-use super::state::{AppState, SidePanel, Theme};
+use super::state::{SidePanel, Theme};
 use super::view::{LabelsAs, Layout};
 use crate::engine::DeviceChoice;
 use crate::figure::colour_map::ColourMap;
@@ -22,7 +22,7 @@ pub enum Command {
     OpenFolder,
     TypePath,
     PastePhoto,
-    /// One of [`AppState::recent`].
+    /// One of [`super::state::AppState::recent`].
     OpenRecent(usize),
     ForgetRecent,
     ToggleAbout,
@@ -416,6 +416,7 @@ fn help_menu() -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::state::AppState;
 
     #[test]
     fn every_command_has_one_name_and_one_key() {
