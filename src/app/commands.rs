@@ -22,7 +22,7 @@ pub enum Command {
     OpenFolder,
     TypePath,
     PastePhoto,
-    /// One of [`AppState::recent`].
+    /// One of [`super::state::AppState::recent`].
     OpenRecent(usize),
     ForgetRecent,
     ToggleAbout,
@@ -416,7 +416,7 @@ fn help_menu() -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::AppState;
+    use crate::app::state::AppState;
 
     #[test]
     fn every_command_has_one_name_and_one_key() {

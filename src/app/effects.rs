@@ -86,7 +86,7 @@ pub fn is_on(command: Command, state: &AppState) -> bool {
         Command::PinLabel => state.pinned_in_hand(),
         Command::ToggleInput => state.show_input,
         Command::ToggleVariant(variant) => state.shown_variants().contains(&variant),
-        Command::TogglePanel(panel) => state.layout.shows(panel),
+        Command::TogglePanel(panel) => state.shows(panel),
         Command::FullScreen => state.full_screen,
         Command::Layout(layout) => state.layout() == layout,
         Command::LabelsAs(labels_as) => state.view.labels_as == labels_as,
@@ -154,7 +154,7 @@ pub fn carry_out(command: Command, state: &mut AppState) -> Option<Effect> {
         C::DeleteLabelSet(set) => _ = state.labels.delete_set(set),
         C::ToggleInput => state.show_input = !state.show_input,
         C::ToggleVariant(variant) => state.toggle_variant(variant),
-        C::TogglePanel(panel) => state.layout.toggle(panel),
+        C::TogglePanel(panel) => state.toggle_panel(panel),
         C::FullScreen => {
             state.full_screen = !state.full_screen;
             return Some(Effect::FullScreen(state.full_screen));

@@ -21,18 +21,14 @@ pub fn pressed(ctx: &egui::Context, state: &AppState) -> Vec<Command> {
     // egui matches Ctrl+O also when Ctrl+Shift+O was pressed: ask for the longer ones first.
     with_keys.sort_by_key(|(shortcut, _)| !shortcut.modifiers.shift);
     ctx.input_mut(|input| {
-        let pressed: Vec<Command> = with_keys
-            .into_iter()
-            .filter(|(shortcut, _)| input.consume_shortcut(shortcut))
-            .map(|(_, command)| command)
-            .collect();
+        with_keys.retain(|(shortcut, _)| input.consume_shortcut(shortcut));
         // Some systems send the character of Alt+3, too, which no field should get.
-        if input.modifiers.alt && !pressed.is_empty() {
+        if with_keys.iter().any(|(shortcut, _)| shortcut.modifiers.alt) {
             let is_text = |event: &egui::Event| matches!(event, egui::Event::Text(_));
             input.events.retain(|event| !is_text(event));
         }
-        pressed
-    })
+    });
+    with_keys.into_iter().map(|(_, command)| command).collect()
 }
 
 /// A shortcut as people write it: `Ctrl+]` rather than `Ctrl+CloseBracket`.

@@ -61,6 +61,9 @@ use crate::files::shown;
 
 use crate::engine::{DeviceChoice, Reply, Request, Worker};
 
+/// Windows below this width, in points, have one side panel at a time.
+const NARROW: f32 = 760.0;
+
 /// Called by the engine when a reply is ready, from its own thread.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
@@ -412,17 +415,18 @@ impl LensApp {
             egui::Panel::top("menu").show(ui, |ui| menu::show(ui, state));
             egui::Panel::bottom("status").show(ui, |ui| status::show(ui, state));
         }
-        if state.layout.shows(SidePanel::Photos) && !alone {
-            // In a narrow window the maps keep more than half of it.
-            let most = (0.2 * room).clamp(settings::NARROWEST_PHOTOS, 360.0);
+        // In a narrow window there is room for one side panel beside the maps.
+        state.narrow = room < NARROW;
+        if state.shows(SidePanel::Photos) && !alone {
+            let most = (0.27 * room).clamp(settings::NARROWEST_PHOTOS, 360.0);
             let left = egui::Panel::left("photos")
                 .default_size(state.layout.photos)
                 .size_range(settings::NARROWEST_PHOTOS..=most)
                 .show(ui, |ui| photos::show(ui, state, thumbnails, worker, finder));
             state.layout.photos = left.response.rect.width();
         }
-        if state.layout.shows(SidePanel::Labels) && !alone {
-            let most = (0.27 * room).clamp(settings::NARROWEST_LABELS, 460.0);
+        if state.shows(SidePanel::Labels) && !alone {
+            let most = (0.4 * room).clamp(settings::NARROWEST_LABELS, 460.0);
             let right = egui::Panel::right("labels and ranking")
                 .default_size(state.layout.labels)
                 .size_range(settings::NARROWEST_LABELS..=most)
@@ -441,7 +445,7 @@ impl LensApp {
 
 /// Labels above the ranking, or the labels alone.
 fn right_panel(ui: &mut egui::Ui, state: &mut AppState, listing: &mut ranking::Listing) {
-    if state.layout.shows(SidePanel::Ranking) {
+    if state.shows(SidePanel::Ranking) {
         let most = (0.6 * ui.available_height()).max(120.0);
         let bottom = egui::Panel::bottom("ranking")
             .resizable(true)
@@ -466,7 +470,7 @@ fn centre(
     if !state.full_screen {
         messages::show(ui, state);
     }
-    if state.layout.shows(SidePanel::Display) && !state.full_screen {
+    if state.shows(SidePanel::Display) && !state.full_screen {
         display::show(ui, state);
         ui.separator();
     }

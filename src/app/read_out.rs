@@ -63,6 +63,7 @@ impl Reading {
                     format!("{sigma} σ · {rank} · raw {raw}"),
                     format!("{sigma} σ · {rank} · {raw}"),
                     format!("{sigma} σ · {raw}"),
+                    format!("{sigma} σ"),
                 ]
             }
             None => vec![format!("raw {raw}"), raw],

@@ -7,10 +7,13 @@ use crate::engine::{Comparison, Ranking, ResponseMap};
 use crate::figure::scale::{ScaleMode, number_text, panel_values};
 
 const SHOWN: usize = 5;
+/// The least room for it, in points.
+const NARROWEST: f32 = 150.0;
 
 /// One line in small print: the first labels of the pointed region, by the scale on screen.
 pub fn show(ui: &mut Ui, state: &AppState) {
-    let Some(text) = sentence(state) else {
+    // Beside the colour bar of a narrow window it would become a column of letters.
+    let Some(text) = sentence(state).filter(|_| ui.available_width() >= NARROWEST) else {
         return;
     };
     let shown = egui::RichText::new(&text).small();

@@ -21,8 +21,8 @@ const BETWEEN_WRITES: Duration = Duration::from_secs(1);
 
 /// The smallest window, in points of text of normal size, and the narrowest panels beside the maps.
 pub const SMALLEST_WINDOW: [f32; 2] = [640.0, 360.0];
-pub const NARROWEST_PHOTOS: f32 = 110.0;
-pub const NARROWEST_LABELS: f32 = 150.0;
+pub const NARROWEST_PHOTOS: f32 = 140.0;
+pub const NARROWEST_LABELS: f32 = 250.0;
 
 /// Everything that is remembered. Fields that a file lacks have their first values, fields that
 /// this version does not know are passed over.

@@ -109,18 +109,6 @@ impl SidePanel {
     }
 }
 
-impl Layout {
-    /// Whether a panel is shown.
-    pub fn shows(&self, panel: SidePanel) -> bool {
-        self.shown[panel as usize]
-    }
-
-    /// Shows a hidden panel, hides a shown one.
-    pub fn toggle(&mut self, panel: SidePanel) {
-        self.shown[panel as usize] ^= true;
-    }
-}
-
 impl Default for Layout {
     fn default() -> Self {
         Self {
@@ -323,6 +311,8 @@ pub struct AppState {
     pub layout: Layout,
     /// The maps alone are shown, on the whole screen.
     pub full_screen: bool,
+    /// The window has room for one side panel beside the maps.
+    pub narrow: bool,
     /// The folder of the last picture that was saved.
     pub saved_in: Option<PathBuf>,
     pub answers: Answers,
@@ -363,6 +353,7 @@ impl AppState {
             picture: PictureSize::default(),
             layout: Layout::default(),
             full_screen: false,
+            narrow: false,
             saved_in: None,
             answers: Answers::awaiting_the_bundle(),
             pointed: None,
@@ -440,13 +431,30 @@ impl AppState {
         self.notice = Some(Notice { text, until: None });
     }
 
+    /// Whether a panel is on screen: the labels cover the photos where there is room for one.
+    pub fn shows(&self, panel: SidePanel) -> bool {
+        let covered = panel == SidePanel::Photos && self.narrow && self.shows(SidePanel::Labels);
+        self.layout.shown[panel as usize] && !covered
+    }
+
+    /// Shows a hidden panel, hides a shown one.
+    pub fn toggle_panel(&mut self, panel: SidePanel) {
+        let show = !self.shows(panel);
+        self.layout.shown[panel as usize] = show;
+        if show && self.narrow && panel == SidePanel::Photos {
+            self.layout.shown[SidePanel::Labels as usize] = false;
+        }
+    }
+
     /// Puts the keyboard into a field, whose panel is shown for it.
     pub fn put_keyboard_into(&mut self, field: Focus) {
         let panel = match field {
             Focus::Path => SidePanel::Photos,
             _ => SidePanel::Labels,
         };
-        self.layout.shown[panel as usize] = true;
+        if !self.shows(panel) {
+            self.toggle_panel(panel);
+        }
         self.open.focus = Some(field);
     }
 

@@ -47,9 +47,10 @@ impl Table {
         let mut table = Self::open(path)?;
         let mut is_there = table.next_line()?;
         // Excel reads what parts the cells from such a line.
-        let told = is_there
-            .then(|| table.lines.last().trim_ascii())
-            .unwrap_or_default();
+        let told = match is_there {
+            true => table.lines.last().trim_ascii(),
+            false => &[],
+        };
         if let Some([delimiter]) = told.strip_prefix(b"sep=") {
             table.delimiter = char::from(*delimiter);
             is_there = table.next_line()?;

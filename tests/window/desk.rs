@@ -132,6 +132,28 @@ fn panels_are_put_away_and_brought_back_with_keys() {
 }
 
 #[test]
+fn a_narrow_window_has_one_side_panel_at_a_time() {
+    let mut window = Opening {
+        size: [640.0, 360.0],
+        ..Opening::with(&["dog"])
+    }
+    .open();
+    let there = |window: &Window<'_>| {
+        ["Add labels", PATH_FIELD].map(|name| window.query_by_label(name).is_some())
+    };
+    assert_eq!(there(&window), [true, false]);
+    press(&mut window, Key::F7);
+    assert_eq!(there(&window), [false, true]);
+    press(&mut window, Key::F7);
+    assert_eq!(there(&window), [false, false]);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::G);
+    window.run();
+    assert_eq!(there(&window), [false, true]);
+    press(&mut window, Key::F8);
+    assert_eq!(there(&window), [true, false]);
+}
+
+#[test]
 fn the_maps_alone_fill_the_screen_until_escape() {
     let mut window = Opening::with(&["dog"]).open();
     press(&mut window, Key::F11);
@@ -161,8 +183,8 @@ fn the_last_comparison_stays_until_the_next_is_there() {
     give_steps(&mut window, Command::SavePicture);
     assert!(!state(&window).open.save);
     window.state_mut().engine.slow = false;
-    window.key_press(Key::F5);
-    window.run();
+    give_steps(&mut window, Command::Cancel);
+    press(&mut window, Key::F5);
     assert!(window.query_by_label("Computing harbour…").is_none());
     assert!(window.get_by_label("dog in BiAM").value().is_some());
 }

@@ -2,8 +2,10 @@
 
 use crate::fake_engine::GRID;
 use crate::fake_window::{Opening, Window, save_as, state, text_with, wait_for};
+use biam_lens::app::commands::Command;
 use biam_lens::app::view::{LabelsAs, Layout};
 use biam_lens::engine::ResponseMap;
+use biam_lens::figure::scale::ScaleMode;
 use biam_lens::model::VariantId;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, Pos2, Rect, vec2};
@@ -273,6 +275,13 @@ fn the_labels_of_the_pointed_region_are_listed() {
     let mut window = meadow(&["dog"]);
     let panel = window.get_by_label("dog in SCB").rect();
     window.hover_at(panel.center());
+    window.run();
+    let text = text_with(&window, "Most in this region, SCB, σ: ");
+    assert!(text.contains("σ: dog\u{a0}"), "{text}");
+    window
+        .state_mut()
+        .app
+        .give(Command::Scale(ScaleMode::RawPanel));
     window.run();
     let text = text_with(&window, "Most in this region, SCB");
     let comparison = state(&window).comparison().expect("maps");

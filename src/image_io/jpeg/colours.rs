@@ -91,7 +91,7 @@ impl Samples {
             doubled(sums, halved_down, line);
         } else if halved_down && across == finest.0 {
             self.sum_rows(row, true, sums);
-            let half = if row % 2 == 0 { 1 } else { 2 };
+            let half = if row.is_multiple_of(2) { 1 } else { 2 };
             for (value, &sum) in line.iter_mut().zip(sums.iter()) {
                 *value = ((sum + half) >> 2) as u8;
             }

@@ -47,10 +47,13 @@ pub(super) struct Component {
     pub steps: Option<[u16; 64]>,
 }
 
+/// A Huffman table, where one was given.
+type GivenTable = Option<Rc<Table>>;
+
 /// One scan's header, the tables that hold for it, and its data with restart markers.
 pub(super) struct Scan<'a> {
     /// Index of the component in the frame, its DC and its AC table.
-    pub components: Vec<(usize, Option<Rc<Table>>, Option<Rc<Table>>)>,
+    pub components: Vec<(usize, GivenTable, GivenTable)>,
     /// First and last coefficient in zigzag order.
     pub band: (usize, usize),
     /// Bit positions: that of the scan before, and this one's.
