@@ -217,7 +217,7 @@ fn ordinary_regions_come_from_photos_and_views_then_have_means() {
         "--labels",
         "dog",
     ];
-    let render = [&render[..], &["--out", text(&out)]].concat();
+    let render = [&render[..], &["--out", text(&out), "--force"]].concat();
     let without = run(&render);
     assert_eq!(without.status, Some(0), "{}", without.err);
     let [line] = without.complaints()[..] else {

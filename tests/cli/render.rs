@@ -145,7 +145,7 @@ fn where_no_figure_can_lie_nothing_is_drawn() {
     );
     assert_eq!(fs::read(&kept).expect("still there"), b"mine");
     assert_eq!(names(folder.path()), ["folder.png", "kept.png"]);
-    let refusal = run(&["render", "x.jpg", "--out", text(&kept)]).one_line_of_refusal();
+    let refusal = run(&[&["render", "x.jpg"], &out[..]].concat()).one_line_of_refusal();
     assert!(refusal.contains("--labels"), "{refusal}");
 }
 
