@@ -269,9 +269,9 @@ fn ordinary_regions_of_a_view_are_what_the_view_says_of_them() {
     let network = Arc::new(fixture.network(Preset::Authors, Blocks::Both, &authors));
     assert_eq!(full.views.len(), 2);
     for (variant, regions) in full.views {
-        let blocks = [Block::Rcb, Block::Scb].into_iter();
-        let block = blocks.filter(|block| view(*block, Filler::Mean) == variant);
-        let block = block.last().expect("a view with the mean");
+        let mut blocks = [Block::Rcb, Block::Scb].into_iter();
+        let block = blocks.find(|block| view(*block, Filler::Mean) == variant);
+        let block = block.expect("a view with the mean");
         let view = SilencedView::new(network.clone(), block);
         let all = of_view(&EncodeOptions::default(), &view);
         for (found, expected) in sorted_rows(&regions).iter().zip(sorted_rows(&all)) {

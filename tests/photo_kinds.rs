@@ -5,9 +5,33 @@ use biam_lens::image_io::{Photo, PhotoError, PhotoLimits, decode_photo};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Largest difference in levels from a reference; JPEGs lose some, and more where chroma is coarse.
+/// Largest difference in levels from a reference, and from what Pillow makes of a file.
 const LOSSLESS: u8 = 2;
+/// JPEGs lose some.
 const JPEG: u8 = 6;
+/// Names of JPEGs begin with the sampling factors of their components. Coarse samples blur the picture's
+/// steep ramps: so far is Pillow's own decoding from the picture.
+const COARSE: [(&str, u8); 16] = [
+    ("11_31_13", 12),
+    ("12_11_11", 7),
+    ("12_21_11", 7),
+    ("13_11_11", 11),
+    ("14_11_11", 16),
+    ("22_11_11", 7),
+    ("22_21_12", 7),
+    ("23_11_11", 14),
+    ("31_11_11", 8),
+    ("32_11_11", 12),
+    ("41_11_11", 10),
+    ("42_11_11", 13),
+    ("extended", 7),
+    ("progressive_420", 7),
+    // Pillow does not read the first, whose chroma is that of 22_11_11, and converts no colours.
+    ("late_height", 7),
+    ("profile_in_parts", 8),
+];
+/// The samplings of three halves, which Pillow does not read either.
+const THREE_HALVES: [(&str, u8); 2] = [("31_21_21", 7), ("32_21_11", 10)];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/photos/kinds")
@@ -43,15 +67,25 @@ fn distance(photo: &Photo, reference: &str) -> u8 {
     pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap()
 }
 
+/// How far a JPEG of such coarse samples may be from the picture.
+fn coarseness(name: &str) -> u8 {
+    let mut known = COARSE.iter().chain(&THREE_HALVES);
+    let found = known.find(|(prefix, _)| name.starts_with(prefix));
+    found.map_or(0, |(_, levels)| levels + LOSSLESS)
+}
+
 /// Asserts that each file looks right or is refused for a part that cannot be read; how many were
 /// read.
 fn read_or_refused(endings: &[&str], tolerance: u8) -> usize {
     let mut read = 0;
+    let mut wrong = Vec::new();
     for (name, bytes, reference) in files(endings) {
         match decode(&bytes) {
             Ok(photo) => {
                 let off = distance(&photo, &reference);
-                assert!(off <= tolerance, "{name}: off by {off}");
+                if off > tolerance.max(coarseness(&name)) {
+                    wrong.push(format!("{name}: off by {off}"));
+                }
                 read += 1;
             }
             Err(error) => {
@@ -60,6 +94,7 @@ fn read_or_refused(endings: &[&str], tolerance: u8) -> usize {
             }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
     read
 }
 
@@ -68,6 +103,24 @@ fn jpegs_of_every_layout_are_read() {
     let all = files(&["jpg"]).len();
     assert!(all > 130, "{all}");
     assert_eq!(read_or_refused(&["jpg"], JPEG), all);
+}
+
+#[test]
+fn the_order_of_scans_and_restarts_change_no_pixel() {
+    let mut compared = 0;
+    for (name, bytes, _) in files(&["jpg"]) {
+        let Some((sampling, rest)) = name.split_at_checked(8) else {
+            continue;
+        };
+        let one = folder().join(format!("{sampling}_one.colour.jpg"));
+        if rest.starts_with("_turned") || !one.exists() {
+            continue;
+        }
+        let [this, one] = [bytes, fs::read(one).unwrap()].map(|bytes| decode(&bytes).unwrap());
+        assert!(this.rgb == one.rgb, "{name}");
+        compared += 1;
+    }
+    assert!(compared > 80, "{compared}");
 }
 
 #[test]

@@ -251,28 +251,28 @@ impl AppState {
     /// of the comparison before have been told of.
     fn tell_of_unread_labels(&mut self, comparison: &Comparison) {
         let refused = comparison.refused.iter();
-        let refused: Vec<String> = refused
+        let refused: Vec<(String, String)> = refused
             .filter(|refused| self.refusal(&refused.label).is_none())
-            .map(|refused| refused.reason.clone())
+            .map(|refused| (refused.label.clone(), refused.reason.clone()))
             .collect();
         let in_part = comparison.labels.iter();
-        let in_part: Vec<String> = in_part
+        let in_part: Vec<(String, String)> = in_part
             .filter(|facts| {
                 let before = self.label_facts(&facts.text);
                 before.is_none_or(|before| before.left_out.is_none())
             })
-            .filter_map(|facts| facts.left_out.clone())
+            .filter_map(|facts| Some((facts.text.clone(), facts.left_out.clone()?)))
             .collect();
-        self.tell_of_several(MessageKind::Error, refused, "labels without a vector");
-        self.tell_of_several(MessageKind::Note, in_part, "labels that are read in part");
+        self.tell_of_labels(MessageKind::Error, refused, "labels without a vector");
+        self.tell_of_labels(MessageKind::Note, in_part, "labels that are read in part");
     }
 
-    /// Tells the first few of `lines`, and how many more there are: a long column may be pasted.
-    fn tell_of_several(&mut self, kind: MessageKind, mut lines: Vec<String>, what: &str) {
-        let more = lines.len().saturating_sub(TOLD);
-        lines.truncate(TOLD);
-        for line in lines {
-            self.tell(kind, line);
+    /// Tells of the first few of some labels with what there is to say, and how many more there are: a
+    /// long column may be pasted.
+    fn tell_of_labels(&mut self, kind: MessageKind, labels: Vec<(String, String)>, what: &str) {
+        let more = labels.len().saturating_sub(TOLD);
+        for (label, line) in labels.into_iter().take(TOLD) {
+            self.push(kind, About::Label(label), line);
         }
         if more > 0 {
             self.tell(kind, format!("{more} more {what}; their chips say why"));

@@ -55,7 +55,8 @@ impl AppState {
         self.push(MessageKind::Error, about, text);
     }
 
-    fn push(&mut self, kind: MessageKind, about: About, text: String) {
+    /// Adds a message that leaves when what it is about has passed, unless it is there already.
+    pub(super) fn push(&mut self, kind: MessageKind, about: About, text: String) {
         if !self.messages.iter().any(|m| m.text == text) {
             self.messages.push(Message { text, kind, about });
         }

@@ -85,7 +85,7 @@ impl<'a> Opening<'a> {
 pub fn wait_for(window: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> bool) {
     let start = Instant::now();
     while !done(window) {
-        assert!(start.elapsed() < Duration::from_secs(20), "no {what}");
+        assert!(start.elapsed() < Duration::from_secs(60), "no {what}");
         std::thread::sleep(Duration::from_millis(5));
         window.step();
     }
