@@ -117,7 +117,10 @@ fn the_order_of_scans_and_restarts_change_no_pixel() {
             continue;
         }
         let [this, one] = [bytes, fs::read(one).unwrap()].map(|bytes| decode(&bytes).unwrap());
-        assert!(this.rgb == one.rgb, "{name}");
+        // A common layout has a decoder of its own, whose rounding is another.
+        let pairs = this.rgb.iter().zip(one.rgb.iter());
+        let off = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(off <= LOSSLESS, "{name}: off by {off}");
         compared += 1;
     }
     assert!(compared > 80, "{compared}");

@@ -253,7 +253,10 @@ fn a_photo_that_is_deleted_while_shown_says_so() {
     let mut window = Opening::with(&["dog"]).open();
     enter_path(&mut window, &path);
     let said = |w: &Window<'_>| w.query_by_label_contains("is no longer there").is_some();
-    wait_for(&mut window, "photo", |w| state(w).is_current());
+    wait_for(&mut window, "photo", |w| {
+        let chosen = state(w).photos.chosen();
+        state(w).is_current() && chosen.is_some_and(|photo| photo.name() == "short lived.png")
+    });
     std::fs::remove_file(&path).expect("removed");
     wait_for(&mut window, "word", said);
     std::fs::write(&path, b"back").expect("written");
