@@ -105,6 +105,9 @@ fn jpegs_of_every_layout_are_read() {
     assert_eq!(read_or_refused(&["jpg"], JPEG), all);
 }
 
+/// The usual layout has a decoder of its own, which rounds and widens chroma a little otherwise.
+const OTHER_DECODER: u8 = 4;
+
 #[test]
 fn the_order_of_scans_and_restarts_change_no_pixel() {
     let mut compared = 0;
@@ -112,15 +115,18 @@ fn the_order_of_scans_and_restarts_change_no_pixel() {
         let Some((sampling, rest)) = name.split_at_checked(8) else {
             continue;
         };
-        let one = folder().join(format!("{sampling}_one.colour.jpg"));
-        if rest.starts_with("_turned") || !one.exists() {
+        let each = folder().join(format!("{sampling}_each.colour.jpg"));
+        if rest.starts_with("_turned") || !each.exists() {
             continue;
         }
-        let [this, one] = [bytes, fs::read(one).unwrap()].map(|bytes| decode(&bytes).unwrap());
-        // A common layout has a decoder of its own, whose rounding is another.
-        let pairs = this.rgb.iter().zip(one.rgb.iter());
+        let [this, each] = [bytes, fs::read(each).unwrap()].map(|bytes| decode(&bytes).unwrap());
+        let pairs = this.rgb.iter().zip(each.rgb.iter());
         let off = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-        assert!(off <= LOSSLESS, "{name}: off by {off}");
+        let allowed = match rest.starts_with("_one.") {
+            true => OTHER_DECODER,
+            false => 0,
+        };
+        assert!(off <= allowed, "{name}: off by {off}");
         compared += 1;
     }
     assert!(compared > 80, "{compared}");
