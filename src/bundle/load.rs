@@ -30,7 +30,7 @@ const LARGEST_INPUT: usize = 2048;
 
 /// The way from a photo to the backbone's input. It counts up when [`crate::image_io`] comes to give
 /// other pixels for the same photo, so that features kept on a disk are computed again.
-const PREPROCESSING: u32 = 1;
+const PREPROCESSING: u32 = 2;
 
 /// One trained network with its ordinary regions.
 pub struct TrainedVariant {
