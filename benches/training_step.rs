@@ -7,7 +7,7 @@ use std::time::Instant;
 use biam_lens::backbone::{Covered, RegionFeatures};
 use biam_lens::kernels::Activation;
 use biam_lens::model::dropout::Dropout;
-use biam_lens::model::layers::{ConvolutionBlock, Mix};
+use biam_lens::model::layers::{ConvolutionBlock, LinearLayer};
 use biam_lens::model::network::Trainable;
 use biam_lens::model::rcb::RegionContextualisedBlock;
 use biam_lens::model::region_classifier::pooled;
@@ -182,7 +182,7 @@ fn parts(config: &ModelConfig, repeats: usize) -> Result<Vec<(&'static str, f64)
     let second = fresh(|vb| ConvolutionBlock::new([256, 256], vb))?;
     let rcb = fresh(|vb| RegionContextualisedBlock::new(config, vb))?;
     let scb = fresh(|vb| SceneContextualisedBlock::new(config, vb))?;
-    let fuse = fresh(|vb| Mix::new([512, 512], true, Activation::LeakyRelu(0.2), vb))?;
+    let fuse = fresh(|vb| LinearLayer::new([512, 512], true, Activation::LeakyRelu(0.2), vb))?;
     let mut dropout = Dropout::seeded(1);
     let flat = latent.flatten(1, 2)?;
     Ok(vec![

@@ -100,7 +100,7 @@ fn rename(state: &mut AppState, renaming: &Renaming) {
         state.marked_label = new;
     } else if !text.trim().is_empty() && text.trim() != label {
         let text = format!("{} is under comparison already", text.trim());
-        state.tell(MessageKind::Note, text);
+        state.add_message(MessageKind::Note, text);
     }
 }
 

@@ -8,7 +8,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 pub use super::effects::{Effect, available, carry_out, is_on};
 use super::state::{SidePanel, Theme};
-use super::view::{LabelsAs, Layout};
+use super::view::{LabelsAs, PanelLayout};
 use crate::engine::DeviceChoice;
 use crate::figure::colour_map::ColourMap;
 use crate::figure::interpolation::Interpolation;
@@ -64,7 +64,7 @@ pub enum Command {
     Theme(Theme),
     LargerPanels,
     SmallerPanels,
-    Layout(Layout),
+    Layout(PanelLayout),
     LabelsAs(LabelsAs),
     NextLabel,
     PreviousLabel,
@@ -314,7 +314,7 @@ fn layout_rows() -> Vec<Row> {
         key(ALT, Key::H),
     )];
     rows.push(Row::Line);
-    for (layout, digit) in std::iter::zip(Layout::ALL, digits) {
+    for (layout, digit) in std::iter::zip(PanelLayout::ALL, digits) {
         let name = format!("Layout: {}", layout.title());
         rows.push(row(C::Layout(layout), name, key(ALT, digit)));
     }
@@ -459,7 +459,7 @@ mod tests {
         let mut state = AppState::new(Vec::new(), &["a"], &[]);
         let command = Command::ToggleVariant(VariantId::RIDGE);
         assert!(available(command, &state).is_err());
-        state.answers.bundle = Some(std::sync::Arc::new(crate::engine::BundleFacts {
+        state.replies.bundle = Some(std::sync::Arc::new(crate::engine::BundleFacts {
             name: "five".to_owned(),
             folder: std::path::PathBuf::from("weights/five"),
             variants: VariantId::WITH_RIDGE.to_vec(),

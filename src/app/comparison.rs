@@ -2,24 +2,24 @@
 
 use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, vec2};
 
-use super::panel::{self, Act, pixels};
+use super::panel::{self, PanelAction, pixels};
 use super::state::AppState;
 use super::suggestions;
 use super::textures::{Textures, WHOLE};
-use super::view::Layout;
+use super::view::PanelLayout;
 use super::{comparison_bar, grid, pair, single};
 
 /// The whole comparison, or what stands in its place. `small` are pictures of small panels.
 pub fn show(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, small: &mut Textures) {
-    let before = state.pointed.take();
+    let before = state.hovered.take();
     state.forget_removed_labels();
     if state.opening {
         hint(ui, "Opening…");
     } else if state.photos.chosen().is_none() {
         hint(ui, "Open a photo, or drop one here.");
-    } else if let Some(reason) = state.answers.fatal.clone() {
+    } else if let Some(reason) = state.replies.fatal.clone() {
         hint(ui, &reason);
-    } else if state.shown_photo().is_none() && !state.answers.owed() {
+    } else if state.shown_photo().is_none() && !state.replies.awaits_reply() {
         hint(ui, "This photo could not be opened.");
     } else if state.labels.labels().is_empty() {
         photo_alone(ui, state, textures);
@@ -33,7 +33,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, small: &
             panels(ui, state, textures, small);
         });
     }
-    if state.pointed != before {
+    if state.hovered != before {
         // The read-outs below were painted before the panels.
         ui.ctx().request_repaint();
     }
@@ -85,18 +85,18 @@ fn awaited_photo(ui: &Ui, state: &AppState) {
 }
 
 fn panels(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, small: &mut Textures) {
-    let mut acts: Vec<Act> = Vec::new();
-    let pointed = match state.layout() {
-        Layout::Grid => grid::show(ui, state, textures, &mut acts),
-        Layout::Large => single::show(ui, state, textures, small, &mut acts),
-        Layout::Slider => pair::slider(ui, state, textures, &mut acts),
-        Layout::Difference => pair::difference(ui, state, textures, &mut acts),
+    let mut actions: Vec<PanelAction> = Vec::new();
+    let hovered = match state.layout() {
+        PanelLayout::Grid => grid::show(ui, state, textures, &mut actions),
+        PanelLayout::Large => single::show(ui, state, textures, small, &mut actions),
+        PanelLayout::Slider => pair::slider(ui, state, textures, &mut actions),
+        PanelLayout::Difference => pair::difference(ui, state, textures, &mut actions),
     };
-    state.pointed = pointed;
-    if !acts.is_empty() {
+    state.hovered = hovered;
+    if !actions.is_empty() {
         ui.ctx().request_repaint();
     }
-    panel::carry_out(acts, state);
+    panel::carry_out(actions, state);
 }
 
 fn hint(ui: &mut Ui, text: &str) {

@@ -7,7 +7,7 @@ use super::display::together;
 use super::keys;
 use super::panel;
 use super::state::AppState;
-use super::view::{LabelsAs, Layout};
+use super::view::{LabelsAs, PanelLayout};
 use crate::figure::scale::number_text;
 use crate::model::VariantId;
 
@@ -17,12 +17,12 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
         layouts(ui, state);
         ui.separator();
         match state.layout() {
-            Layout::Grid => labels_as(ui, state),
-            Layout::Large => {
+            PanelLayout::Grid => labels_as(ui, state),
+            PanelLayout::Large => {
                 together(ui, 168.0, |ui| label_choice(ui, state));
                 together(ui, 152.0, |ui| variant_choice(ui, state, "VariantId", true));
             }
-            Layout::Slider | Layout::Difference => {
+            PanelLayout::Slider | PanelLayout::Difference => {
                 together(ui, 168.0, |ui| label_choice(ui, state));
                 together(ui, 114.0, |ui| variant_choice(ui, state, "A", true));
                 command_button(ui, state, Command::SwapVariants, "Swap");
@@ -42,7 +42,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
 
 fn layouts(ui: &mut Ui, state: &mut AppState) {
     let now = state.layout();
-    for layout in Layout::ALL {
+    for layout in PanelLayout::ALL {
         let reason = state.why_no_layout(layout);
         let button = egui::Button::selectable(layout == now, layout.title());
         let response = ui.add_enabled(reason.is_none(), button);

@@ -5,7 +5,7 @@ use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 use super::commands::Command;
 use super::panel;
 use super::state::AppState;
-use super::view::Layout;
+use super::view::PanelLayout;
 use crate::engine::Comparison;
 use crate::figure::colour_map::ColourMap;
 use crate::figure::interpolation::Interpolation;
@@ -94,7 +94,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
 const ROW_WIDTH: f32 = 1400.0;
 
 fn settings(ui: &mut Ui, state: &mut AppState) {
-    let own = (state.layout() == Layout::Difference).then_some(
+    let own = (state.layout() == PanelLayout::Difference).then_some(
         "A difference is always shown in σ, from one variant to the other, in colours of its own",
     );
     ui.horizontal_wrapped(|ui| {
@@ -164,7 +164,7 @@ fn pooled_regions(ui: &mut Ui, state: &mut AppState) {
         return;
     };
     // While the next photo is computed the last one's grid keeps the slider as it is.
-    let known = state.answers.comparison.as_ref();
+    let known = state.replies.comparison.as_ref();
     let regions = known.map_or(trained, |known| known.grid.regions());
     let mut k = state.pooled_k();
     together(ui, 228.0, |ui| {
@@ -434,7 +434,7 @@ fn paint_bar(painter: &egui::Painter, rect: Rect, display: &Display, scale: Opti
 /// The scale of all panels, where they share one.
 fn shown_scale(state: &AppState) -> Option<Scale> {
     let Display { scale, fixed, .. } = state.display;
-    if state.layout() == Layout::Difference {
+    if state.layout() == PanelLayout::Difference {
         return Some(Scale::DIFFERENCE);
     }
     if !scale.is_shared() {

@@ -3,7 +3,7 @@
 use super::commands::Command;
 use super::label_commands;
 use super::state::{AppState, Focus, Renaming};
-use super::view::Layout;
+use super::view::PanelLayout;
 use crate::engine::Request;
 
 /// How far one press of a key moves the divider, and how much one magnifies.
@@ -47,19 +47,20 @@ pub fn available(command: Command, state: &AppState) -> Result<(), &'static str>
             state.trained_k() != Some(state.pooled_k()),
             "The trained k is in use",
         ),
-        Command::Cancel => when(state.answers.owed(), "Nothing is being computed"),
+        Command::Cancel => when(state.replies.awaits_reply(), "Nothing is being computed"),
         Command::LargerPanels => when(state.panel_size < 1.0, "The panels fill the window"),
         Command::SmallerPanels => when(state.panel_size > 0.25, "The panels are very small"),
         Command::Layout(layout) => state.why_no_layout(layout).map_or(Ok(()), Err),
         Command::NextLabel
         | Command::PreviousLabel
         | Command::NextVariant
-        | Command::PreviousVariant => {
-            when(state.layout() != Layout::Grid, "The grid shows all of them")
-        }
+        | Command::PreviousVariant => when(
+            state.layout() != PanelLayout::Grid,
+            "The grid shows all of them",
+        ),
         Command::SwapVariants => when(state.compares_two(), "No two variants are compared"),
         Command::DividerLeft | Command::DividerRight => when(
-            state.layout() == Layout::Slider,
+            state.layout() == PanelLayout::Slider,
             "Only the A/B slider has a divider",
         ),
         Command::ZoomOut | Command::ResetZoom => {

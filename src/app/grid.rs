@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use egui::{Rect, ScrollArea, Sense, Ui, Vec2, pos2, vec2};
 
-use super::panel::{self, Act, CAPTION_HEIGHT, Look, Subject, TITLE_HEIGHT};
-use super::state::{AppState, Pointed};
+use super::panel::{self, CAPTION_HEIGHT, Look, PanelAction, Subject, TITLE_HEIGHT};
+use super::state::{AppState, HoveredRegion};
 use super::textures::Textures;
 use super::theme::GAP;
 use super::variants;
@@ -171,8 +171,8 @@ pub fn show(
     ui: &mut Ui,
     state: &AppState,
     textures: &mut Textures,
-    acts: &mut Vec<Act>,
-) -> Option<Pointed> {
+    actions: &mut Vec<PanelAction>,
+) -> Option<HoveredRegion> {
     let bar = ui.spacing().scroll.allocated_width();
     let heading = ui.spacing().interact_size.y + ui.spacing().item_spacing.y;
     let space = ui.available_size() - vec2(bar, 0.0);
@@ -189,7 +189,7 @@ pub fn show(
         .id_salt(plan.labels_as_columns)
         .auto_shrink(false)
         .show_viewport(ui, |ui, viewport| {
-            panels(ui, state, textures, &plan, viewport, acts)
+            panels(ui, state, textures, &plan, viewport, actions)
         })
         .inner
 }
@@ -220,8 +220,8 @@ fn panels(
     textures: &mut Textures,
     plan: &Plan,
     viewport: Rect,
-    acts: &mut Vec<Act>,
-) -> Option<Pointed> {
+    actions: &mut Vec<PanelAction>,
+) -> Option<HoveredRegion> {
     let width = plan.size().x.max(ui.available_width());
     let size = vec2(width, plan.size().y);
     let corner = ui.allocate_exact_size(size, Sense::hover()).0.min.to_vec2();
@@ -245,22 +245,22 @@ fn panels(
         plan.panel,
         state.view.part(),
     );
-    let pointed = placed
+    let hovered = placed
         .iter()
-        .find_map(|&(label, variant, place)| panel::pointed_in(ui, state, place, label, variant));
+        .find_map(|&(label, variant, place)| panel::hovered_in(ui, state, place, label, variant));
     titles(ui, state, plan, viewport, corner);
     let look = Look {
         state,
         textures,
-        pointed,
+        hovered,
     };
     for (label, variant, place) in placed {
         match variant {
-            None => panel::input_panel(ui, look, label, place, acts),
-            Some(variant) => panel::show(ui, look, Subject::new(label, variant), place, acts),
+            None => panel::input_panel(ui, look, label, place, actions),
+            Some(variant) => panel::show(ui, look, Subject::new(label, variant), place, actions),
         }
     }
-    pointed
+    hovered
 }
 
 /// Scrolls to the first of the labels that were added since the last frame: somebody wants to see

@@ -84,7 +84,7 @@ mod tests {
         let mut state = AppState::new(Vec::new(), &["a"], &[]);
         assert!(changing_entries(&state).is_empty());
         let [view, ..] = VariantId::VIEWS;
-        state.answers.bundle = Some(std::sync::Arc::new(BundleFacts {
+        state.replies.bundle = Some(std::sync::Arc::new(BundleFacts {
             name: "imported".to_owned(),
             folder: std::path::PathBuf::from("weights/imported"),
             variants: vec![view, VariantId::BIAM],

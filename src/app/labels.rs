@@ -90,7 +90,7 @@ pub(super) fn one_line(
 }
 
 fn bundle_labels(ui: &mut Ui, state: &mut AppState) {
-    let Some(bundle) = state.answers.bundle.clone() else {
+    let Some(bundle) = state.replies.bundle.clone() else {
         ui.weak("Opening the bundle…");
         return;
     };

@@ -46,12 +46,12 @@ pub enum MessageKind {
 
 impl AppState {
     /// Adds a message that does not pass, unless the same one is there already.
-    pub fn tell(&mut self, kind: MessageKind, text: String) {
+    pub fn add_message(&mut self, kind: MessageKind, text: String) {
         self.push(kind, About::Lasting, text);
     }
 
     /// Adds an error that leaves when what it is about has passed.
-    pub fn complain(&mut self, about: About, text: String) {
+    pub fn add_error(&mut self, about: About, text: String) {
         self.push(MessageKind::Error, about, text);
     }
 

@@ -34,7 +34,7 @@ impl MissingLetters {
             self.photos = photos.len();
             photos.iter().map(PhotoSource::name).for_each(|n| look(&n));
         }
-        if let Some(bundle) = &state.answers.bundle
+        if let Some(bundle) = &state.replies.bundle
             && bundle.labels.len() != self.bundle_labels
         {
             self.bundle_labels = bundle.labels.len();
@@ -53,7 +53,7 @@ impl MissingLetters {
                  that script and start the program again.",
                 named(&new)
             );
-            state.tell(MessageKind::Note, text);
+            state.add_message(MessageKind::Note, text);
         }
     }
 }

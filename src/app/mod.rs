@@ -3,7 +3,6 @@
 //! [`state`] is everything the window knows, as plain data; [`commands`] lists every action once;
 //! each panel has a file of its own that paints the state and changes it.
 
-pub mod answers;
 mod chips;
 pub mod commands;
 mod comparison;
@@ -35,6 +34,7 @@ mod pooling;
 mod ranking;
 mod read_out;
 mod region_labels;
+pub mod replies;
 mod save;
 pub mod settings;
 mod settings_file;
@@ -105,9 +105,9 @@ pub fn run(options: WindowOptions) -> Result<(), AppError> {
         AppError::NoDisplay(reason.trim_end_matches('.').to_owned())
     };
     let mut state = AppState::new(Vec::new(), &options.samples, &options.labels);
-    let keeper = options
+    let settings_store = options
         .settings
-        .and_then(|path| settings::Keeper::start(path, &mut state));
+        .and_then(|path| settings::SettingsStore::start(path, &mut state));
     if options.device != DeviceChoice::Auto {
         state.usual_device = Some(state.device);
         state.device = options.device;
@@ -132,7 +132,7 @@ pub fn run(options: WindowOptions) -> Result<(), AppError> {
             state.give(Command::Device(device));
         }
         let mut app = LensApp::new(&ctx, state, worker);
-        app.keeper = keeper;
+        app.settings_store = settings_store;
         app.open_first(options.photos);
         Ok(Box::new(app))
     });
@@ -150,7 +150,7 @@ pub struct LensApp {
     thumbnails: thumbnails::Thumbnails,
     pooling: pooling::Pooling,
     listing: ranking::Listing,
-    keeper: Option<settings::Keeper>,
+    settings_store: Option<settings::SettingsStore>,
     missing_letters: missing_letters::MissingLetters,
     typing: typing::Typing,
     watch: watch::Watch,
@@ -169,7 +169,7 @@ impl LensApp {
             thumbnails: thumbnails::Thumbnails::default(),
             pooling: pooling::Pooling::default(),
             listing: ranking::Listing::default(),
-            keeper: None,
+            settings_store: None,
             missing_letters: missing_letters::MissingLetters::default(),
             typing: typing::Typing::default(),
             watch: watch::Watch::default(),
@@ -178,7 +178,7 @@ impl LensApp {
 
     /// Takes the settings from a file and keeps them there.
     pub fn keep_settings(&mut self, path: PathBuf) {
-        self.keeper = settings::Keeper::start(path, &mut self.state);
+        self.settings_store = settings::SettingsStore::start(path, &mut self.state);
     }
 
     /// Writes what is still to be written; the window closes.
@@ -186,8 +186,8 @@ impl LensApp {
     /// # Errors
     /// In one line, where the settings cannot be written.
     pub fn close(&mut self) -> Result<(), String> {
-        match &mut self.keeper {
-            Some(keeper) => keeper.close(&self.state),
+        match &mut self.settings_store {
+            Some(settings_store) => settings_store.close(&self.state),
             None => Ok(()),
         }
     }
@@ -244,8 +244,8 @@ impl LensApp {
         self.paint(ui);
         self.send();
         self.measure_window(&ctx);
-        if let Some(keeper) = &mut self.keeper {
-            keeper.keep_up(&ctx, &mut self.state);
+        if let Some(settings_store) = &mut self.settings_store {
+            settings_store.keep_up(&ctx, &mut self.state);
         }
         if !self.state.commands.is_empty() {
             ctx.request_repaint();
@@ -294,7 +294,7 @@ impl LensApp {
                     }
                     self.state.photos.open(photos);
                     for problem in problems {
-                        self.state.complain(About::Opening, problem);
+                        self.state.add_error(About::Opening, problem);
                     }
                     if let Some(note) = note {
                         self.state.notice(note);
@@ -318,27 +318,27 @@ impl LensApp {
                         "{} is no longer there: what is shown is what was read before",
                         photo.path().map(shown).unwrap_or_default()
                     );
-                    self.state.complain(About::Gone(photo), text);
+                    self.state.add_error(About::Gone(photo), text);
                 }
                 Found::Gone(photo, false) => self.state.has_passed(&About::Gone(photo)),
                 Found::NoOpenDialog => {
                     let text = "This desktop offers no dialog for opening files: type the path \
                                 of a photo or folder on the left, or drop it on the window";
-                    self.state.complain(About::Opening, text.to_owned());
+                    self.state.add_error(About::Opening, text.to_owned());
                     self.state.put_keyboard_into(Focus::Path);
                 }
                 Found::NoSaveDialog => {
                     let text = "This desktop offers no dialog for saving files: type the path";
                     self.state.fields.save_note = Some(SaveNote::Problem(text.to_owned()));
                 }
-                Found::Problem(about, problem) => self.state.complain(about, problem),
+                Found::Problem(about, problem) => self.state.add_error(about, problem),
             }
         }
     }
 
     fn note(&mut self, note: Option<String>) {
         if let Some(note) = note {
-            self.state.tell(MessageKind::Note, note);
+            self.state.add_message(MessageKind::Note, note);
         }
     }
 

@@ -2,9 +2,9 @@
 
 use egui::{EventFilter, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
-use super::panel::{self, Act, Look, Subject};
+use super::panel::{self, Look, PanelAction, Subject};
 use super::single::{steps, title};
-use super::state::{AppState, Pointed};
+use super::state::{AppState, HoveredRegion};
 use super::textures::Textures;
 
 /// How far one press of an arrow key moves the divider.
@@ -15,15 +15,15 @@ pub fn slider(
     ui: &mut Ui,
     state: &mut AppState,
     textures: &mut Textures,
-    acts: &mut Vec<Act>,
-) -> Option<Pointed> {
+    actions: &mut Vec<PanelAction>,
+) -> Option<HoveredRegion> {
     let (across, down) = steps(ui);
     if down != 0 {
         state.step_label(down);
     }
     if across != 0 {
         let place = state.view.divider + across as f32 * DIVIDER_STEP;
-        acts.push(Act::Divider(place));
+        actions.push(PanelAction::Divider(place));
     }
     let label = state.chosen_label()?;
     let first = Subject::new(label, state.chosen_variant()?);
@@ -47,11 +47,11 @@ pub fn slider(
     let (left, right) = place.split_left_right_at_x(x);
     let is_left = ui.ctx().pointer_hover_pos().is_some_and(|at| at.x < x);
     let variant = if is_left { first } else { second }.variant;
-    let pointed = panel::pointed_in(ui, state, place, label, Some(variant));
+    let hovered = panel::hovered_in(ui, state, place, label, Some(variant));
     let look = Look {
         state,
         textures,
-        pointed,
+        hovered,
     };
     slider_titles(ui, look, first, second, place, space);
     let (id_a, id_b) = (ui.scope_id().with("A"), ui.scope_id().with("B"));
@@ -59,11 +59,11 @@ pub fn slider(
         (id_a, left, first, egui::Align::Min),
         (id_b, right, second, egui::Align::Max),
     ] {
-        half_panel(ui, look, id, half, subject, place, align, acts);
+        half_panel(ui, look, id, half, subject, place, align, actions);
     }
     panel::crosshair(ui, look, place);
-    divider(ui, state, place, x, acts);
-    pointed
+    divider(ui, state, place, x, actions);
+    hovered
 }
 
 fn slider_titles(
@@ -93,15 +93,15 @@ fn half_panel(
     subject: Subject,
     place: Rect,
     align: egui::Align,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<PanelAction>,
 ) {
     let mut own = Vec::new();
     let response = panel::interact(ui, look.state, id, half, &mut own);
-    acts.extend(own.into_iter().map(|act| in_whole(act, half, place)));
+    actions.extend(own.into_iter().map(|action| in_whole(action, half, place)));
     let text = panel::text(look.state, subject.label);
     let name = format!("{text} in {}", subject.variant.title());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
-    super::panel_menu::show(&response, look, subject, acts);
+    super::panel_menu::show(&response, look, subject, actions);
     if panel::picture(ui, look, subject, place, half) {
         let room = match align {
             egui::Align::Max => place.with_min_x(place.center().x + 4.0),
@@ -115,19 +115,19 @@ fn half_panel(
 }
 
 /// Zooming and panning of a half, in fractions of the whole panel.
-fn in_whole(act: Act, half: Rect, place: Rect) -> Act {
-    match act {
-        Act::Zoom { factor, at } => {
+fn in_whole(action: PanelAction, half: Rect, place: Rect) -> PanelAction {
+    match action {
+        PanelAction::Zoom { factor, at } => {
             let pointer = half.min + at * half.size();
             let at = (pointer - place.min) / place.size();
-            Act::Zoom { factor, at }
+            PanelAction::Zoom { factor, at }
         }
-        Act::Pan(by) => Act::Pan(by * half.size() / place.size()),
+        PanelAction::Pan(by) => PanelAction::Pan(by * half.size() / place.size()),
         other => other,
     }
 }
 
-fn divider(ui: &Ui, state: &AppState, place: Rect, x: f32, acts: &mut Vec<Act>) {
+fn divider(ui: &Ui, state: &AppState, place: Rect, x: f32, actions: &mut Vec<PanelAction>) {
     let grip = Rect::from_center_size(pos2(x, place.center().y), vec2(16.0, place.height()));
     let id = ui.scope_id().with("divider");
     let response = ui.interact(grip, id, Sense::click_and_drag());
@@ -139,7 +139,7 @@ fn divider(ui: &Ui, state: &AppState, place: Rect, x: f32, acts: &mut Vec<Act>) 
     {
         let to = (pointer.x - place.left()) / place.width();
         if to.clamp(0.0, 1.0) != state.view.divider {
-            acts.push(Act::Divider(to));
+            actions.push(PanelAction::Divider(to));
         }
     }
     if response.has_focus() {
@@ -153,7 +153,9 @@ fn divider(ui: &Ui, state: &AppState, place: Rect, x: f32, acts: &mut Vec<Act>) 
             count(egui::Key::ArrowRight) - count(egui::Key::ArrowLeft)
         });
         if across != 0.0 {
-            acts.push(Act::Divider(state.view.divider + across * DIVIDER_STEP));
+            actions.push(PanelAction::Divider(
+                state.view.divider + across * DIVIDER_STEP,
+            ));
         }
     }
     if response.hovered() || response.dragged() {
@@ -182,8 +184,8 @@ pub fn difference(
     ui: &mut Ui,
     state: &mut AppState,
     textures: &mut Textures,
-    acts: &mut Vec<Act>,
-) -> Option<Pointed> {
+    actions: &mut Vec<PanelAction>,
+) -> Option<HoveredRegion> {
     let (across, down) = steps(ui);
     if down != 0 {
         state.step_label(down);
@@ -211,13 +213,13 @@ pub fn difference(
         place.size(),
         state.view.part(),
     );
-    let pointed = panel::pointed_in(ui, state, place, label, Some(variant));
+    let hovered = panel::hovered_in(ui, state, place, label, Some(variant));
     let look = Look {
         state,
         textures,
-        pointed,
+        hovered,
     };
     title(ui, state, subject, place, space);
-    panel::show(ui, look, subject, place, acts);
-    pointed
+    panel::show(ui, look, subject, place, actions);
+    hovered
 }

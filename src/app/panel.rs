@@ -4,8 +4,8 @@ use egui::{Color32, Id, Rect, Response, Role, Sense, Stroke, Ui, Vec2, WidgetInf
 
 use super::panel_menu;
 use super::read_out::{self, region_at, region_rect};
-use super::state::{AppState, Pointed};
-use super::textures::{PanelKey, Textures, Wanted};
+use super::state::{AppState, HoveredRegion};
+use super::textures::{PanelKey, Textures, WantedPanel};
 use super::theme;
 use crate::engine::ResponseMap;
 use crate::figure::caption::{Caption, caption, difference_caption};
@@ -72,7 +72,7 @@ pub fn text(state: &AppState, label: usize) -> &str {
 
 /// What was done in a panel; carried out when all of them are painted.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub enum PanelAction {
     /// Magnify by a factor, keeping a place given in fractions of the panel.
     Zoom {
         factor: f32,
@@ -90,21 +90,21 @@ pub enum Act {
 }
 
 /// Carries out what was done.
-pub fn carry_out(acts: Vec<Act>, state: &mut AppState) {
-    for act in acts {
-        match act {
-            Act::Zoom { factor, at } => state.view.zoom_at(factor, at),
-            Act::Pan(by) => state.view.pan(by),
-            Act::ResetZoom => state.view.reset_zoom(),
-            Act::MakeLarge(label, variant) => state.make_large(label, variant),
-            Act::CompareWithNext(label, variant) => state.compare_with_next(label, variant),
-            Act::HideVariant(variant) => state.toggle_variant(variant),
-            Act::HideLabel(label) => state.hide_label(label),
-            Act::Save(label, variant) => {
+pub fn carry_out(actions: Vec<PanelAction>, state: &mut AppState) {
+    for action in actions {
+        match action {
+            PanelAction::Zoom { factor, at } => state.view.zoom_at(factor, at),
+            PanelAction::Pan(by) => state.view.pan(by),
+            PanelAction::ResetZoom => state.view.reset_zoom(),
+            PanelAction::MakeLarge(label, variant) => state.make_large(label, variant),
+            PanelAction::CompareWithNext(label, variant) => state.compare_with_next(label, variant),
+            PanelAction::HideVariant(variant) => state.toggle_variant(variant),
+            PanelAction::HideLabel(label) => state.hide_label(label),
+            PanelAction::Save(label, variant) => {
                 let label = text(state, label).to_owned();
                 state.begin_save(Some((label, variant)));
             }
-            Act::Divider(place) => state.view.divider = place.clamp(0.0, 1.0),
+            PanelAction::Divider(place) => state.view.divider = place.clamp(0.0, 1.0),
         }
     }
 }
@@ -114,7 +114,7 @@ pub fn carry_out(acts: Vec<Act>, state: &mut AppState) {
 pub struct Look<'a> {
     pub state: &'a AppState,
     pub textures: &'a Textures,
-    pub pointed: Option<Pointed>,
+    pub hovered: Option<HoveredRegion>,
 }
 
 /// A size in points as pixels of the screen.
@@ -153,7 +153,7 @@ pub fn prepare(
     let Some(comparison) = state.shown_comparison() else {
         return;
     };
-    let wanted: Vec<Wanted<'_>> = subjects
+    let wanted: Vec<WantedPanel<'_>> = subjects
         .iter()
         .filter_map(|&subject| {
             let label = text(state, subject.label);
@@ -162,7 +162,7 @@ pub fn prepare(
                 None => None,
             };
             let scale = subject.scale(state);
-            Some(Wanted {
+            Some(WantedPanel {
                 key: subject.key(state),
                 map: state.map(label, subject.variant)?,
                 less,
@@ -191,13 +191,13 @@ fn scale_of(state: &AppState, label: &str, variant: VariantId) -> Scale {
 }
 
 /// The region under the pointer, when it is in the panel at `place`.
-pub fn pointed_in(
+pub fn hovered_in(
     ui: &Ui,
     state: &AppState,
     place: Rect,
     label: usize,
     variant: Option<VariantId>,
-) -> Option<Pointed> {
+) -> Option<HoveredRegion> {
     let comparison = state.shown_comparison()?;
     let pointer = ui.ctx().pointer_hover_pos()?;
     if !ui.rect_contains_pointer(place) {
@@ -206,7 +206,7 @@ pub fn pointed_in(
     let whole = state.view.whole(place);
     let at = (pointer - whole.min) / whole.size();
     let (row, column) = region_at(comparison.grid, comparison.covered, at.x, at.y)?;
-    Some(Pointed {
+    Some(HoveredRegion {
         row,
         column,
         label,
@@ -215,7 +215,13 @@ pub fn pointed_in(
 }
 
 /// Zooming and panning with the pointer in a panel at `place`.
-pub fn interact(ui: &Ui, state: &AppState, id: Id, place: Rect, acts: &mut Vec<Act>) -> Response {
+pub fn interact(
+    ui: &Ui,
+    state: &AppState,
+    id: Id,
+    place: Rect,
+    actions: &mut Vec<PanelAction>,
+) -> Response {
     // With the whole photo in view a finger's drag is left to scrolling.
     let sense = if state.view.zoom > 1.0 {
         Sense::click_and_drag()
@@ -227,23 +233,29 @@ pub fn interact(ui: &Ui, state: &AppState, id: Id, place: Rect, acts: &mut Vec<A
         let factor = ui.input(|input| input.zoom_delta());
         if (factor - 1.0).abs() > f32::EPSILON {
             let at = (pointer - place.min) / place.size();
-            acts.push(Act::Zoom { factor, at });
+            actions.push(PanelAction::Zoom { factor, at });
         }
     }
     let moved = response.drag_delta() != Vec2::ZERO;
     if moved && response.dragged_by(egui::PointerButton::Primary) {
-        acts.push(Act::Pan(response.drag_delta() / place.size()));
+        actions.push(PanelAction::Pan(response.drag_delta() / place.size()));
     }
     if response.double_clicked() {
-        acts.push(Act::ResetZoom);
+        actions.push(PanelAction::ResetZoom);
     }
     response
 }
 
 /// A panel of the photo alone.
-pub fn input_panel(ui: &Ui, look: Look<'_>, label: usize, place: Rect, acts: &mut Vec<Act>) {
+pub fn input_panel(
+    ui: &Ui,
+    look: Look<'_>,
+    label: usize,
+    place: Rect,
+    actions: &mut Vec<PanelAction>,
+) {
     let id = ui.scope_id().with((label, "input"));
-    let response = interact(ui, look.state, id, place, acts);
+    let response = interact(ui, look.state, id, place, actions);
     let name = format!("Input beside {}", text(look.state, label));
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     photo(ui, look, place, Color32::WHITE);
@@ -262,13 +274,19 @@ fn photo(ui: &Ui, look: Look<'_>, place: Rect, tint: Color32) {
 }
 
 /// A whole panel: picture, lines, captions, crosshair, menu.
-pub fn show(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect, acts: &mut Vec<Act>) {
+pub fn show(
+    ui: &Ui,
+    look: Look<'_>,
+    subject: Subject,
+    place: Rect,
+    actions: &mut Vec<PanelAction>,
+) {
     let state = look.state;
     let name = subject.name(state);
     let id = ui.scope_id().with(&name);
-    let response = interact(ui, state, id, place, acts);
+    let response = interact(ui, state, id, place, actions);
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
-    panel_menu::show(&response, look, subject, acts);
+    panel_menu::show(&response, look, subject, actions);
     if picture(ui, look, subject, place, place) {
         let value = captions(ui, look, subject, place, egui::Align::LEFT);
         tell_value(ui, look, &response, value);
@@ -318,7 +336,7 @@ pub fn awaited(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect) {
     let label = text(look.state, subject.label);
     let text = if look.state.refusal(label).is_some() {
         "no vector for this label"
-    } else if look.state.answers.owed() {
+    } else if look.state.replies.awaits_reply() {
         "computing…"
     } else {
         "not computed"
@@ -362,8 +380,8 @@ pub fn captions(
     let galley = layout(best.fitting(fits), colour);
     let (width, below) = (galley.size().x, galley.size().y + 3.0);
     painter.galley(at(width, 2.0), galley, colour);
-    if let Some(pointed) = look.pointed {
-        let lines = pointed_lines(look.state, subject, pointed);
+    if let Some(hovered) = look.hovered {
+        let lines = hovered_lines(look.state, subject, hovered);
         let line = lines.iter().find(|line| fits(line)).or(lines.last());
         let colour = ui.visuals().hyperlink_color;
         let galley = layout(line.map_or("", String::as_str), colour);
@@ -383,12 +401,12 @@ fn best(state: &AppState, subject: Subject) -> Option<Caption> {
     Some(difference_caption(&values))
 }
 
-/// The pointed region's value in a panel, longest line first.
-fn pointed_lines(state: &AppState, subject: Subject, pointed: Pointed) -> Vec<String> {
+/// The hovered region's value in a panel, longest line first.
+fn hovered_lines(state: &AppState, subject: Subject, hovered: HoveredRegion) -> Vec<String> {
     let label = text(state, subject.label);
     let region = state.shown_comparison().map(|comparison| {
         let columns = comparison.grid.columns;
-        pointed.row * columns + pointed.column
+        hovered.row * columns + hovered.column
     });
     let read = |variant| read_out::read(state.map(label, variant)?, region?);
     let Some(reading) = read(subject.variant) else {
@@ -474,13 +492,13 @@ fn rect_in(place: Rect, [x0, y0, x1, y1]: [f32; 4]) -> Rect {
 
 /// The same region in every panel: its outline, and lines from it to the panel's edges.
 pub fn crosshair(ui: &Ui, look: Look<'_>, place: Rect) {
-    let (Some(pointed), Some(comparison)) = (look.pointed, look.state.shown_comparison()) else {
+    let (Some(hovered), Some(comparison)) = (look.hovered, look.state.shown_comparison()) else {
         return;
     };
     let (grid, covered) = (comparison.grid, comparison.covered);
     let region = rect_in(
         look.state.view.whole(place),
-        region_rect(grid, covered, pointed.row, pointed.column),
+        region_rect(grid, covered, hovered.row, hovered.column),
     );
     let painter = &ui.painter_at(place);
     let centre = region.center();

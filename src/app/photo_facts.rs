@@ -5,7 +5,7 @@ use egui::{Role, Ui, WidgetInfo};
 
 use super::commands::Command;
 use super::state::AppState;
-use crate::engine::{Photo, TrueLabels};
+use crate::engine::{ShownPhoto, TrueLabels};
 
 /// Below the photo list.
 pub fn show(ui: &mut Ui, state: &mut AppState) {
@@ -30,7 +30,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
 }
 
 /// A photo's facts as names and values; also shown where the pointer rests on its row.
-pub fn facts(ui: &mut Ui, photo: &Photo) {
+pub fn facts(ui: &mut Ui, photo: &ShownPhoto) {
     let [width, height] = photo.size;
     let mut rows = vec![
         ("Name", photo.source.name()),

@@ -44,7 +44,7 @@ impl AppState {
 
     /// The k that the bundle's networks were trained with, once it is known.
     pub fn trained_k(&self) -> Option<usize> {
-        match (self.shown_comparison(), &self.answers.bundle) {
+        match (self.shown_comparison(), &self.replies.bundle) {
             (Some(comparison), _) => Some(comparison.trained_k),
             (None, Some(bundle)) => Some(bundle.trained_k),
             (None, None) => None,

@@ -37,7 +37,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, listing: &mut Listing) {
     );
     variant_choice(ui, state);
     let Some(comparison) = state.shown_comparison().cloned() else {
-        let waiting = state.answers.owed();
+        let waiting = state.replies.awaits_reply();
         ui.weak(if waiting {
             "computing…"
         } else {

@@ -1,7 +1,7 @@
 //! The value under the pointer, in words.
 
-use super::state::{AppState, Pointed};
-use super::view::Layout;
+use super::state::{AppState, HoveredRegion};
+use super::view::PanelLayout;
 use crate::backbone::Covered;
 use crate::engine::{Grid, ResponseMap};
 use crate::figure::scale::{number_text, signed};
@@ -34,23 +34,23 @@ pub fn region_rect(grid: Grid, covered: Covered, row: usize, column: usize) -> [
 
 /// One region's value in one map.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reading {
+pub struct RegionValue {
     pub raw: f32,
     /// Standard score and rank, where ordinary regions are known.
     pub ordinary: Option<(f32, f32)>,
 }
 
 /// Reads a map at a region.
-pub fn read(map: &ResponseMap, region: usize) -> Option<Reading> {
+pub fn read(map: &ResponseMap, region: usize) -> Option<RegionValue> {
     let raw = *map.responses.get(region)?;
     let ordinary = map
         .ordinary
         .as_ref()
         .map(|ordinary| (ordinary.sigma(raw), ordinary.rank(raw)));
-    Some(Reading { raw, ordinary })
+    Some(RegionValue { raw, ordinary })
 }
 
-impl Reading {
+impl RegionValue {
     /// Under a panel, longest first: `2.4 σ · above 99.2 % · raw 3.214`.
     pub fn lines(&self) -> Vec<String> {
         let raw = number_text(self.raw, decimals(self.raw));
@@ -73,17 +73,17 @@ impl Reading {
 
 /// Where the pointer is and what is there, for the status line.
 pub fn sentence(state: &AppState) -> Option<String> {
-    sentence_at(state, state.pointed?)
+    sentence_at(state, state.hovered?)
 }
 
 /// A region's place and what a panel says there; of a difference, both of its sides.
-pub fn sentence_at(state: &AppState, pointed: Pointed) -> Option<String> {
-    let Pointed {
+pub fn sentence_at(state: &AppState, hovered: HoveredRegion) -> Option<String> {
+    let HoveredRegion {
         row,
         column,
         label,
         variant,
-    } = pointed;
+    } = hovered;
     let comparison = state.comparison()?;
     let place = format!("Row {}, column {}", row + 1, column + 1);
     let label = state.labels.labels().get(label);
@@ -93,7 +93,7 @@ pub fn sentence_at(state: &AppState, pointed: Pointed) -> Option<String> {
     let region = row * comparison.grid.columns + column;
     let reading = read(state.map(label, variant)?, region)?;
     if let Some(less) = state.other_variant()
-        && state.layout() == Layout::Difference
+        && state.layout() == PanelLayout::Difference
     {
         let (one, _) = reading.ordinary?;
         let (other, _) = read(state.map(label, less)?, region)?.ordinary?;

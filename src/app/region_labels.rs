@@ -10,7 +10,7 @@ const SHOWN: usize = 5;
 /// The least room for it, in points.
 const NARROWEST: f32 = 150.0;
 
-/// One line in small print: the first labels of the pointed region, by the scale on screen.
+/// One line in small print: the first labels of the hovered region, by the scale on screen.
 pub fn show(ui: &mut Ui, state: &AppState) {
     // Beside the colour bar of a narrow window it would become a column of letters.
     let Some(text) = sentence(state).filter(|_| ui.available_width() >= NARROWEST) else {
@@ -22,11 +22,11 @@ pub fn show(ui: &mut Ui, state: &AppState) {
 }
 
 fn sentence(state: &AppState) -> Option<String> {
-    let pointed = state.pointed?;
-    let variant = pointed.variant.or(state.chosen_variant())?;
+    let hovered = state.hovered?;
+    let variant = hovered.variant.or(state.chosen_variant())?;
     let comparison = state.comparison()?;
     let place = comparison.variants.iter().position(|&v| v == variant)?;
-    let region = pointed.row * comparison.grid.columns + pointed.column;
+    let region = hovered.row * comparison.grid.columns + hovered.column;
     let mode = state.display.scale.available(comparison);
     let (unit, best) = if mode.needs_ordinary_regions() {
         let unit = if mode == ScaleMode::Rank {

@@ -9,9 +9,9 @@ use super::display::Display;
 use super::files::{Finder, Found, typed_path};
 use super::state::{About, AppState, Focus, PictureSize, SaveNote};
 use super::textures::{WHOLE, cut, seen_in, whole_pixels};
-use super::view::{LabelsAs, Layout};
+use super::view::{LabelsAs, PanelLayout};
 use crate::backbone::Covered;
-use crate::engine::{Comparison, Photo};
+use crate::engine::{Comparison, ShownPhoto};
 use crate::figure::display_list::DisplayList;
 use crate::figure::figure_style::{FigureStyle, Orientation};
 use crate::figure::file_format::FileFormat;
@@ -173,10 +173,10 @@ fn save_typed(state: &mut AppState, finder: &Finder, replace: bool) {
 /// What the layout on screen becomes on paper, where nothing slides.
 fn layout_in_words(state: &AppState) -> String {
     match state.layout() {
-        Layout::Grid => "The comparison as it is on screen",
-        Layout::Large => "The large panel",
-        Layout::Slider => "A and B side by side",
-        Layout::Difference => "The difference of A and B",
+        PanelLayout::Grid => "The comparison as it is on screen",
+        PanelLayout::Large => "The large panel",
+        PanelLayout::Slider => "A and B side by side",
+        PanelLayout::Difference => "The difference of A and B",
     }
     .to_owned()
 }
@@ -224,7 +224,7 @@ impl Drawing {
                     LabelsAs::Rows => Orientation::LabelsAsRows,
                     LabelsAs::Columns => Orientation::LabelsAsColumns,
                 },
-                difference: panel.is_none() && state.layout() == Layout::Difference,
+                difference: panel.is_none() && state.layout() == PanelLayout::Difference,
                 fixed_range: state.display.fixed,
                 width_mm: state.picture.width_mm,
                 dpi: state.picture.dpi,
@@ -300,12 +300,12 @@ fn on_screen(state: &AppState) -> Option<(Vec<VariantId>, Vec<String>)> {
     let text = |label: usize| state.labels.labels().get(label).cloned();
     let one = |label: Option<usize>| Some(vec![text(label?)?]);
     Some(match state.layout() {
-        Layout::Grid => {
+        PanelLayout::Grid => {
             let labels = state.shown_labels().into_iter().filter_map(text);
             (state.shown_variants(), labels.collect())
         }
-        Layout::Large => (vec![state.chosen_variant()?], one(state.chosen_label())?),
-        Layout::Slider | Layout::Difference => {
+        PanelLayout::Large => (vec![state.chosen_variant()?], one(state.chosen_label())?),
+        PanelLayout::Slider | PanelLayout::Difference => {
             let pair = vec![state.chosen_variant()?, state.other_variant()?];
             (pair, one(state.chosen_label())?)
         }
@@ -352,7 +352,7 @@ fn only(
 }
 
 /// The part of the photo that is magnified on screen, and where the grid lies in it.
-fn magnified(comparison: &Comparison, part: Rect) -> (Arc<Photo>, Covered) {
+fn magnified(comparison: &Comparison, part: Rect) -> (Arc<ShownPhoto>, Covered) {
     let photo = &comparison.photo;
     if part == WHOLE {
         return (Arc::clone(photo), comparison.covered);
@@ -360,7 +360,7 @@ fn magnified(comparison: &Comparison, part: Rect) -> (Arc<Photo>, Covered) {
     let part = whole_pixels(part, &photo.shown);
     let size = [part.width(), part.height()];
     let shown = cut(&photo.shown, part);
-    let photo = Photo {
+    let photo = ShownPhoto {
         source: photo.source.clone(),
         size: std::array::from_fn(|side| (photo.size[side] as f32 * size[side]).round() as usize),
         shown,

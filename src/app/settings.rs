@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::display::Display;
 use super::label_set::LabelSetEntry;
 use super::settings_file::{load, save};
-use super::state::{About, AppState, Layout, PictureSize, RankingFilter, Theme};
+use super::state::{About, AppState, PictureSize, RankingFilter, Theme, WindowLayout};
 use crate::engine::DeviceChoice;
 use crate::figure::overlay::OverlayStyle;
 use crate::figure::scale::ScaleMode;
@@ -47,7 +47,7 @@ pub struct Settings {
     pub ranked_by: VariantId,
     pub device: DeviceChoice,
     pub picture: PictureSize,
-    pub layout: Layout,
+    pub layout: WindowLayout,
     pub overlay: OverlayStyle,
     pub label_sets: Vec<LabelSetEntry>,
 }
@@ -157,7 +157,7 @@ pub fn user_file() -> Option<PathBuf> {
 }
 
 /// Writes changes to the file, off the frame.
-pub struct Keeper {
+pub struct SettingsStore {
     path: PathBuf,
     /// What the file is known to hold of this window's.
     written: Settings,
@@ -170,12 +170,12 @@ struct Writing {
     thread: JoinHandle<Result<Settings, String>>,
 }
 
-impl Keeper {
+impl SettingsStore {
     /// Reads the file into the window's state. `None` where it is not to be written.
     pub fn start(path: PathBuf, state: &mut AppState) -> Option<Self> {
         let loaded = load(&path);
         if let Some(problem) = loaded.problem {
-            state.complain(About::Lasting, problem);
+            state.add_error(About::Lasting, problem);
         }
         loaded.settings.clone().put_into(state);
         loaded.writable.then(|| Self {
@@ -229,7 +229,7 @@ impl Keeper {
                 state.labels.merge_sets(sets, &merged.label_sets);
                 self.written.label_sets = merged.label_sets;
             }
-            Ok(Err(problem)) => state.complain(About::Settings, problem),
+            Ok(Err(problem)) => state.add_error(About::Settings, problem),
             // Said when the window closes, if it happens again.
             Err(_) => {}
         }

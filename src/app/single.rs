@@ -2,8 +2,8 @@
 
 use egui::{Color32, Rect, Role, ScrollArea, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
-use super::panel::{self, Act, Look, Subject};
-use super::state::{AppState, Pointed};
+use super::panel::{self, Look, PanelAction, Subject};
+use super::state::{AppState, HoveredRegion};
 use super::textures::{Textures, WHOLE};
 use super::theme::GAP;
 use crate::model::VariantId;
@@ -19,8 +19,8 @@ pub fn show(
     state: &mut AppState,
     textures: &mut Textures,
     small: &mut Textures,
-    acts: &mut Vec<Act>,
-) -> Option<Pointed> {
+    actions: &mut Vec<PanelAction>,
+) -> Option<HoveredRegion> {
     arrow_keys(ui, state);
     let (label, variant) = (state.chosen_label()?, state.chosen_variant()?);
     let subject = Subject::new(label, variant);
@@ -36,19 +36,19 @@ pub fn show(
     );
     let part = state.view.part();
     panel::prepare(ui, state, textures, &[subject], place.size(), part);
-    let pointed = panel::pointed_in(ui, state, place, label, Some(variant));
+    let hovered = panel::hovered_in(ui, state, place, label, Some(variant));
     let look = Look {
         state,
         textures,
-        pointed,
+        hovered,
     };
     title(ui, state, subject, place, above);
-    panel::show(ui, look, subject, place, acts);
+    panel::show(ui, look, subject, place, actions);
     let strip = strip.with_min_y(strip.top() + GAP);
     ui.scope_builder(egui::UiBuilder::new().max_rect(strip), |ui| {
-        others(ui, state, small, subject, acts);
+        others(ui, state, small, subject, actions);
     });
-    pointed
+    hovered
 }
 
 /// The line over a panel that stands alone.
@@ -138,7 +138,7 @@ fn others(
     state: &AppState,
     small: &mut Textures,
     chosen: Subject,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<PanelAction>,
 ) {
     let strip = Strip::new(state, chosen);
     let count = strip.variants.len() + strip.labels.len();
@@ -158,7 +158,7 @@ fn others(
         for index in in_view {
             let at = corner + vec2(strip.left(index), 0.0);
             let place = Rect::from_min_size(at, strip.picture);
-            thumbnail(ui, state, small, &strip, index, place, acts);
+            thumbnail(ui, state, small, &strip, index, place, actions);
         }
     });
 }
@@ -170,7 +170,7 @@ fn thumbnail(
     strip: &Strip,
     index: usize,
     place: Rect,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<PanelAction>,
 ) {
     let subject = strip.subject(index);
     let names_variant = index < strip.variants.len();
@@ -204,6 +204,6 @@ fn thumbnail(
     let shown = egui::RichText::new(shown).small();
     ui.put(under, egui::Label::new(shown).truncate().selectable(false));
     if response.clicked() {
-        acts.push(Act::MakeLarge(label, variant));
+        actions.push(PanelAction::MakeLarge(label, variant));
     }
 }

@@ -7,13 +7,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::answers::Answers;
 use super::commands::Command;
 use super::display::Display;
 use super::label_set::LabelSet;
 pub use super::messages::{About, Message, MessageKind};
 use super::photo_list::PhotoList;
 use super::pooling::Pooled;
+use super::replies::EngineReplies;
 use super::view::View;
 use crate::engine::DeviceChoice;
 use crate::model::VariantId;
@@ -71,7 +71,7 @@ pub enum Theme {
 /// Sizes of the window and its panels in points.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Layout {
+pub struct WindowLayout {
     /// Width and height of the window, at text of normal size.
     pub window: [f32; 2],
     pub maximised: bool,
@@ -109,7 +109,7 @@ impl SidePanel {
     }
 }
 
-impl Default for Layout {
+impl Default for WindowLayout {
     fn default() -> Self {
         Self {
             window: [1280.0, 800.0],
@@ -259,7 +259,7 @@ pub enum Focus {
 
 /// The region under the pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pointed {
+pub struct HoveredRegion {
     /// Row and column in the grid, from 0.
     pub row: usize,
     pub column: usize,
@@ -308,15 +308,15 @@ pub struct AppState {
     pub messages: Vec<Message>,
     pub notice: Option<Notice>,
     pub picture: PictureSize,
-    pub layout: Layout,
+    pub layout: WindowLayout,
     /// The maps alone are shown, on the whole screen.
     pub full_screen: bool,
     /// The window has room for one side panel beside the maps.
     pub narrow: bool,
     /// The folder of the last picture that was saved.
     pub saved_in: Option<PathBuf>,
-    pub answers: Answers,
-    pub pointed: Option<Pointed>,
+    pub replies: EngineReplies,
+    pub hovered: Option<HoveredRegion>,
     /// The photos the window was started with are still being looked up; nothing is asked before.
     pub opening: bool,
     /// Commands given in this frame, carried out before the next.
@@ -351,12 +351,12 @@ impl AppState {
             messages: Vec::new(),
             notice: None,
             picture: PictureSize::default(),
-            layout: Layout::default(),
+            layout: WindowLayout::default(),
             full_screen: false,
             narrow: false,
             saved_in: None,
-            answers: Answers::awaiting_the_bundle(),
-            pointed: None,
+            replies: EngineReplies::awaiting_the_bundle(),
+            hovered: None,
             opening: false,
             commands: VecDeque::new(),
         }
@@ -404,7 +404,7 @@ impl AppState {
 
     /// The variants that the bundle has.
     pub fn variants(&self) -> Vec<VariantId> {
-        match &self.answers.bundle {
+        match &self.replies.bundle {
             Some(bundle) => bundle.variants.clone(),
             None => VariantId::PAPER.to_vec(),
         }

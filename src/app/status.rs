@@ -15,7 +15,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
             device(ui, state);
             times(ui, state);
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                if state.answers.owed() {
+                if state.replies.awaits_reply() {
                     under_way(ui, state);
                 } else if let Some(text) = read_out::sentence(state) {
                     ui.add(egui::Label::new(text).truncate());
@@ -29,7 +29,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
 
 fn under_way(ui: &mut Ui, state: &mut AppState) {
     ui.add(egui::Spinner::new().size(14.0));
-    let progress = state.answers.progress.clone();
+    let progress = state.replies.progress.clone();
     let doing = progress
         .as_ref()
         .map_or("Computing…", |progress| progress.doing.as_str());
@@ -53,8 +53,8 @@ fn summary(state: &AppState) -> String {
 }
 
 fn device(ui: &mut Ui, state: &AppState) {
-    let bundle = state.answers.bundle.as_ref();
-    let comparison = state.answers.comparison.as_ref();
+    let bundle = state.replies.bundle.as_ref();
+    let comparison = state.replies.comparison.as_ref();
     let device = comparison
         .map(|comparison| comparison.device.as_str())
         .or(bundle.map(|bundle| bundle.device.as_str()));

@@ -16,7 +16,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
     ui.label("No label is compared yet. Type any words on the right, or begin with one of these.");
     ui.horizontal_wrapped(|ui| {
         let Some((variant, best)) = best(state) else {
-            let waiting = state.answers.owed();
+            let waiting = state.replies.awaits_reply();
             ui.weak(if waiting {
                 "Ranking the bundle's labels…"
             } else {

@@ -10,7 +10,7 @@ use image::RgbImage;
 
 use super::painter::{self, Painter};
 use crate::backbone::Covered;
-use crate::engine::{Comparison, Grid, Photo, ResponseMap};
+use crate::engine::{Comparison, Grid, ResponseMap, ShownPhoto};
 use crate::figure::contour::{Polyline, contour_lines};
 use crate::figure::interpolation::Field;
 use crate::figure::overlay::{OverlayStyle, overlay, panel_photo};
@@ -34,7 +34,7 @@ pub const WHOLE: Rect = Rect {
 pub type PanelKey = (String, VariantId, Option<VariantId>);
 
 /// A panel that is to be seen.
-pub struct Wanted<'a> {
+pub struct WantedPanel<'a> {
     pub key: PanelKey,
     pub map: &'a ResponseMap,
     /// What is taken away from `map`, for a difference.
@@ -66,7 +66,7 @@ enum Made {
 /// What a picture of the photo depends on.
 #[derive(Clone)]
 struct PhotoOf {
-    photo: Arc<Photo>,
+    photo: Arc<ShownPhoto>,
     size: [u32; 2],
     part: Rect,
 }
@@ -235,7 +235,13 @@ impl Textures {
     }
 
     /// Sees to it that `part` of the photo is there at the size of a panel, in pixels.
-    pub fn prepare_photo(&mut self, ctx: &Context, photo: &Arc<Photo>, size: [u32; 2], part: Rect) {
+    pub fn prepare_photo(
+        &mut self,
+        ctx: &Context,
+        photo: &Arc<ShownPhoto>,
+        size: [u32; 2],
+        part: Rect,
+    ) {
         self.deadline = Instant::now() + self.patience;
         let size = self.settled_size(ctx, photo, within_limit(ctx, size));
         let whole = PhotoOf {
@@ -276,7 +282,7 @@ impl Textures {
 
     /// Makes the pictures of `wanted` panels that are not there yet or out of date.
     /// [`Textures::prepare_photo`] must have been called in this frame.
-    pub fn prepare(&mut self, ctx: &Context, comparison: &Comparison, wanted: &[Wanted<'_>]) {
+    pub fn prepare(&mut self, ctx: &Context, comparison: &Comparison, wanted: &[WantedPanel<'_>]) {
         self.frame += 1;
         let level = self.level;
         if let Some(photo) = self.photos.get(&level)
@@ -373,7 +379,7 @@ impl Textures {
     }
 
     /// The picture of `photo` that shows `part` best, and where the part lies in it.
-    pub fn shown_photo(&self, photo: &Arc<Photo>, part: Rect) -> Option<(TextureId, Rect)> {
+    pub fn shown_photo(&self, photo: &Arc<ShownPhoto>, part: Rect) -> Option<(TextureId, Rect)> {
         let known = |level| {
             let known: &PanelPhoto = self.photos.get(&level)?;
             let fits = Arc::ptr_eq(&known.of.photo, photo) && covers(known.of.part, part);
@@ -398,7 +404,7 @@ impl Textures {
     }
 
     /// The size to make pictures at: the wanted one, or the last one while it still changes.
-    fn settled_size(&mut self, ctx: &Context, photo: &Arc<Photo>, size: [u32; 2]) -> [u32; 2] {
+    fn settled_size(&mut self, ctx: &Context, photo: &Arc<ShownPhoto>, size: [u32; 2]) -> [u32; 2] {
         let settled = self.size.is_settled(ctx, size);
         match self.photos.get(&Level::Whole) {
             Some(old) if !settled && Arc::ptr_eq(&old.of.photo, photo) => old.of.size,

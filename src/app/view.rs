@@ -8,7 +8,7 @@ use crate::model::VariantId;
 
 /// How panels are laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
+pub enum PanelLayout {
     /// All labels by all variants.
     #[default]
     Grid,
@@ -20,7 +20,7 @@ pub enum Layout {
     Difference,
 }
 
-impl Layout {
+impl PanelLayout {
     /// All layouts in the order they are offered.
     pub const ALL: [Self; 4] = [Self::Grid, Self::Large, Self::Slider, Self::Difference];
 
@@ -75,7 +75,7 @@ pub const MOST_ZOOM: f32 = 16.0;
 /// What is shown of the comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
-    pub layout: Layout,
+    pub layout: PanelLayout,
     pub labels_as: LabelsAs,
     /// The label of layouts that show one.
     pub label: Option<String>,
@@ -98,7 +98,7 @@ pub struct View {
 impl Default for View {
     fn default() -> Self {
         Self {
-            layout: Layout::Grid,
+            layout: PanelLayout::Grid,
             labels_as: LabelsAs::Automatic,
             label: None,
             variant: None,
@@ -158,23 +158,23 @@ impl View {
 
 impl AppState {
     /// The layout on screen: the chosen one, or the grid where that cannot be had.
-    pub fn layout(&self) -> Layout {
+    pub fn layout(&self) -> PanelLayout {
         let chosen = self.view.layout;
         if self.why_no_layout(chosen).is_none() {
             chosen
         } else {
-            Layout::Grid
+            PanelLayout::Grid
         }
     }
 
     /// Why a layout cannot be had; `None` when it can.
-    pub fn why_no_layout(&self, layout: Layout) -> Option<&'static str> {
+    pub fn why_no_layout(&self, layout: PanelLayout) -> Option<&'static str> {
         let shown = self.shown_variants().len();
         match layout {
-            Layout::Grid => None,
-            Layout::Large => (shown == 0).then_some("No variant is shown"),
-            Layout::Slider => (shown < 2).then_some("Two variants must be shown"),
-            Layout::Difference => self
+            PanelLayout::Grid => None,
+            PanelLayout::Large => (shown == 0).then_some("No variant is shown"),
+            PanelLayout::Slider => (shown < 2).then_some("Two variants must be shown"),
+            PanelLayout::Difference => self
                 .no_ordinary_regions()
                 .or((shown < 2).then_some("Two variants must be shown")),
         }
@@ -262,7 +262,7 @@ impl AppState {
 
     /// Whether the layout on screen shows two variants, A and B.
     pub fn compares_two(&self) -> bool {
-        matches!(self.layout(), Layout::Slider | Layout::Difference)
+        matches!(self.layout(), PanelLayout::Slider | PanelLayout::Difference)
     }
 
     /// Exchanges A and B.
@@ -275,7 +275,7 @@ impl AppState {
     pub fn make_large(&mut self, label: usize, variant: VariantId) {
         self.view.label = self.labels.labels().get(label).cloned();
         self.view.variant = Some(variant);
-        self.view.layout = Layout::Large;
+        self.view.layout = PanelLayout::Large;
     }
 
     /// Puts a panel beside the next variant of the same label under the A/B slider.
@@ -285,7 +285,7 @@ impl AppState {
         let next = at.map(|at| (at + 1) % shown.len());
         self.make_large(label, variant);
         self.view.other = next.and_then(|next| shown.get(next).copied());
-        self.view.layout = Layout::Slider;
+        self.view.layout = PanelLayout::Slider;
     }
 
     /// Takes a label's panels off the screen; the last one stays.
@@ -356,16 +356,16 @@ mod tests {
         assert_eq!(state.chosen_variant(), Some(VariantId::STANDARD));
         assert_eq!(state.other_variant(), Some(VariantId::BIAM));
         state.compare_with_next(0, VariantId::RCB);
-        assert_eq!(state.layout(), Layout::Slider);
+        assert_eq!(state.layout(), PanelLayout::Slider);
         for _ in 0..5 {
             state.step_variant(-1);
             assert_ne!(state.chosen_variant(), state.other_variant());
         }
         assert_eq!(state.other_variant(), Some(VariantId::STANDARD));
         state.hidden = vec![VariantId::STANDARD, VariantId::SCB, VariantId::BIAM];
-        assert_eq!(state.layout(), Layout::Grid, "two are needed");
+        assert_eq!(state.layout(), PanelLayout::Grid, "two are needed");
         state.show_all();
-        assert_eq!(state.layout(), Layout::Slider);
+        assert_eq!(state.layout(), PanelLayout::Slider);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What turns a bundle's labels, and typed ones, into vectors.
 
 use super::BundleError;
-use super::load::Parts;
+use super::load::BundleReader;
 use super::manifest::LabelEncoderKind;
 use crate::semantics::sentence::SentenceEncoder;
 use crate::semantics::{LabelEncoder, SemanticsError, Source, WordEncoder, WordVectors};
 
-impl Parts<'_> {
+impl BundleReader<'_> {
     pub(super) fn encoder(&self) -> Result<Box<dyn LabelEncoder>, BundleError> {
         match self.manifest.label_encoder.kind {
             LabelEncoderKind::AllMiniLmL6V2 => Ok(Box::new(self.sentence_encoder()?)),

@@ -253,7 +253,7 @@ fn word_vectors(
                 step(ImportStep::Words(progress));
                 std::ops::ControlFlow::Continue(())
             });
-            left_out = copied.map_err(SemanticsError::from)?.told();
+            left_out = copied.map_err(SemanticsError::from)?.summary();
         }
         (None, Some(published)) => write_labels_as_words(published, &target)?,
         (None, None) => return Err(BundleError::NoWords),

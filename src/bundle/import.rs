@@ -40,7 +40,7 @@ pub(super) const CARD: &str = "CARD.md";
 
 /// Where the parts of a bundle lie.
 #[derive(Clone, Debug)]
-pub struct Parts {
+pub struct BundleSources {
     /// A folder with `backbone.safetensors`, `projection.safetensors` (optional), one or more of
     /// `standard|rcb|scb|biam|ridge.safetensors` (any architecture), `labels.tsv`, `teacher.tsv` (optional).
     pub heads: PathBuf,
@@ -61,7 +61,10 @@ pub struct Parts {
 ///
 /// # Errors
 /// A missing or unreadable part, an `out` that exists, heads that disagree with each other.
-pub fn assemble(parts: &Parts, mut doing: impl FnMut(&str)) -> Result<Manifest, BundleError> {
+pub fn assemble(
+    parts: &BundleSources,
+    mut doing: impl FnMut(&str),
+) -> Result<Manifest, BundleError> {
     exists_already(&parts.out)?;
     let mut files = BTreeMap::new();
     doing("reading the heads");
@@ -119,7 +122,7 @@ fn hashes(files: &Files) -> BTreeMap<String, String> {
 }
 
 /// Builds the bundle in memory, so that no bundle is written that cannot be opened.
-fn try_out(parts: &Parts, files: &Files, manifest: &Manifest) -> Result<(), BundleError> {
+fn try_out(parts: &BundleSources, files: &Files, manifest: &Manifest) -> Result<(), BundleError> {
     let read = |name: &str| {
         files.get(name).cloned().ok_or_else(|| {
             let missing = parts.heads.join(name);
@@ -185,7 +188,7 @@ fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, B
 }
 
 /// What the backbone's file says that it is.
-fn backbone_entry(parts: &Parts, files: &Files) -> Result<BackboneEntry, BundleError> {
+fn backbone_entry(parts: &BundleSources, files: &Files) -> Result<BackboneEntry, BundleError> {
     let bytes = files.get(BACKBONE).map_or(&[][..], Vec::as_slice);
     let header = header(&parts.heads.join(BACKBONE), bytes)?;
     let shape = |name: &str| header.shapes.get(name).map(Vec::as_slice);
@@ -205,7 +208,7 @@ fn backbone_entry(parts: &Parts, files: &Files) -> Result<BackboneEntry, BundleE
 
 /// The vectors of the bundle's labels as a safetensors file.
 fn label_vectors(
-    parts: &Parts,
+    parts: &BundleSources,
     files: &Files,
     encoder: &dyn LabelEncoder,
 ) -> Result<Vec<u8>, BundleError> {
@@ -253,7 +256,7 @@ fn header(path: &Path, bytes: &[u8]) -> Result<Header, BundleError> {
 }
 
 fn manifest(
-    parts: &Parts,
+    parts: &BundleSources,
     files: &Files,
     backbone: BackboneEntry,
     label_encoder: LabelEncoderEntry,
@@ -278,7 +281,7 @@ fn manifest(
 }
 
 /// The bundle's card: the notes that were given, then every file with what it says of itself.
-fn card(parts: &Parts, files: &Files) -> Result<String, BundleError> {
+fn card(parts: &BundleSources, files: &Files) -> Result<String, BundleError> {
     let mut card = match &parts.notes {
         Some(path) => String::from_utf8_lossy(&read(path)?).trim_end().to_owned(),
         None => format!("# {}", parts.name),

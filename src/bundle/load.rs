@@ -108,7 +108,7 @@ impl Bundle {
             reason,
         };
         let configurations = manifest.variants.iter().map(|entry| entry.configuration());
-        let parts = Parts {
+        let parts = BundleReader {
             place,
             manifest,
             plan: BackbonePlan::new(&manifest.backbone),
@@ -304,7 +304,7 @@ impl<'a> Place<'a> {
 }
 
 /// What every part of a bundle is read from.
-pub(super) struct Parts<'a> {
+pub(super) struct BundleReader<'a> {
     pub place: &'a Place<'a>,
     pub manifest: &'a Manifest,
     pub plan: BackbonePlan,
@@ -315,7 +315,7 @@ pub(super) struct Parts<'a> {
 
 type FeaturesAndLabels = (Box<dyn Backbone>, Option<Pointwise>, LabelLists, Tensor);
 
-impl Parts<'_> {
+impl BundleReader<'_> {
     /// A file of the bundle, with its content as the manifest has it.
     pub(super) fn read(&self, name: &str) -> Result<(PathBuf, Vec<u8>), BundleError> {
         let path = self.place.named.join(name);

@@ -23,7 +23,7 @@ pub use features::PhotoFeatures;
 pub use find::{VARIABLE, find_bundle};
 pub use load::{Bundle, HeadSizes, MANIFEST, TrainedVariant, read_manifest};
 
-use crate::semantics::word_vectors::Progress;
+use crate::semantics::word_vectors::ConversionProgress;
 
 /// How far the making of a bundle is.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub enum ImportStep<'a> {
     /// What begins now, in words.
     Doing(&'a str),
     /// Word vectors are being read.
-    Words(Progress),
+    Words(ConversionProgress),
     /// Photos are being looked at for ordinary regions.
     Photos { done: usize, total: usize },
 }

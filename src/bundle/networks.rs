@@ -6,12 +6,12 @@ use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 
 use super::BundleError;
-use super::load::{Parts, TrainedVariant};
+use super::load::{BundleReader, TrainedVariant};
 use super::manifest::VariantEntry;
 use crate::backbone::{Covered, RegionFeatures};
 use crate::model::{EncodeOptions, HeadFile, Takes};
 
-impl Parts<'_> {
+impl BundleReader<'_> {
     /// The networks in the manifest's order. Those that share a file share its weights.
     pub(super) fn variants(&self) -> Result<Vec<TrainedVariant>, BundleError> {
         let entries = || self.manifest.variants.iter().enumerate();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::source::{Problem, Source};
 use super::storage::{StorageType, references};
-use super::tensors::{Contents, Layout, contents};
+use super::tensors::{Contents, StoredTensor, contents};
 use super::{CheckpointError, PlainTensor, pickle, torch_old, torch_zip};
 use crate::files::{ByteOrder, FileError, FloatFormat, open_regular};
 
@@ -23,7 +23,7 @@ const BLOCK: usize = 1 << 20;
 pub struct StateDict<R = File> {
     path: PathBuf,
     source: Source<R>,
-    tensors: BTreeMap<String, Layout>,
+    tensors: BTreeMap<String, StoredTensor>,
     beside: Vec<String>,
 }
 
@@ -141,7 +141,7 @@ fn list<R: Read + Seek>(source: &mut Source<R>) -> Result<Contents, Problem> {
 /// The numbers of a tensor in C order.
 fn numbers<R: Read + Seek>(
     source: &mut Source<R>,
-    layout: &Layout,
+    layout: &StoredTensor,
     format: FloatFormat,
 ) -> Result<Vec<f32>, Problem> {
     // Tensors that use a number twice are refused, so this is no more than the file has.

@@ -16,7 +16,7 @@ const MAX_DIMENSIONS: usize = 16;
 
 /// A tensor's place in the file. Everything about it has been checked against its storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(super) struct StoredTensor {
     pub shape: Vec<usize>,
     /// Numbers from one index to the next, for each dimension.
     pub strides: Vec<usize>,
@@ -27,7 +27,7 @@ pub(super) struct Layout {
     pub span: u64,
 }
 
-impl Layout {
+impl StoredTensor {
     /// Numbers of the tensor.
     pub(super) fn elements(&self) -> usize {
         // A side of 0 may have sides beside it that no product holds.
@@ -55,7 +55,7 @@ impl Layout {
 /// What a checkpoint has.
 pub(super) struct Contents {
     /// Tensors by their names, without the wrappings that [`unwrapped`] takes off.
-    pub tensors: BTreeMap<String, Layout>,
+    pub tensors: BTreeMap<String, StoredTensor>,
     /// What lies beside them, each with what it is.
     pub beside: Vec<String>,
 }
@@ -98,7 +98,7 @@ pub(super) fn contents(
 fn layouts(
     items: &Items<'_, '_>,
     starts: &BTreeMap<String, u64>,
-) -> Result<BTreeMap<String, Layout>, String> {
+) -> Result<BTreeMap<String, StoredTensor>, String> {
     let mut found = BTreeMap::new();
     for (name, value) in items {
         let (Value::Text(name), true) = (name, is_tensor(value)) else {
@@ -124,7 +124,7 @@ pub(super) fn is_tensor(value: &Value<'_>) -> bool {
 
 /// Reads `_rebuild_tensor(storage, first, shape, strides)`, its second version, which has more
 /// arguments, or `_rebuild_parameter(tensor, …)`.
-fn layout(value: &Value<'_>, starts: &BTreeMap<String, u64>) -> Result<Layout, String> {
+fn layout(value: &Value<'_>, starts: &BTreeMap<String, u64>) -> Result<StoredTensor, String> {
     let wrong = || "not described as PyTorch does it: save the file again".to_owned();
     let Value::Object(object) = value else {
         return Err(wrong());
@@ -187,7 +187,7 @@ fn layout(value: &Value<'_>, starts: &BTreeMap<String, u64>) -> Result<Layout, S
     let bytes = storage.kind.bytes() as u64;
     // A tensor without numbers may claim to start anywhere.
     let skipped = if span == 0 { 0 } else { view_first + first };
-    Ok(Layout {
+    Ok(StoredTensor {
         shape,
         strides,
         kind: storage.kind,

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::bundle::{Bundle, find_bundle};
 use crate::engine::session::distinct;
-use crate::engine::{DeviceChoice, Photo, Session};
+use crate::engine::{DeviceChoice, Session, ShownPhoto};
 use crate::files::{FileError, one_line, read_bounded, shown};
 use crate::image_io::list_photos;
 use crate::model::VariantId;
@@ -39,7 +39,7 @@ impl Engine {
         let folder = find_bundle(self.bundle.as_deref())?;
         let session = Session::open(&folder, self.device)?;
         if let Some(note) = &session.facts().device_note {
-            complain(note);
+            print_note(note);
         }
         Ok(session)
     }
@@ -51,7 +51,7 @@ impl Engine {
         let opened = self.device.open()?;
         let bundle = Bundle::open_some(&folder, &opened.device, wanted)?;
         if let Some(note) = &opened.note {
-            complain(note);
+            print_note(note);
         }
         Ok(bundle)
     }
@@ -99,7 +99,7 @@ impl Labels {
                 0 => String::new(),
                 others => format!(" and {others} others"),
             };
-            complain(&format!(
+            print_note(&format!(
                 "given more than once, kept once: “{}”{others}",
                 names.join("”, “")
             ));
@@ -123,7 +123,7 @@ impl Labels {
 /// # Errors
 /// Where none is left, the last of them.
 pub fn known_labels(session: &mut Session, given: GivenLabels) -> Result<GivenLabels> {
-    let (labels, refused) = session.sort_out(&given.labels)?;
+    let (labels, refused) = session.resolve_labels(&given.labels)?;
     let complete = given.complete && refused.is_empty();
     let mut reasons: Vec<String> = refused.into_iter().map(|refused| refused.reason).collect();
     if labels.is_empty()
@@ -158,10 +158,10 @@ fn label_file(path: &Path) -> Result<String> {
 /// One line for each of the first few errors, one for all the others.
 pub fn complain_of(errors: &[impl ToString], others: &str) {
     for error in errors.iter().take(NAMED) {
-        complain(error);
+        print_note(error);
     }
     if errors.len() > NAMED {
-        complain(&format!("{} more {others}", errors.len() - NAMED));
+        print_note(&format!("{} more {others}", errors.len() - NAMED));
     }
 }
 
@@ -169,7 +169,7 @@ pub fn complain_of(errors: &[impl ToString], others: &str) {
 pub fn photos(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool)> {
     let (photos, errors) = list_photos(paths);
     for error in &errors {
-        complain(error);
+        print_note(error);
     }
     if photos.is_empty() && errors.is_empty() {
         bail!("no photo named; name photos or folders");
@@ -189,13 +189,13 @@ pub fn stop_on_request() -> Result<Arc<AtomicBool>> {
 }
 
 /// Says on standard error what a photo's file asks for and did not get, such as its colour profile.
-pub fn tell_cautions(photo: &Photo) {
+pub fn print_cautions(photo: &ShownPhoto) {
     for fact in photo.facts.iter().filter(|fact| fact.is_caution) {
         let name = match photo.source.path() {
             Some(path) => shown(path).to_string(),
             None => photo.source.name(),
         };
-        complain(&format!(
+        print_note(&format!(
             "{name}: {} {}",
             fact.name.to_lowercase(),
             fact.value
@@ -204,7 +204,7 @@ pub fn tell_cautions(photo: &Photo) {
 }
 
 /// One line on standard error.
-pub fn complain(message: &impl ToString) {
+pub fn print_note(message: &impl ToString) {
     // Where standard error is closed there is nobody to tell, and no reason to stop working.
     let _ = writeln!(io::stderr(), "biam-lens: {}", one_line(message));
 }

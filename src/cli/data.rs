@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::common::complain;
+use super::common::print_note;
 use crate::dataset::{self, Dataset, Kind, Part, Split};
 use crate::files::shown;
 
@@ -39,13 +39,13 @@ impl DatasetArguments {
     /// of them has and lacks. Without `--part` it is `usual`, or the only part of a set.
     pub fn read(&self, usual: &str) -> Result<(Dataset, Split)> {
         let mut unknown = Vec::new();
-        let set = self.read_with(usual, &mut tell, &mut unknown)?;
-        tell_unknown("to be kept", &unknown);
+        let set = self.read_with(usual, &mut print_report, &mut unknown)?;
+        print_unknown("to be kept", &unknown);
         let split = match &self.unseen {
             Some(path) => Split::read(path, &set.labels)?,
             None => Split::of_places(set.labels.len(), &set.unseen),
         };
-        tell_unknown("to be unseen", split.unknown());
+        print_unknown("to be unseen", split.unknown());
         Ok((set, split))
     }
 
@@ -92,14 +92,14 @@ impl DatasetArguments {
     }
 }
 
-fn tell(path: &Path, set: &Dataset) {
+fn print_report(path: &Path, set: &Dataset) {
     for line in set.report.to_string().lines() {
-        complain(&format!("{}: {line}", shown(path)));
+        print_note(&format!("{}: {line}", shown(path)));
     }
 }
 
 /// Names labels of a list that the data sets do not have.
-fn tell_unknown(what: &str, unknown: &[String]) {
+fn print_unknown(what: &str, unknown: &[String]) {
     if unknown.is_empty() {
         return;
     }
@@ -108,7 +108,7 @@ fn tell_unknown(what: &str, unknown: &[String]) {
         0 => String::new(),
         others => format!(" and {others} others"),
     };
-    complain(&format!(
+    print_note(&format!(
         "{what}, but no label of these data sets: “{named}”{others}"
     ));
 }

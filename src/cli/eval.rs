@@ -14,8 +14,8 @@ use super::progress::ProgressLine;
 use super::{Outcome, common};
 use crate::bundle::{Bundle, read_manifest};
 use crate::dataset::{Dataset, FeatureCache, Split};
-use crate::eval::answers::{Answers, answer_cached, answer_photos, cache_content};
 use crate::eval::cost::{Cost, Measured, measure};
+use crate::eval::predictions::{Predictions, cache_content, predict_cached, predict_photos};
 use crate::eval::protocol::Protocol;
 use crate::eval::report::{Report, VariantReport};
 use crate::eval::split::{LabelSets, NotWhole, label_vectors};
@@ -81,15 +81,15 @@ pub fn run(options: &Options) -> Result<Outcome> {
             one_line(&dataset.name)
         );
     }
-    let answers = options.answers(&bundle, &dataset, &vectors)?;
-    for unreadable in &answers.unreadable {
-        common::complain(unreadable);
+    let predictions = options.predictions(&bundle, &dataset, &vectors)?;
+    for unreadable in &predictions.unreadable {
+        common::print_note(unreadable);
     }
     let ks: Vec<usize> = options.k.iter().map(|&k| usize::from(k)).collect();
     let top_k = bundle.top_k();
-    let mut report = Report::new(&bundle.name, &dataset.name, top_k, &answers, &sets);
-    for variant in &answers.variants {
-        let measured = VariantReport::new(&answers, variant, &sets, tasks, &ks);
+    let mut report = Report::new(&bundle.name, &dataset.name, top_k, &predictions, &sets);
+    for variant in &predictions.variants {
+        let measured = VariantReport::new(&predictions, variant, &sets, tasks, &ks);
         report.variants.extend(measured);
     }
     if options.cost {
@@ -105,7 +105,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
         true => common::print(&(serde_json::to_string(&report)? + "\n"))?,
         false => common::print(&table::text(&report))?,
     }
-    Ok(Outcome::complete_if(answers.unreadable.is_empty()))
+    Ok(Outcome::complete_if(predictions.unreadable.is_empty()))
 }
 
 /// Finds out before a training whether the data set can be measured with what it makes from `bundle`:
@@ -194,7 +194,7 @@ impl Options {
                 0 => String::new(),
                 others => format!(" and {others} others"),
             };
-            common::complain(&format!(
+            common::print_note(&format!(
                 "this bundle was trained on labels that are to be unseen, so they say nothing of \
                  zero-shot: “{}”{others}",
                 leaked[..leaked.len().min(NAMED)].join("”, “")
@@ -205,21 +205,26 @@ impl Options {
         })?)
     }
 
-    fn answers(&self, bundle: &Bundle, dataset: &Dataset, vectors: &Tensor) -> Result<Answers> {
+    fn predictions(
+        &self,
+        bundle: &Bundle,
+        dataset: &Dataset,
+        vectors: &Tensor,
+    ) -> Result<Predictions> {
         let total = dataset.photos.len();
         let Some(folder) = &self.cache else {
             let mut line = ProgressLine::new("Looking at photos", total);
-            return Ok(answer_photos(bundle, dataset, vectors, &mut |done| {
+            return Ok(predict_photos(bundle, dataset, vectors, &mut |done| {
                 line.show(done)
             })?);
         };
         let (cache, unreadable) = fill(folder, bundle, dataset)?;
         let mut line = ProgressLine::new("Scoring photos", total);
-        let mut answers = answer_cached(bundle, dataset, vectors, &cache, &mut |done| {
+        let mut predictions = predict_cached(bundle, dataset, vectors, &cache, &mut |done| {
             line.show(done)
         })?;
-        answers.unreadable = unreadable;
-        Ok(answers)
+        predictions.unreadable = unreadable;
+        Ok(predictions)
     }
 
     /// What a network costs: counted here, measured in a program of its own.

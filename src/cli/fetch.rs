@@ -47,7 +47,7 @@ pub fn run(options: Options) -> Result<Outcome> {
     };
     let offer = Offer::look(address, options.sha256)?;
     if offer.is_there(&target)? {
-        common::complain(&"it is there already; nothing was fetched");
+        common::print_note(&"it is there already; nothing was fetched");
         return print_path(&target);
     }
     let kept = offer.kept(&target)?;
@@ -61,7 +61,7 @@ pub fn run(options: Options) -> Result<Outcome> {
     if !options.yes && !io::stdin().is_terminal() {
         bail!("{question}: there is no terminal to ask on; give --yes to fetch it");
     }
-    common::complain(&question);
+    common::print_note(&question);
     if !options.yes && !leave(&mut io::stdin().lock())? {
         bail!("nothing was fetched");
     }
@@ -110,12 +110,12 @@ fn fetch(offer: &Offer, target: &Path, kept: u64) -> Result<()> {
     let mut checking = None;
     let fetched = offer.download(target, &stop, |step| match step {
         Step::Outdated => {
-            common::complain(
+            common::print_note(
                 &"the file on the server has changed since the last time: starting over",
             );
         }
         Step::StartingOver => {
-            common::complain(&"the server cannot go on where it stopped: starting over");
+            common::print_note(&"the server cannot go on where it stopped: starting over");
             receiving = Some(ProgressLine::bytes("Fetching", offer.size(), 0));
         }
         Step::Received(done) => {
@@ -133,7 +133,7 @@ fn fetch(offer: &Offer, target: &Path, kept: u64) -> Result<()> {
     drop((receiving, checking));
     let fetched = fetched?;
     if !fetched.checked {
-        common::complain(&format!(
+        common::print_note(&format!(
             "the server names no SHA-256 to check the file with; it is {}",
             fetched.checksum
         ));

@@ -10,7 +10,7 @@ use super::progress::ProgressLine;
 use super::{Outcome, common};
 use crate::bundle::add_ordinary::{Gathered, add_ordinary_regions};
 use crate::bundle::foreign::{Foreign, Imported, import_foreign};
-use crate::bundle::import::{Parts, assemble};
+use crate::bundle::import::{BundleSources, assemble};
 use crate::bundle::label_space::LabelFiles;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::{ImportStep, MANIFEST};
@@ -112,7 +112,7 @@ fn parts(options: Options) -> Result<Outcome> {
             }
         }
     };
-    let parts = Parts {
+    let parts = BundleSources {
         heads,
         text_encoder,
         name,
@@ -120,7 +120,7 @@ fn parts(options: Options) -> Result<Outcome> {
         provenance: options.provenance.into_iter().collect(),
         out,
     };
-    let manifest = assemble(&parts, |doing| common::complain(&doing))?;
+    let manifest = assemble(&parts, |doing| common::print_note(&doing))?;
     common::print(&format!("{}\n", first_line(&parts.out, &manifest)))?;
     Ok(Outcome::Complete)
 }
@@ -177,7 +177,7 @@ fn foreign(options: Options) -> Result<Outcome> {
     let imported = import_foreign(&foreign, &device.device, &mut |step| told.step(step))?;
     drop(told);
     for reason in imported.words_left_out.iter().chain(&imported.left_out) {
-        common::complain(&format!("left out: {reason}"));
+        common::print_note(&format!("left out: {reason}"));
     }
     let all_read = imported.ordinary.as_ref().is_none_or(tell_of_photos);
     common::print(&report(&foreign.out, &imported))?;
@@ -214,7 +214,7 @@ fn photos(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool)> {
 /// Names the photos that could not be read; false where there are any.
 fn tell_of_photos(gathered: &Gathered) -> bool {
     for reason in &gathered.unreadable {
-        common::complain(reason);
+        common::print_note(reason);
     }
     gathered.unreadable.is_empty()
 }
@@ -290,7 +290,7 @@ impl Told {
         match step {
             ImportStep::Doing(doing) => {
                 self.line = None;
-                common::complain(&doing);
+                common::print_note(&doing);
             }
             ImportStep::Words(progress) => {
                 let new = || ProgressLine::bytes("Reading words", progress.total, 0);

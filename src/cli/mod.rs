@@ -97,7 +97,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         // Every error says all by itself; those below it would say it again.
         Err(error) => {
-            common::complain(&error);
+            common::print_note(&error);
             ExitCode::FAILURE
         }
     }

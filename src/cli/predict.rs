@@ -162,12 +162,12 @@ fn answer_all(
         let photo = match photo {
             Ok(photo) => photo,
             Err(error) => {
-                common::complain(&error);
+                common::print_note(&error);
                 all_read = false;
                 continue;
             }
         };
-        common::tell_cautions(&photo.photo);
+        common::print_cautions(&photo.photo);
         let Some(comparison) = session.compare(&photo, wanted, &|| false)? else {
             continue;
         };
@@ -250,7 +250,7 @@ fn times(comparison: &Comparison, variant: VariantId) -> BTreeMap<&str, f64> {
 fn write_maps(folder: &Path, path: &Path, comparison: &Comparison) -> Result<()> {
     let names = MapNames::of(path);
     if names.is_shortened() {
-        common::complain(&format!(
+        common::print_note(&format!(
             "{}: too long a name for its maps, which are called {} instead",
             shown(path),
             shown(Path::new(&names.note()))

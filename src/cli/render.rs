@@ -103,12 +103,12 @@ pub fn run(options: &Options) -> Result<Outcome> {
         let photo = match prepare(&PhotoSource::File(path), session.input()) {
             Ok(photo) => photo,
             Err(error) => {
-                common::complain(&error);
+                common::print_note(&error);
                 all_good = false;
                 continue;
             }
         };
-        common::tell_cautions(&photo.photo);
+        common::print_cautions(&photo.photo);
         if let Some(comparison) = session.compare(&photo, &wanted, &|| false)? {
             let (overlay, style) = styles(options);
             pages.push(comparison_figure(
@@ -122,7 +122,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let page =
         DisplayList::stacked(pages).context("no photo could be read, so nothing is drawn")?;
     if let Some(note) = missing_letters::note(&page) {
-        common::complain(&note);
+        common::print_note(&note);
     }
     let bytes = format.draw(&page, options.dpi)?;
     write_atomically(&options.out, |writer| writer.write_all(&bytes))?;
@@ -137,7 +137,7 @@ fn tell_of_missing_regions(session: &Session, variants: &[VariantId]) {
         trained.is_some_and(|trained| trained.ordinary_regions.is_none())
     });
     if let Some(variant) = missing {
-        common::complain(&format!(
+        common::print_note(&format!(
             "the network “{variant}” has no ordinary regions to compare with, so every panel is \
              coloured by its own raw responses; biam-lens import {} --ordinary PHOTOS computes them",
             shown(&bundle.folder)

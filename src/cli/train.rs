@@ -15,7 +15,7 @@ use super::progress::ProgressLine;
 use super::train_options::SettingsArguments;
 use super::{Outcome, common};
 use crate::bundle::{Bundle, find_bundle};
-use crate::dataset::{Content, Dataset, FeatureCache, Progress, Split};
+use crate::dataset::{Content, Dataset, FeatureCache, FillProgress, Split};
 use crate::files::{one_line, read_bounded, shown};
 use crate::kernels::keep_freed_memory;
 use crate::model::{Configuration, Training, VariantId, registry};
@@ -113,7 +113,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     has_room(&work.folder, bytes)?;
     let stop = common::stop_on_request()?;
     let Some(cache) = options.features(&bundle, &dataset, raw(&settings, &networks), &stop)? else {
-        common::complain(&"stopped; the features so far are kept: start it again with --resume");
+        common::print_note(&"stopped; the features so far are kept: start it again with --resume");
         return Ok(Outcome::Incomplete);
     };
     let (set, missing) = training_set(&dataset, &split, &cache);
@@ -141,7 +141,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let card = experiment.card(notes.as_deref(), missing, &trained)?;
     let provenance = experiment.provenance(&trained);
     work.assemble(&base, &lists, &card, provenance, |doing| {
-        common::complain(&doing);
+        common::print_note(&doing);
     })?;
     drop(cache);
     let names: Vec<&str> = trained
@@ -209,11 +209,11 @@ impl Options {
         let mut cache = FeatureCache::open(&self.cache, bundle, content)?;
         let mut line = ProgressLine::new("Computing features", photos.len());
         let mut said = false;
-        let mut progress = |progress: Progress| {
+        let mut progress = |progress: FillProgress| {
             if !said && progress.bytes > 0 {
                 said = true;
                 let size = progress.bytes >> 20;
-                common::complain(&format!(
+                common::print_note(&format!(
                     "{}: up to {size} MiB of features to come",
                     shown(&self.cache)
                 ));
@@ -223,11 +223,11 @@ impl Options {
         let report = cache.fill(bundle, &photos, &mut progress, stop)?;
         drop(line);
         for (_, reason) in report.unreadable.iter().take(NAMED) {
-            common::complain(reason);
+            common::print_note(reason);
         }
         if report.unreadable.len() > NAMED {
             let others = report.unreadable.len() - NAMED;
-            common::complain(&format!(
+            common::print_note(&format!(
                 "{others} more photos cannot be read; all are left out"
             ));
         }
@@ -253,7 +253,7 @@ impl Options {
                 let reason = error.to_string();
                 return Err(TrainError::Teacher { reason }.into());
             }
-            Err(_) if self.ablation.is_some() => common::complain(
+            Err(_) if self.ablation.is_some() => common::print_note(
                 &"this bundle has no teacher, so the table comes without the ridge baseline",
             ),
             _ => {}
@@ -354,7 +354,7 @@ impl Experiment<'_> {
         };
         let data = data_identity(self.bundle, self.dataset, self.split, self.classes);
         let mut log = Log::open(&self.work.log())?;
-        common::complain(&self.summary(teacher.is_some()));
+        common::print_note(&self.summary(teacher.is_some()));
         for network in heads {
             let run = Run {
                 variant: network.variant,
@@ -387,7 +387,7 @@ impl Experiment<'_> {
     }
 
     fn tell_stopped(&self, variant: VariantId, epochs: usize) {
-        common::complain(&format!(
+        common::print_note(&format!(
             "{variant}: stopped; {epochs} of {} epochs are kept in {}: go on with --resume",
             self.settings.epochs,
             shown(&self.work.folder)

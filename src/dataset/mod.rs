@@ -24,7 +24,7 @@ mod text;
 mod voc;
 
 pub use error::DatasetError;
-pub use features::{CacheError, Content, FeatureCache, FillReport, Progress, Which};
+pub use features::{CacheError, Content, FeatureCache, FillProgress, FillReport, Which};
 pub use kind::{Kind, Part, UnknownKind, open};
 pub use labels::{Negatives, PhotoLabels};
 pub use report::{Report, UnknownLabel};

@@ -83,7 +83,7 @@ impl KnownLabels {
     ///
     /// # Errors
     /// An encoder that fails for another reason than a label.
-    pub fn sort_out(
+    pub fn resolve_labels(
         &mut self,
         bundle: &Bundle,
         labels: &[String],
@@ -149,7 +149,7 @@ impl KnownLabels {
         }
     }
 
-    /// Vectors `[L, D]` of labels that [`KnownLabels::sort_out`] has found good.
+    /// Vectors `[L, D]` of labels that [`KnownLabels::resolve_labels`] has found good.
     pub fn vectors(&mut self, bundle: &Bundle, labels: &[String]) -> Result<Tensor, EngineError> {
         let mut rows = Vec::with_capacity(labels.len());
         for label in labels {

@@ -39,11 +39,11 @@ impl PhotoSource {
 
 /// A decoded photo, ready to be painted.
 #[derive(Debug)]
-pub struct Photo {
+pub struct ShownPhoto {
     pub source: PhotoSource,
     /// Width and height of the photo in pixels, upright.
     pub size: [usize; 2],
-    /// RGB, scaled down (never up) so that the longer side is at most [`Photo::LONGEST_SHOWN`].
+    /// RGB, scaled down (never up) so that the longer side is at most [`ShownPhoto::LONGEST_SHOWN`].
     pub shown: image::RgbImage,
     /// What the camera wrote down.
     pub facts: Vec<PhotoFact>,
@@ -59,7 +59,7 @@ pub struct TrueLabels {
     pub list: PathBuf,
 }
 
-impl Photo {
+impl ShownPhoto {
     /// Longest side in pixels of a photo as it is kept for painting.
     pub const LONGEST_SHOWN: u32 = 2048;
 
@@ -250,7 +250,7 @@ impl Ranking {
 /// The answer to [`Request::Compare`]: response maps of one photo, labels by variants.
 #[derive(Debug)]
 pub struct Comparison {
-    pub photo: Arc<Photo>,
+    pub photo: Arc<ShownPhoto>,
     pub grid: Grid,
     /// Where the grid lies in the photo.
     pub covered: Covered,
@@ -312,7 +312,7 @@ pub enum Request {
 
 /// Something under way.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
+pub struct WorkProgress {
     /// What is happening, in words: `Opening photo.jpg`.
     pub doing: String,
     /// 0 to 1 where it is known.
@@ -334,14 +334,14 @@ pub struct Failure {
 pub enum Reply {
     Bundle(Arc<BundleFacts>),
     /// The photo is decoded; its maps follow.
-    Photo(Arc<Photo>),
+    Photo(Arc<ShownPhoto>),
     Comparison(Arc<Comparison>),
     Thumbnail {
         photo: PhotoSource,
         picture: Arc<image::RgbImage>,
     },
     /// `None`: nothing is under way any more.
-    Progress(Option<Progress>),
+    Progress(Option<WorkProgress>),
     Failure(Failure),
 }
 

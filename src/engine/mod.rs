@@ -15,8 +15,8 @@ pub use crate::image_io::PhotoFact;
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
 pub use error::EngineError;
 pub use messages::{
-    BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
-    Progress, Ranking, RefusedLabel, Reply, Request, ResponseMap, StageTime, TrueLabels,
+    BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, PhotoSource, Ranking,
+    RefusedLabel, Reply, Request, ResponseMap, ShownPhoto, StageTime, TrueLabels, WorkProgress,
 };
 pub use photos::{PreparedPhoto, prepare, prepare_unshown};
 pub use session::{Session, Wanted};

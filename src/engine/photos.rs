@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use image::RgbImage;
 
 use super::EngineError;
-use super::messages::{Photo, PhotoSource, StageTime};
+use super::messages::{PhotoSource, ShownPhoto, StageTime};
 use super::samples;
 use super::true_labels::true_labels;
 use crate::backbone::Covered;
@@ -17,7 +17,7 @@ use crate::image_io::{
 /// A photo as the network takes it and as the window shows it.
 #[derive(Debug)]
 pub struct PreparedPhoto {
-    pub photo: Arc<Photo>,
+    pub photo: Arc<ShownPhoto>,
     /// The photo as the network takes it, `[S, S, 3]`.
     pub pixels: Vec<u8>,
     /// The part of it that the network sees.
@@ -102,11 +102,11 @@ fn prepare_for(
         cached: false,
     };
     Ok(PreparedPhoto {
-        photo: Arc::new(Photo {
+        photo: Arc::new(ShownPhoto {
             source: source.clone(),
             size: [rgb.width() as usize, rgb.height() as usize],
             shown: match shown {
-                true => at_most(rgb, Photo::LONGEST_SHOWN),
+                true => at_most(rgb, ShownPhoto::LONGEST_SHOWN),
                 false => pixels.clone(),
             },
             facts: std::iter::once(format).chain(facts).collect(),

@@ -178,11 +178,11 @@ impl Session {
     ///
     /// # Errors
     /// An encoder that fails for another reason than a label.
-    pub fn sort_out(
+    pub fn resolve_labels(
         &mut self,
         labels: &[String],
     ) -> Result<(Vec<String>, Vec<RefusedLabel>), EngineError> {
-        self.labels.sort_out(&self.bundle, labels)
+        self.labels.resolve_labels(&self.bundle, labels)
     }
 
     /// What of a label its vector is made without, in one line.
@@ -289,7 +289,7 @@ impl Session {
         if let Some(set) = self.asked.take_if(|set| set.asked == labels) {
             return Ok(set);
         }
-        let (known, refused) = self.labels.sort_out(&self.bundle, labels)?;
+        let (known, refused) = self.labels.resolve_labels(&self.bundle, labels)?;
         Ok(LabelSet {
             asked: labels.to_vec(),
             vectors: self.labels.vectors(&self.bundle, &known)?,

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::cache::Cache;
-use super::messages::{Failure, PhotoSource, Progress};
+use super::messages::{Failure, PhotoSource, WorkProgress};
 use super::photos::{PhotoStamp, PreparedPhoto, prepare, thumbnail};
 use super::session::{Session, Wanted};
 use super::{DeviceChoice, EngineError, Reply, Request};
@@ -362,7 +362,7 @@ impl Engine {
     fn progress(&self, doing: Option<&str>) {
         log::info!("{}", doing.unwrap_or("Waiting"));
         self.outbox
-            .send(Reply::Progress(doing.map(|doing| Progress {
+            .send(Reply::Progress(doing.map(|doing| WorkProgress {
                 doing: doing.to_owned(),
                 fraction: None,
             })));

@@ -1,11 +1,10 @@
 //! Evaluation: how well networks rank labels they were and were not trained on, whether their maps
 //! are where the things are, and what they cost.
 //!
-//! [`answers`] puts photos through the networks, [`protocol`] says which labels are ranked together,
+//! [`predictions`] puts photos through the networks, [`protocol`] says which labels are ranked together,
 //! [`mod@average_precision`], [`f1`] and [`localisation`] are the metrics, [`report`] is all that was
 //! found, [`table`] and [`per_label`] show it.
 
-pub mod answers;
 pub mod average_precision;
 pub mod cost;
 mod error;
@@ -13,6 +12,7 @@ pub mod f1;
 mod judged;
 pub mod localisation;
 pub mod per_label;
+pub mod predictions;
 pub mod protocol;
 pub mod report;
 pub mod split;

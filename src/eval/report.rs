@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::answers::{Answers, Pair, VariantAnswers};
 use super::average_precision::{MeanAveragePrecision, average_precisions};
 use super::cost::Cost;
 use super::localisation::{Localisation, Located};
+use super::predictions::{Pair, Predictions, VariantPredictions};
 use super::protocol::{Task, TaskMeasures};
 use super::split::{LabelSets, NEAR_TWIN};
 use crate::model::VariantId;
@@ -90,17 +90,17 @@ pub struct LabelReport {
 }
 
 impl VariantReport {
-    /// Measures one network's answers. `None` when they have no label.
+    /// Measures one network's predictions. `None` when they have no label.
     pub fn new(
-        answers: &Answers,
-        variant: &VariantAnswers,
+        predictions: &Predictions,
+        variant: &VariantPredictions,
         sets: &LabelSets,
         tasks: &[Task],
         ks: &[usize],
     ) -> Option<Self> {
-        let judged = answers.judged(variant)?;
+        let judged = predictions.judged(variant)?;
         let photos: Vec<usize> = (0..judged.photos()).collect();
-        let labels: Vec<usize> = (0..answers.labels).collect();
+        let labels: Vec<usize> = (0..predictions.labels).collect();
         let precisions = average_precisions(judged, &photos, &labels);
         let tasks = tasks.iter().filter_map(|&task| {
             let labels = task.labels(sets);
@@ -115,7 +115,7 @@ impl VariantReport {
             tasks: tasks.collect(),
             localisation: LocalisationReport::new(&variant.pairs, &precisions, sets),
             cost: None,
-            per_label: per_label(answers, variant, &precisions),
+            per_label: per_label(predictions, variant, &precisions),
         })
     }
 
@@ -131,15 +131,15 @@ impl Report {
         bundle: &str,
         data: &str,
         top_k: usize,
-        answers: &Answers,
+        predictions: &Predictions,
         sets: &LabelSets,
     ) -> Self {
         Self {
             bundle: bundle.to_owned(),
             data: data.to_owned(),
-            photos: answers.photos(),
-            unreadable: answers.unreadable.len(),
-            labels: answers.labels,
+            photos: predictions.photos(),
+            unreadable: predictions.unreadable.len(),
+            labels: predictions.labels,
             seen: sets.seen.len(),
             unseen: sets.unseen.len(),
             unseen_apart: sets.apart().len(),
@@ -184,8 +184,8 @@ impl BoxedLabels {
 }
 
 fn per_label(
-    answers: &Answers,
-    variant: &VariantAnswers,
+    predictions: &Predictions,
+    variant: &VariantPredictions,
     precisions: &[Option<f64>],
 ) -> Vec<LabelReport> {
     let mut located: Vec<Vec<&Located>> = vec![Vec::new(); precisions.len()];
@@ -206,7 +206,7 @@ fn per_label(
             localisation: Localisation::over_pairs(located),
         })
         .collect();
-    for row in answers.truth.chunks_exact(answers.labels.max(1)) {
+    for row in predictions.truth.chunks_exact(predictions.labels.max(1)) {
         for (report, truth) in reports.iter_mut().zip(row) {
             match truth {
                 1 => report.positives += 1,

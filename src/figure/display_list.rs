@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::font::Cut;
+use super::font::FontStyle;
 
 /// A page and what is on it, first things lowest.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +84,7 @@ pub struct Text {
     pub anchor: Anchor,
     /// Points.
     pub size: f32,
-    pub cut: Cut,
+    pub font_style: FontStyle,
     pub colour: [u8; 3],
     /// Whether it is read from bottom to top.
     pub upwards: bool,

@@ -24,9 +24,9 @@ pub(super) const FILES: [&[u8]; 3] = [
 static FACES: LazyLock<[Option<Face<'static>>; 3]> =
     LazyLock::new(|| FILES.map(|file| Face::parse(file, 0).ok()));
 
-/// A cut of the family.
+/// A style of the family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Cut {
+pub enum FontStyle {
     #[default]
     Regular,
     Italic,
@@ -34,20 +34,20 @@ pub enum Cut {
 }
 
 /// Whether the family has a character, or it is one that shows nothing.
-pub fn has_letter(letter: char, cut: Cut) -> bool {
+pub fn has_letter(letter: char, font_style: FontStyle) -> bool {
     let shows_nothing = letter.is_control()
         || letter.is_whitespace()
         || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}');
     shows_nothing
-        || FACES[cut as usize]
+        || FACES[font_style as usize]
             .as_ref()
             .is_some_and(|face| face.glyph_index(letter).is_some())
 }
 
 /// Width of one line of text in points, by the letters' advances (kerning left out, so that it is
 /// never less than what is drawn but by a hair).
-pub fn text_width(text: &str, size: f32, cut: Cut) -> f32 {
-    let Some(face) = &FACES[cut as usize] else {
+pub fn text_width(text: &str, size: f32, font_style: FontStyle) -> f32 {
+    let Some(face) = &FACES[font_style as usize] else {
         return 0.6 * size * text.chars().count() as f32;
     };
     let advance = |letter: char| {
@@ -59,15 +59,15 @@ pub fn text_width(text: &str, size: f32, cut: Cut) -> f32 {
 
 /// The text, cut off with an ellipsis where it is wider than `width` points. At least one letter
 /// stays.
-pub fn fitted(text: &str, size: f32, cut: Cut, width: f32) -> String {
-    if text_width(text, size, cut) <= width {
+pub fn fitted(text: &str, size: f32, font_style: FontStyle, width: f32) -> String {
+    if text_width(text, size, font_style) <= width {
         return text.to_owned();
     }
-    let room = width - text_width("…", size, cut);
+    let room = width - text_width("…", size, font_style);
     let mut kept = String::new();
     let mut used = 0.0;
     for letter in text.chars() {
-        used += text_width(letter.encode_utf8(&mut [0; 4]), size, cut);
+        used += text_width(letter.encode_utf8(&mut [0; 4]), size, font_style);
         if used > room && !kept.is_empty() {
             break;
         }
@@ -83,9 +83,11 @@ mod tests {
     #[test]
     fn widths_are_those_of_arial() {
         // Arial's digits are 1139 of 2048 wide, its i 455.
-        assert!((text_width("0", 2048.0, Cut::Regular) - 1139.0).abs() < 0.5);
-        assert!((text_width("i", 2048.0, Cut::Regular) - 455.0).abs() < 0.5);
-        assert!(text_width("dog", 7.0, Cut::Bold) > text_width("dog", 7.0, Cut::Regular));
+        assert!((text_width("0", 2048.0, FontStyle::Regular) - 1139.0).abs() < 0.5);
+        assert!((text_width("i", 2048.0, FontStyle::Regular) - 455.0).abs() < 0.5);
+        assert!(
+            text_width("dog", 7.0, FontStyle::Bold) > text_width("dog", 7.0, FontStyle::Regular)
+        );
     }
 
     #[test]
@@ -101,10 +103,10 @@ mod tests {
     #[test]
     fn long_text_ends_in_an_ellipsis_and_fits() {
         let text = "a very long label that nobody would type";
-        let short = fitted(text, 7.0, Cut::Italic, 50.0);
+        let short = fitted(text, 7.0, FontStyle::Italic, 50.0);
         assert!(short.ends_with('…') && short.starts_with("a very"));
-        assert!(text_width(&short, 7.0, Cut::Italic) <= 50.0);
-        assert_eq!(fitted("dog", 7.0, Cut::Italic, 50.0), "dog");
-        assert_eq!(fitted("dog", 7.0, Cut::Italic, 0.0), "d…");
+        assert!(text_width(&short, 7.0, FontStyle::Italic) <= 50.0);
+        assert_eq!(fitted("dog", 7.0, FontStyle::Italic, 50.0), "dog");
+        assert_eq!(fitted("dog", 7.0, FontStyle::Italic, 0.0), "d…");
     }
 }

@@ -7,7 +7,7 @@ use image::RgbImage;
 use super::cells::Cells;
 use super::display_list::{Anchor, DisplayList, Item, Text};
 use super::figure_style::{FigureStyle, Orientation};
-use super::font::{BASELINE, Cut, LINE_HEIGHT, MM, text_width};
+use super::font::{BASELINE, FontStyle, LINE_HEIGHT, MM, text_width};
 use super::legend::put_legend;
 use super::overlay::OverlayStyle;
 use super::panel::{Panels, Shown};
@@ -90,10 +90,10 @@ impl Page<'_> {
             .map(|index| self.panels.title(index))
             .collect();
         if self.style.input {
-            self.put_column_title("Input", 0, Cut::Regular);
+            self.put_column_title("Input", 0, FontStyle::Regular);
         }
         for (index, title) in titles.iter().enumerate() {
-            self.put_column_title(title, input + index, Cut::Bold);
+            self.put_column_title(title, input + index, FontStyle::Bold);
         }
         self.skip_line(self.style.font_size);
         for label in 0..self.panels.comparison.labels.len() {
@@ -127,7 +127,7 @@ impl Page<'_> {
             }
             let band: Vec<usize> = (first..labels.min(first + per_band)).collect();
             if self.style.input {
-                self.put_column_title("Input", 0, Cut::Regular);
+                self.put_column_title("Input", 0, FontStyle::Regular);
             }
             for (column, &label) in band.iter().enumerate() {
                 self.put_column_heading(label, input + column);
@@ -157,7 +157,7 @@ impl Page<'_> {
             let cells = first..(input + labels).min(first + self.cells.columns);
             for (column, cell) in cells.clone().enumerate() {
                 match cell.checked_sub(input) {
-                    None => self.put_column_title("Input", column, Cut::Regular),
+                    None => self.put_column_title("Input", column, FontStyle::Regular),
                     Some(label) => self.put_column_heading(label, column),
                 }
             }
@@ -189,7 +189,7 @@ impl Page<'_> {
         }
         let (size, room) = (self.style.small_size(), self.cells.width / MM);
         let caption = self.panels.caption(variant, label);
-        let text = caption.fitting(|text| text_width(text, size, Cut::Regular) <= room);
+        let text = caption.fitting(|text| text_width(text, size, FontStyle::Regular) <= room);
         let colour = if caption.faint {
             self.style.faint_colour
         } else {
@@ -203,7 +203,7 @@ impl Page<'_> {
             ],
             anchor: Anchor::Middle,
             size,
-            cut: Cut::Regular,
+            font_style: FontStyle::Regular,
             colour,
             upwards: false,
         });

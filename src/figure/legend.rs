@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::display_list::{Anchor, Area, Item, Text};
 use super::figure_style::FigureStyle;
-use super::font::{Cut, MM, text_width};
+use super::font::{FontStyle, MM, text_width};
 use super::overlay::{OverlayStyle, colour_bar};
 use super::panel::{HALO, LINE};
 use super::scale::Scale;
@@ -29,23 +29,23 @@ pub(super) fn put_legend(
     let (size, small) = (style.font_size, style.small_size());
     let marks = marks(scale);
     let overhang = marks.last().map_or(0.0, |(_, text)| {
-        0.5 * MM * text_width(text, small, Cut::Regular)
+        0.5 * MM * text_width(text, small, FontStyle::Regular)
     });
     let free = ends[1] - ends[0];
     let width = style.snapped((0.45 * free).min(WIDEST_BAR));
-    let name_width = MM * text_width(scale.label(), size, Cut::Regular);
-    let title_width = MM * text_width(title, size, Cut::Bold);
+    let name_width = MM * text_width(scale.label(), size, FontStyle::Regular);
+    let title_width = MM * text_width(title, size, FontStyle::Bold);
     let bar_x = style.snapped(ends[1] - overhang - width);
     let beside = title_width + name_width + width + overhang + 3.0 * MM * size <= free;
 
     let mut y = top + 0.3 * MM * size;
-    let line = |text: &str, x: f32, baseline: f32, anchor, cut| {
+    let line = |text: &str, x: f32, baseline: f32, anchor, font_style| {
         Item::Text(Text {
             text: text.to_owned(),
             place: [x, baseline],
             anchor,
             size,
-            cut,
+            font_style,
             colour: style.text_colour,
             upwards: false,
         })
@@ -56,7 +56,7 @@ pub(super) fn put_legend(
             bar_x + width,
             y + MM * size,
             Anchor::End,
-            Cut::Regular,
+            FontStyle::Regular,
         ));
         y += 1.3 * MM * size;
     }
@@ -69,10 +69,22 @@ pub(super) fn put_legend(
     let baseline = area.y + 0.5 * area.height + 0.36 * MM * size;
     if beside {
         let x = bar_x - MM * size;
-        items.push(line(scale.label(), x, baseline, Anchor::End, Cut::Regular));
+        items.push(line(
+            scale.label(),
+            x,
+            baseline,
+            Anchor::End,
+            FontStyle::Regular,
+        ));
     }
     if !title.is_empty() {
-        items.push(line(title, ends[0], baseline, Anchor::Start, Cut::Bold));
+        items.push(line(
+            title,
+            ends[0],
+            baseline,
+            Anchor::Start,
+            FontStyle::Bold,
+        ));
     }
     put_bar(items, style, overlay, scale, area);
     put_marks(items, style, scale, &marks, area)
@@ -156,7 +168,7 @@ fn put_marks(
             place: [x, baseline],
             anchor: Anchor::Middle,
             size: small,
-            cut: Cut::Regular,
+            font_style: FontStyle::Regular,
             colour: style.text_colour,
             upwards: false,
         }));

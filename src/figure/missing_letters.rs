@@ -16,7 +16,7 @@ pub fn missing_letters(page: &DisplayList) -> Vec<char> {
     for item in &page.items {
         let Item::Text(text) = item else { continue };
         for letter in text.text.chars() {
-            if !has_letter(letter, text.cut) && !missing.contains(&letter) {
+            if !has_letter(letter, text.font_style) && !missing.contains(&letter) {
                 missing.push(letter);
             }
         }
@@ -57,7 +57,7 @@ pub fn named(letters: &[char]) -> String {
 mod tests {
     use super::*;
     use crate::figure::display_list::{Anchor, Text};
-    use crate::figure::font::Cut;
+    use crate::figure::font::FontStyle;
 
     fn page(texts: &[&str]) -> DisplayList {
         let text = |text: &&str| {
@@ -66,7 +66,7 @@ mod tests {
                 place: [0.0; 2],
                 anchor: Anchor::Start,
                 size: 7.0,
-                cut: Cut::Italic,
+                font_style: FontStyle::Italic,
                 colour: [0; 3],
                 upwards: false,
             })

@@ -30,7 +30,7 @@ pub(crate) mod tests {
 
     use crate::backbone::Covered;
     use crate::engine::{
-        Comparison, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource, ResponseMap,
+        Comparison, Grid, LabelFacts, OrdinaryResponses, PhotoSource, ResponseMap, ShownPhoto,
     };
     use crate::model::VariantId;
     use crate::semantics::LabelStatus;
@@ -40,7 +40,7 @@ pub(crate) mod tests {
     pub(crate) fn comparison(labels: usize, variants: usize) -> Comparison {
         let statuses = [LabelStatus::Seen, LabelStatus::Taught, LabelStatus::Unseen];
         Comparison {
-            photo: Arc::new(Photo {
+            photo: Arc::new(ShownPhoto {
                 source: PhotoSource::Sample("invented"),
                 size: [600, 400],
                 shown: image::RgbImage::from_fn(600, 400, |x, y| {

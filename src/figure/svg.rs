@@ -8,7 +8,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 use super::display_list::{Anchor, Area, DisplayList, Item, Text};
-use super::font::{Cut, FAMILY};
+use super::font::{FAMILY, FontStyle};
 
 /// Points in a millimetre. The drawing's unit is the point, so that no font size is a fraction
 /// of a unit, which some viewers round.
@@ -182,10 +182,10 @@ fn put_text(out: &mut String, text: &Text) {
         Anchor::Middle => r#" text-anchor="middle""#,
         Anchor::End => r#" text-anchor="end""#,
     };
-    let cut = match text.cut {
-        Cut::Regular => "",
-        Cut::Italic => r#" font-style="italic""#,
-        Cut::Bold => r#" font-weight="bold""#,
+    let font_style = match text.font_style {
+        FontStyle::Regular => "",
+        FontStyle::Italic => r#" font-style="italic""#,
+        FontStyle::Bold => r#" font-weight="bold""#,
     };
     let turn = if text.upwards {
         format!(r#" transform="rotate(-90 {x} {y})""#)
@@ -195,7 +195,7 @@ fn put_text(out: &mut String, text: &Text) {
     put(
         out,
         format_args!(
-            r#"<text x="{x}" y="{y}" font-size="{}" fill="{}"{anchor}{cut}{turn}>{}</text>"#,
+            r#"<text x="{x}" y="{y}" font-size="{}" fill="{}"{anchor}{font_style}{turn}>{}</text>"#,
             Number(text.size),
             hex(text.colour),
             escaped(&text.text)
@@ -246,7 +246,7 @@ mod tests {
             place: [25.4, 12.7],
             anchor: Anchor::Middle,
             size: 7.0,
-            cut: Cut::Italic,
+            font_style: FontStyle::Italic,
             colour: [1, 2, 255],
             upwards: true,
         })

@@ -12,7 +12,7 @@ use super::coarse_grid::coarser;
 use super::config::{Blocks, ModelConfig, RegionContext};
 use super::counts::{Counts, head_counts};
 use super::dropout::Dropout;
-use super::layers::{ConvolutionBlock, Mix};
+use super::layers::{ConvolutionBlock, LinearLayer};
 use super::network::{
     Activations, EncodeOptions, Encoded, Network, PreparedLabels, Responses, Takes, Trace,
     Trainable,
@@ -34,9 +34,9 @@ pub struct Biam {
     /// What stands in the place of `rcb`, where the configuration says so.
     ablation: Option<RegionAblation>,
     scb: Option<SceneContextualisedBlock>,
-    fuse: Mix,
+    fuse: LinearLayer,
     /// From x_r itself to e_f.
-    shortcut: Option<Mix>,
+    shortcut: Option<LinearLayer>,
     /// Mean of [e_r; e_g] over ordinary regions, `[2C]`.
     fuse_input_mean: Option<Tensor>,
     classifier: RegionClassifier,
@@ -66,7 +66,7 @@ impl Biam {
                 .has_scb()
                 .then(|| SceneContextualisedBlock::new(config, vb.pp("scb")))
                 .transpose()?,
-            fuse: Mix::new(
+            fuse: LinearLayer::new(
                 [fused, config.out_channels],
                 true,
                 activation,
@@ -76,7 +76,7 @@ impl Biam {
                 .shortcut
                 .then(|| {
                     let size = [config.region_channels, config.out_channels];
-                    Mix::new(size, true, Activation::None, vb.pp("shortcut"))
+                    LinearLayer::new(size, true, Activation::None, vb.pp("shortcut"))
                 })
                 .transpose()?,
             fuse_input_mean: vb

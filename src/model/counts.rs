@@ -46,22 +46,22 @@ impl Counts {
 pub fn head_counts(config: &ModelConfig, blocks: Blocks, regions: usize, labels: usize) -> Counts {
     let (c, out, d) = (config.channels, config.out_channels, config.label_dimension);
     let regions = config.coarse_grid.map_or(regions, |side| side * side);
-    let mix = |inputs, outputs| Counts::layer(inputs, outputs, 1, regions);
+    let layer = |inputs, outputs| Counts::layer(inputs, outputs, 1, regions);
     // Bias and norm.
     let convolution = |inputs| Counts::layer(9 * inputs, c, 3, regions);
     let fused = if blocks == Blocks::Both { 2 * c } else { c };
-    let mut counts = convolution(config.region_channels) + mix(fused, out);
+    let mut counts = convolution(config.region_channels) + layer(fused, out);
     if blocks.has_rcb() {
         counts = counts + region_counts(config, regions);
     }
     if blocks.has_scb() {
         counts = counts + Counts::layer(config.global_channels, c, 1, 1) + convolution(c);
         if config.scene_value == SceneValue::SharedConvolution {
-            counts = counts + mix(c, c);
+            counts = counts + layer(c, c);
         }
     }
     if config.shortcut {
-        counts = counts + mix(config.region_channels, out);
+        counts = counts + layer(config.region_channels, out);
     }
     let bias = usize::from(config.classifier_bias);
     let classifier = Counts {
@@ -74,7 +74,7 @@ pub fn head_counts(config: &ModelConfig, blocks: Blocks, regions: usize, labels:
 /// The layers that make regions look at others: the paper's block or what Table 4 puts in its place.
 fn region_counts(config: &ModelConfig, regions: usize) -> Counts {
     let c = config.channels;
-    let mix = |inputs, outputs| Counts::layer(inputs, outputs, 1, regions);
+    let layer = |inputs, outputs| Counts::layer(inputs, outputs, 1, regions);
     // Products of queries with keys, and of weights with values, of these widths.
     let attention = |query: usize, value: usize| Counts {
         parameters: 0,
@@ -85,8 +85,8 @@ fn region_counts(config: &ModelConfig, regions: usize) -> Counts {
         multiply_adds: 0,
     };
     let block = || {
-        let linear = (0..4).fold(Counts::default(), |sum, _| sum + mix(c, c));
-        linear + attention(c, c) + mix(c, 2 * c) + mix(2 * c, c)
+        let linear = (0..4).fold(Counts::default(), |sum, _| sum + layer(c, c));
+        linear + attention(c, c) + layer(c, 2 * c) + layer(2 * c, c)
     };
     match config.region_context {
         RegionContext::Attention | RegionContext::Sigmoid => block(),
@@ -94,12 +94,12 @@ fn region_counts(config: &ModelConfig, regions: usize) -> Counts {
         RegionContext::LayerNorm => block() + extra(4 * c),
         RegionContext::NonLocal => {
             let half = (c / 2).max(1);
-            let inwards = (0..3).fold(Counts::default(), |sum, _| sum + mix(c, half));
-            inwards + attention(half, half) + mix(half, c)
+            let inwards = (0..3).fold(Counts::default(), |sum, _| sum + layer(c, half));
+            inwards + attention(half, half) + layer(half, c)
         }
         RegionContext::CrissCross => {
             let narrow = (c / 8).max(1);
-            let once = mix(c, narrow) + mix(c, narrow) + mix(c, c) + attention(narrow, c);
+            let once = layer(c, narrow) + layer(c, narrow) + layer(c, c) + attention(narrow, c);
             // The same weights twice, and γ. Of the attention all pairs are counted, as computed.
             Counts {
                 parameters: once.parameters,

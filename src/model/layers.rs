@@ -19,7 +19,7 @@ pub(crate) const NORM_MOMENTUM: f64 = 0.99;
 const NORM_EPSILON: f64 = 1e-3;
 
 /// A 1x1 convolution or linear layer with an activation, `[…, in]` to `[…, out]`.
-pub struct Mix {
+pub struct LinearLayer {
     /// `[out, in]`.
     weight: Tensor,
     /// `[out]`.
@@ -28,7 +28,7 @@ pub struct Mix {
     fast: OnceLock<Pointwise>,
 }
 
-impl Mix {
+impl LinearLayer {
     /// Reads `weight`, `[out, in]` or `[out, in, 1, 1]`, and `bias` if there is one.
     pub fn new(
         [inputs, outputs]: [usize; 2],

@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 
 use super::config::ModelConfig;
 use super::dropout::Dropout;
-use super::layers::Mix;
+use super::layers::LinearLayer;
 use crate::kernels::Activation;
 use crate::kernels::attention::{attention, attention_weights};
 use crate::kernels::attention_gradient::self_attention;
@@ -15,12 +15,12 @@ const DROPOUT: f32 = 0.1;
 
 /// e_r = u + W_2 ReLU(W_1 u) with u = h_r + W_o[α_1; …; α_H], without layer norm.
 pub struct RegionContextualisedBlock {
-    query: Mix,
-    key: Mix,
-    value: Mix,
-    output: Mix,
-    expand: Mix,
-    reduce: Mix,
+    query: LinearLayer,
+    key: LinearLayer,
+    value: LinearLayer,
+    output: LinearLayer,
+    expand: LinearLayer,
+    reduce: LinearLayer,
     heads: usize,
 }
 
@@ -28,14 +28,15 @@ impl RegionContextualisedBlock {
     /// Reads `query|key|value|output|expand|reduce`, all with bias; the inner width is 2C.
     pub fn new(config: &ModelConfig, vb: VarBuilder) -> Result<Self> {
         let c = config.channels;
-        let mix = |name: &str, size, activation| Mix::new(size, true, activation, vb.pp(name));
+        let layer =
+            |name: &str, size, activation| LinearLayer::new(size, true, activation, vb.pp(name));
         Ok(Self {
-            query: mix("query", [c, c], Activation::None)?,
-            key: mix("key", [c, c], Activation::None)?,
-            value: mix("value", [c, c], Activation::None)?,
-            output: mix("output", [c, c], Activation::None)?,
-            expand: mix("expand", [c, 2 * c], Activation::Relu)?,
-            reduce: mix("reduce", [2 * c, c], Activation::None)?,
+            query: layer("query", [c, c], Activation::None)?,
+            key: layer("key", [c, c], Activation::None)?,
+            value: layer("value", [c, c], Activation::None)?,
+            output: layer("output", [c, c], Activation::None)?,
+            expand: layer("expand", [c, 2 * c], Activation::Relu)?,
+            reduce: layer("reduce", [2 * c, c], Activation::None)?,
             heads: config.heads,
         })
     }
@@ -56,7 +57,7 @@ impl RegionContextualisedBlock {
     /// The same with gradients and dropout.
     pub fn forward_train(&self, latent: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
         let layers = [&self.query, &self.key, &self.value];
-        let joined = Mix::forward_train_joined(&layers, latent)?;
+        let joined = LinearLayer::forward_train_joined(&layers, latent)?;
         let attended = self_attention(&joined, self.heads, dropout.mask(DROPOUT))?;
         let output = dropout.apply(&self.output.forward_train(&attended)?, DROPOUT)?;
         let contextualised = (latent + output)?;

@@ -8,7 +8,7 @@ use candle_nn::ops::{sigmoid, softmax};
 
 use super::config::{ModelConfig, RegionContext};
 use super::dropout::Dropout;
-use super::layers::Mix;
+use super::layers::LinearLayer;
 use crate::kernels::Activation;
 use crate::kernels::attention::split_heads;
 
@@ -39,10 +39,10 @@ pub enum RegionAblation {
 
 /// Query, key and value, and the way back.
 pub struct Projections {
-    query: Mix,
-    key: Mix,
-    value: Mix,
-    output: Option<Mix>,
+    query: LinearLayer,
+    key: LinearLayer,
+    value: LinearLayer,
+    output: Option<LinearLayer>,
 }
 
 impl Projections {
@@ -55,13 +55,13 @@ impl Projections {
         output: bool,
         vb: &VarBuilder,
     ) -> Result<Self> {
-        let mix = |name: &str, size| Mix::new(size, true, Activation::None, vb.pp(name));
+        let layer = |name: &str, size| LinearLayer::new(size, true, Activation::None, vb.pp(name));
         Ok(Self {
-            query: mix("query", [c, width])?,
-            key: mix("key", [c, width])?,
-            value: mix("value", [c, value_width])?,
+            query: layer("query", [c, width])?,
+            key: layer("key", [c, width])?,
+            value: layer("value", [c, value_width])?,
             output: match output {
-                true => Some(mix("output", [value_width, c])?),
+                true => Some(layer("output", [value_width, c])?),
                 false => None,
             },
         })
@@ -84,12 +84,12 @@ impl Projections {
 
 /// The paper's block with one thing changed.
 pub struct AttentionAblation {
-    query: Mix,
-    key: Mix,
-    value: Mix,
-    output: Mix,
-    expand: Mix,
-    reduce: Mix,
+    query: LinearLayer,
+    key: LinearLayer,
+    value: LinearLayer,
+    output: LinearLayer,
+    expand: LinearLayer,
+    reduce: LinearLayer,
     heads: usize,
     /// Scale and shift after the attention's sum and after the second.
     norms: Option<[(Tensor, Tensor); 2]>,
@@ -149,18 +149,19 @@ impl RegionAblation {
 impl AttentionAblation {
     fn new(config: &ModelConfig, vb: &VarBuilder) -> Result<Self> {
         let c = config.channels;
-        let mix = |name: &str, size, activation| Mix::new(size, true, activation, vb.pp(name));
+        let layer =
+            |name: &str, size, activation| LinearLayer::new(size, true, activation, vb.pp(name));
         let norm = |name: &str| -> Result<(Tensor, Tensor)> {
             let vb = vb.pp(name);
             Ok((vb.get(c, "weight")?, vb.get(c, "bias")?))
         };
         Ok(Self {
-            query: mix("query", [c, c], Activation::None)?,
-            key: mix("key", [c, c], Activation::None)?,
-            value: mix("value", [c, c], Activation::None)?,
-            output: mix("output", [c, c], Activation::None)?,
-            expand: mix("expand", [c, 2 * c], Activation::Relu)?,
-            reduce: mix("reduce", [2 * c, c], Activation::None)?,
+            query: layer("query", [c, c], Activation::None)?,
+            key: layer("key", [c, c], Activation::None)?,
+            value: layer("value", [c, c], Activation::None)?,
+            output: layer("output", [c, c], Activation::None)?,
+            expand: layer("expand", [c, 2 * c], Activation::Relu)?,
+            reduce: layer("reduce", [2 * c, c], Activation::None)?,
             heads: config.heads,
             norms: match config.region_context == RegionContext::LayerNorm {
                 true => Some([norm("attention_norm")?, norm("output_norm")?]),
@@ -171,7 +172,7 @@ impl AttentionAblation {
     }
 
     fn forward(&self, latent: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
-        let heads = |mix: &Mix| split_heads(&mix.forward_train(latent)?, self.heads);
+        let heads = |layer: &LinearLayer| split_heads(&layer.forward_train(latent)?, self.heads);
         let (query, key, value) = (heads(&self.query)?, heads(&self.key)?, heads(&self.value)?);
         let width = query.dim(D::Minus1)? as f64;
         let similarity = (query.matmul(&key.t()?.contiguous()?)? / width.sqrt())?;

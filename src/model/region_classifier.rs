@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
 use super::config::ModelConfig;
-use super::layers::Mix;
+use super::layers::LinearLayer;
 use super::network::{Encoded, PreparedLabels, Responses};
 use super::pooling::top_k_mean;
 use crate::kernels::Activation;
@@ -16,7 +16,7 @@ const MAPS_OF_A_PIECE: usize = 32;
 
 /// m = e_f · W(A)ᵀ: every region's features times every label's projected vector.
 pub struct RegionClassifier {
-    label_projection: Mix,
+    label_projection: LinearLayer,
 }
 
 impl RegionClassifier {
@@ -24,7 +24,7 @@ impl RegionClassifier {
     pub fn new(config: &ModelConfig, vb: VarBuilder) -> Result<Self> {
         let size = [config.label_dimension, config.out_channels];
         Ok(Self {
-            label_projection: Mix::new(size, config.classifier_bias, Activation::None, vb)?,
+            label_projection: LinearLayer::new(size, config.classifier_bias, Activation::None, vb)?,
         })
     }
 

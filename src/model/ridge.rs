@@ -12,7 +12,7 @@ use candle_nn::VarBuilder;
 use super::biam_configuration::PresetConfig;
 use super::config::{ModelConfig, Preset};
 use super::counts::Counts;
-use super::layers::Mix;
+use super::layers::LinearLayer;
 use super::network::{
     EncodeOptions, Encoded, Network, PreparedLabels, Responses, Takes, Trace, Trainable,
 };
@@ -97,7 +97,7 @@ pub struct Ridge {
     channels: usize,
     label_dimension: usize,
     top_k: usize,
-    label_projection: Mix,
+    label_projection: LinearLayer,
 }
 
 impl Ridge {
@@ -114,7 +114,7 @@ impl Ridge {
             channels,
             label_dimension,
             top_k,
-            label_projection: Mix::new(size, false, Activation::None, vb)?,
+            label_projection: LinearLayer::new(size, false, Activation::None, vb)?,
         })
     }
 }

@@ -6,7 +6,7 @@ use candle_nn::ops::{sigmoid, softmax};
 
 use super::config::{ModelConfig, SceneGate, SceneResidual, SceneValue};
 use super::dropout::Dropout;
-use super::layers::{ConvolutionBlock, Mix};
+use super::layers::{ConvolutionBlock, LinearLayer};
 use crate::kernels::Activation;
 use crate::kernels::channel_gate::channel_gate;
 
@@ -17,9 +17,9 @@ const VALUE_LEAKY_SLOPE: f32 = 0.2;
 
 /// e_g = conv3x3 block(α_g) + residual, with α_g = v_g ∘ r_g and r_g = sigmoid(q_g ∘ k_g).
 pub struct SceneContextualisedBlock {
-    global_key: Mix,
+    global_key: LinearLayer,
     /// The shared 1x1 convolution of [`SceneValue::SharedConvolution`].
-    channel: Option<Mix>,
+    channel: Option<LinearLayer>,
     convolution: ConvolutionBlock,
     residual: SceneResidual,
     gate: SceneGate,
@@ -40,14 +40,14 @@ impl SceneContextualisedBlock {
         let shared = config.scene_value == SceneValue::SharedConvolution;
         let leaky = Activation::LeakyRelu(VALUE_LEAKY_SLOPE);
         Ok(Self {
-            global_key: Mix::new(
+            global_key: LinearLayer::new(
                 [config.global_channels, c],
                 true,
                 Activation::None,
                 vb.pp("global_key"),
             )?,
             channel: shared
-                .then(|| Mix::new([c, c], true, leaky, vb.pp("channel")))
+                .then(|| LinearLayer::new([c, c], true, leaky, vb.pp("channel")))
                 .transpose()?,
             convolution: ConvolutionBlock::new([c, c], vb)?,
             residual: config.scene_residual,

@@ -13,14 +13,14 @@ use crate::files::{first_line, read_bounded, write_atomically};
 
 /// Largest checkpoint, in bytes: the paper's largest network three times, and room to spare.
 const LIMIT: u64 = 4 << 30;
-/// The metadata entry that holds [`Progress`]. One entry only: the order of several is not fixed.
+/// The metadata entry that holds [`TrainingProgress`]. One entry only: the order of several is not fixed.
 const PROGRESS: &str = "progress";
 const WEIGHT: &str = "weight.";
 const MOMENTS: [&str; 2] = ["moment1.", "moment2."];
 
 /// How far a run is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct TrainingProgress {
     /// Epochs that are done.
     pub epochs: usize,
     /// Steps of the optimiser.
@@ -38,7 +38,7 @@ pub struct Progress {
 /// All that a run needs to go on as if it had never stopped. Generators are none of it: each is
 /// started from the seed and the step it serves.
 pub struct Checkpoint {
-    pub progress: Progress,
+    pub progress: TrainingProgress,
     /// Weights and the norms' running statistics.
     pub tensors: BTreeMap<String, Tensor>,
     /// Adam's two moments of each weight.
@@ -138,7 +138,7 @@ mod tests {
     fn checkpoint() -> Checkpoint {
         let tensor = |values: [f32; 2]| Tensor::new(&values, &Device::Cpu).unwrap();
         Checkpoint {
-            progress: Progress {
+            progress: TrainingProgress {
                 epochs: 2,
                 steps: 17,
                 seconds: 0.1,

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::error::TrainError;
-use crate::bundle::import::{Parts, assemble};
+use crate::bundle::import::{BundleSources, assemble};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::{MANIFEST, WORD_VECTORS, read_manifest};
 use crate::dataset::{Dataset, Split};
@@ -96,7 +96,7 @@ impl Workplace {
         }
         self.write("notes.md", notes.as_bytes())?;
         let name = self.out.file_name().unwrap_or_default().to_string_lossy();
-        let parts = Parts {
+        let parts = BundleSources {
             heads: self.folder.clone(),
             text_encoder: self.folder.clone(),
             name: name.into_owned(),

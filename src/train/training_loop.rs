@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 use super::batches::Batches;
-use super::checkpoint::{Checkpoint, Progress};
+use super::checkpoint::{Checkpoint, TrainingProgress};
 use super::early_stop::kept_aside_f1;
 use super::error::TrainError;
 use super::head::finished_head;
@@ -65,7 +65,7 @@ pub enum Ending {
 pub struct Finished {
     /// Tensors of the head as a bundle stores them.
     pub head: BTreeMap<String, Tensor>,
-    pub progress: Progress,
+    pub progress: TrainingProgress,
     /// Means over the last epoch that ran here; `None` when all were done before.
     pub losses: Option<Losses>,
 }
@@ -170,7 +170,7 @@ impl Run<'_> {
         Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    fn start(&self) -> Result<(Learner, Progress), TrainError> {
+    fn start(&self) -> Result<(Learner, TrainingProgress), TrainError> {
         let run = self.identity()?;
         let optimiser = (self.settings.betas, self.settings.weight_decay);
         let learner = |tensors: &BTreeMap<String, Tensor>| {
@@ -194,15 +194,15 @@ impl Run<'_> {
             let start = ridge_shortcut(sizes, teacher, self.set, self.settings.seed)?;
             tensors.extend(start);
         }
-        let progress = Progress {
+        let progress = TrainingProgress {
             run,
-            ..Progress::default()
+            ..TrainingProgress::default()
         };
         Ok((learner(&tensors)?, progress))
     }
 
     /// Whether the kept photos have said often enough that nothing gets better.
-    fn is_settled(&self, progress: &Progress) -> bool {
+    fn is_settled(&self, progress: &TrainingProgress) -> bool {
         let patience = self.settings.early_stop;
         patience > 0 && progress.epochs_since_best >= patience
     }
@@ -318,7 +318,7 @@ impl Run<'_> {
     fn keep(
         &self,
         learner: &Learner,
-        progress: &Progress,
+        progress: &TrainingProgress,
         is_best: bool,
     ) -> Result<(), TrainError> {
         let checkpoint = Checkpoint {
@@ -355,7 +355,7 @@ impl Run<'_> {
 }
 
 /// Notes an epoch's F1@5: whether it is the best so far.
-fn note_f1(progress: &mut Progress, f1: Option<f64>) -> bool {
+fn note_f1(progress: &mut TrainingProgress, f1: Option<f64>) -> bool {
     let is_best = f1 > progress.best;
     if is_best {
         progress.best = f1;

@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use biam_lens::backbone::Covered;
 use biam_lens::engine::{
-    BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, Photo, PhotoSource,
-    Progress, Ranking, RefusedLabel, Reply, Request, ResponseMap, StageTime, TrueLabels, Worker,
+    BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, PhotoSource, Ranking,
+    RefusedLabel, Reply, Request, ResponseMap, ShownPhoto, StageTime, TrueLabels, WorkProgress,
+    Worker,
 };
 use biam_lens::image_io::PhotoFact;
 use biam_lens::model::VariantId;
@@ -121,7 +122,7 @@ impl FakeEngine {
             return;
         }
         let portrait = source.name().contains("portrait");
-        let photo = Arc::new(Photo {
+        let photo = Arc::new(ShownPhoto {
             source: source.clone(),
             size: [if portrait { 512 } else { 1024 }, 768],
             shown: picture(source, 640, 480),
@@ -130,7 +131,7 @@ impl FakeEngine {
         });
         self.reply(Reply::Photo(Arc::clone(&photo)));
         if self.slow {
-            self.reply(Reply::Progress(Some(Progress {
+            self.reply(Reply::Progress(Some(WorkProgress {
                 doing: "Encoding with RCB".to_owned(),
                 fraction: Some(0.4),
             })));

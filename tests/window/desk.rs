@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use biam_lens::app::commands::Command;
-use biam_lens::app::view::Layout;
+use biam_lens::app::view::PanelLayout;
 use biam_lens::figure::scale::ScaleMode;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
@@ -280,7 +280,7 @@ fn help_explains_the_words_and_writes_keys_as_people_do() {
 #[test]
 fn a_difference_greys_what_does_not_apply_and_says_why() {
     let mut window = Opening::with(&["dog"]).open();
-    give(&mut window, Command::Layout(Layout::Difference));
+    give(&mut window, Command::Layout(PanelLayout::Difference));
     for name in ["Scale", "Colours"] {
         let choice = window.get_by_role_and_label(Role::ComboBox, name);
         assert!(choice.accesskit_node().is_disabled(), "{name}");
@@ -291,7 +291,7 @@ fn a_difference_greys_what_does_not_apply_and_says_why() {
     window.run_steps(8);
     let reason = window.query_by_label_contains("A difference is always shown in σ");
     assert!(reason.is_some());
-    give(&mut window, Command::Layout(Layout::Grid));
+    give(&mut window, Command::Layout(PanelLayout::Grid));
     let choice = window.get_by_role_and_label(Role::ComboBox, "Scale");
     assert!(!choice.accesskit_node().is_disabled());
 }

@@ -3,7 +3,7 @@
 use crate::fake_engine::GRID;
 use crate::fake_window::{Opening, Window, save_as, state, text_with, wait_for};
 use biam_lens::app::commands::Command;
-use biam_lens::app::view::{LabelsAs, Layout};
+use biam_lens::app::view::{LabelsAs, PanelLayout};
 use biam_lens::engine::ResponseMap;
 use biam_lens::figure::scale::ScaleMode;
 use biam_lens::model::VariantId;
@@ -48,12 +48,12 @@ fn right_click(window: &mut Window<'_>, name: &str) {
 fn every_layout_is_reached_by_its_button_and_its_key() {
     let mut window = meadow(&["dog", "cat"]);
     let keys = [Key::Num1, Key::Num2, Key::Num3, Key::Num4];
-    for (layout, key) in std::iter::zip(Layout::ALL, keys).rev() {
+    for (layout, key) in std::iter::zip(PanelLayout::ALL, keys).rev() {
         window.get_by_label(layout.title()).click();
         window.run();
         assert_eq!(state(&window).layout(), layout);
         press_alt(&mut window, Key::Num1);
-        assert_eq!(state(&window).layout(), Layout::Grid);
+        assert_eq!(state(&window).layout(), PanelLayout::Grid);
         press_alt(&mut window, key);
         assert_eq!(state(&window).layout(), layout);
     }
@@ -154,7 +154,7 @@ fn without_ordinary_regions_there_is_no_difference() {
     let button = window.get_by_label("Difference");
     assert!(button.accesskit_node().is_disabled());
     press_alt(&mut window, Key::Num4);
-    assert_eq!(state(&window).layout(), Layout::Grid);
+    assert_eq!(state(&window).layout(), PanelLayout::Grid);
     window.get_by_label("Difference").hover();
     window.run_steps(8);
     assert!(
@@ -172,18 +172,18 @@ fn zooming_keeps_the_region_under_the_pointer_and_becomes_sharp_when_it_stands_s
     window.hover_at(pointer);
     window.run();
     let before = window.state().app.pictures_made();
-    let pointed = state(&window).pointed.expect("a region");
-    assert_eq!((pointed.row, pointed.column), (2, 11));
+    let hovered = state(&window).hovered.expect("a region");
+    assert_eq!((hovered.row, hovered.column), (2, 11));
     for _ in 0..4 {
         window.event(egui::Event::Zoom(1.3));
         window.run();
-        assert_eq!(state(&window).pointed, Some(pointed));
+        assert_eq!(state(&window).hovered, Some(hovered));
     }
     assert!((state(&window).view.zoom - 1.3f32.powi(4)).abs() < 0.01);
     // One region is now almost three times as wide: a little to the side is still the same.
     window.hover_at(pointer + vec2(panel.width() / GRID.columns as f32, 0.0));
     window.run();
-    assert_eq!(state(&window).pointed, Some(pointed));
+    assert_eq!(state(&window).hovered, Some(hovered));
     let centre = state(&window).view.centre;
     window.drag_at(panel.center());
     window.run();
@@ -241,12 +241,12 @@ fn a_panels_menu_copies_compares_and_makes_large() {
         .get_by_label("Compare A/B with the next variant")
         .click();
     window.run();
-    assert_eq!(state(&window).layout(), Layout::Slider);
+    assert_eq!(state(&window).layout(), PanelLayout::Slider);
     assert!(window.query_by_label("cat in SCB").is_some());
     right_click(&mut window, "cat in RCB");
     window.get_by_label("Make large").click();
     window.run();
-    assert_eq!(state(&window).layout(), Layout::Large);
+    assert_eq!(state(&window).layout(), PanelLayout::Large);
     assert!(window.query_by_label("cat in RCB").is_some());
     assert!(window.query_by_label("cat in SCB").is_none());
 }
@@ -286,8 +286,8 @@ fn the_labels_of_the_pointed_region_are_listed() {
     let text = text_with(&window, "Most in this region, SCB");
     let comparison = state(&window).comparison().expect("maps");
     let ranking = comparison.ranking.as_ref().expect("asked for");
-    let pointed = state(&window).pointed.expect("a region is pointed at");
-    let place = pointed.row * comparison.grid.columns + pointed.column;
+    let hovered = state(&window).hovered.expect("a region is pointed at");
+    let place = hovered.row * comparison.grid.columns + hovered.column;
     let region = ranking.region(2, place).expect("a region");
     let best = (0..region.len())
         .max_by(|&a, &b| region[a].total_cmp(&region[b]))
@@ -356,6 +356,6 @@ fn a_key_with_alt_types_nothing() {
         .events
         .extend([key, egui::Event::Text("3".to_owned())]);
     window.step();
-    assert_eq!(state(&window).layout(), Layout::Slider);
+    assert_eq!(state(&window).layout(), PanelLayout::Slider);
     assert_eq!(state(&window).fields.labels, "");
 }

@@ -2,7 +2,7 @@
 
 use biam_lens::app::commands::Command;
 use biam_lens::app::state::Theme;
-use biam_lens::app::view::{LabelsAs, Layout};
+use biam_lens::app::view::{LabelsAs, PanelLayout};
 
 use crate::fake_window::{Opening, Window, give};
 
@@ -36,14 +36,14 @@ fn every_layout(theme: Theme, name: &str) {
     let mut window = open(theme);
     snapshot(&mut window, &format!("{name}-grid"));
     for (layout, of) in [
-        (Layout::Large, "large"),
-        (Layout::Slider, "slider"),
-        (Layout::Difference, "difference"),
+        (PanelLayout::Large, "large"),
+        (PanelLayout::Slider, "slider"),
+        (PanelLayout::Difference, "difference"),
     ] {
         give(&mut window, Command::Layout(layout));
         snapshot(&mut window, &format!("{name}-{of}"));
     }
-    give(&mut window, Command::Layout(Layout::Grid));
+    give(&mut window, Command::Layout(PanelLayout::Grid));
     give(&mut window, Command::LabelsAs(LabelsAs::Columns));
     snapshot(&mut window, &format!("{name}-columns"));
 }

@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::layout::Layout;
+use super::layout::RecordLayout;
 use super::stamps::{Stamp, StampWriter};
 use super::store::{Durable, Hash, Store, Writer};
 use super::{CacheError, FeatureSource};
@@ -156,7 +156,7 @@ pub(super) fn stamp_of(path: &Path) -> Option<(PathBuf, Stamp)> {
 /// Sends photos through the backbone, each content once.
 fn take_step(
     source: &dyn FeatureSource,
-    layout: &Layout,
+    layout: &RecordLayout,
     photos: Vec<Result<Read, Unreadable>>,
     on_their_way: &mut HashSet<Hash>,
 ) -> Result<(Batch, Step), CacheError> {
@@ -194,7 +194,7 @@ fn take_step(
 /// The records of a batch of inputs.
 fn records_of(
     source: &dyn FeatureSource,
-    layout: &Layout,
+    layout: &RecordLayout,
     inputs: &[(Hash, Vec<u8>)],
 ) -> Result<Vec<(Hash, Vec<u8>)>, CacheError> {
     let pixels: Vec<&[u8]> = inputs.iter().map(|(_, pixels)| &pixels[..]).collect();

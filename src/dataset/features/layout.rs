@@ -15,7 +15,7 @@ const ALIGNMENT: usize = 64;
 /// (channels-last), then the global feature in single precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Layout {
+pub(super) struct RecordLayout {
     pub rows: usize,
     pub columns: usize,
     /// C, or 0 where raw features are not kept.
@@ -26,7 +26,7 @@ pub(super) struct Layout {
     pub global: usize,
 }
 
-impl Layout {
+impl RecordLayout {
     /// Regions of one photo, P.
     pub fn regions(&self) -> usize {
         self.rows * self.columns
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn records_of_the_default_backbone_have_the_size_that_is_told() {
-        let layout = Layout {
+        let layout = RecordLayout {
             rows: 14,
             columns: 14,
             raw: 1280,
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_part_of_another_length_makes_no_record() {
-        let layout = Layout {
+        let layout = RecordLayout {
             rows: 1,
             columns: 3,
             raw: 1,

@@ -25,7 +25,7 @@ use std::time::Instant;
 use candle_core::Tensor;
 
 use crate::files::{free_bytes, write_error};
-use layout::Layout;
+use layout::RecordLayout;
 use stamps::{STAMPS, StampWriter, Stamps};
 use store::{Facts, Hash, Store};
 
@@ -53,7 +53,7 @@ pub enum Which {
 
 /// How far [`FeatureCache::fill`] is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
+pub struct FillProgress {
     /// Photos looked at, and all of them.
     pub done: usize,
     pub total: usize,
@@ -142,7 +142,7 @@ impl FeatureCache {
         &mut self,
         source: &dyn FeatureSource,
         photos: &[PathBuf],
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(FillProgress),
         stop: &AtomicBool,
     ) -> Result<FillReport, CacheError> {
         if self.store.facts.identity != source.identity() {
@@ -191,7 +191,7 @@ impl FeatureCache {
 
     /// Rows and columns of regions.
     pub fn grid(&self) -> [usize; 2] {
-        let Layout { rows, columns, .. } = self.store.facts.record;
+        let RecordLayout { rows, columns, .. } = self.store.facts.record;
         [rows, columns]
     }
 
@@ -275,12 +275,12 @@ impl FeatureCache {
         &self,
         source: &dyn FeatureSource,
         pending: &[PathBuf],
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(FillProgress),
         stop: &AtomicBool,
         report: &mut FillReport,
     ) -> Result<Vec<(PathBuf, Hash)>, CacheError> {
         let record = self.record_bytes();
-        let mut now = Progress {
+        let mut now = FillProgress {
             done: report.reused,
             total: report.reused + pending.len(),
             rate: 0.0,
@@ -361,14 +361,14 @@ fn store_folder(root: &Path, source: &dyn FeatureSource, content: Content) -> Pa
 }
 
 /// The shape of the records, as a black photo shows it.
-fn layout_of(source: &dyn FeatureSource, content: Content) -> Result<Layout, CacheError> {
+fn layout_of(source: &dyn FeatureSource, content: Content) -> Result<RecordLayout, CacheError> {
     let side = source.input().side as usize;
     let features = source.features(vec![0; side * side * 3], 1)?;
     let (_, raw, rows, columns) = features.raw.regions.dims4()?;
     let (_, projected, _, _) = features.projected.dims4()?;
     let (_, global) = features.raw.global.dims2()?;
     let kept = |keep: bool, channels: usize| if keep { channels } else { 0 };
-    Ok(Layout {
+    Ok(RecordLayout {
         rows,
         columns,
         raw: kept(content.raw, raw),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::CacheError;
-use super::layout::Layout;
+use super::layout::RecordLayout;
 use crate::files::{
     FileError, OwnFileMap, one_line, open_regular, read_bounded, read_error, write_atomically,
     write_error,
@@ -44,11 +44,11 @@ pub(super) struct Facts {
     pub identity: String,
     /// `little` or `big`: numbers are in the byte order of the computer that wrote them.
     pub byte_order: String,
-    pub record: Layout,
+    pub record: RecordLayout,
 }
 
 impl Facts {
-    pub fn new(identity: String, record: Layout) -> Self {
+    pub fn new(identity: String, record: RecordLayout) -> Self {
         Self {
             format: FORMAT,
             identity,
@@ -88,7 +88,7 @@ impl Store {
         if facts != Facts::new(facts.identity.clone(), facts.record) {
             return Err(foreign(&"it is of another format or another computer"));
         }
-        let Layout { rows, columns, .. } = facts.record;
+        let RecordLayout { rows, columns, .. } = facts.record;
         let sizes = [
             facts.record.raw,
             facts.record.projected,
@@ -193,7 +193,7 @@ fn read_index(path: &Path, identity: &str) -> Result<Vec<Hash>, CacheError> {
 /// Maps the whole records of a data file, at most `count` of them.
 fn map_records(
     path: &Path,
-    record: &Layout,
+    record: &RecordLayout,
     count: usize,
 ) -> Result<(OwnFileMap, usize), CacheError> {
     let (file, metadata) = match open_regular(path) {

@@ -62,7 +62,7 @@ fn class_of<'a>(name: &'a str, lists: &[String]) -> Option<&'a str> {
 }
 
 /// The files of a set.
-pub(super) struct Layout {
+pub(super) struct VocFiles {
     sets: PathBuf,
     annotations: PathBuf,
     photos: PathBuf,
@@ -78,7 +78,7 @@ pub(super) struct Listed {
     pub annotation: Option<PathBuf>,
 }
 
-impl Layout {
+impl VocFiles {
     pub fn new(folder: &Path) -> Self {
         let annotations = annotations(folder);
         let folders = PHOTOS.map(|name| folder.join(name));

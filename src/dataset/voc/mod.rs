@@ -17,7 +17,7 @@ use super::pixel_boxes::{PixelBox, PixelBoxes, on_upright_photos};
 use super::text::TextFile;
 use super::{Dataset, DatasetError, PhotoLabels};
 pub(super) use layout::{LOOKED_FOR, parts, recognises};
-use layout::{Layout, Listed};
+use layout::{Listed, VocFiles};
 use xml::Annotation;
 
 const NAMES: &str = "names.tsv";
@@ -36,7 +36,7 @@ const EXCHANGED: &str = "a <bndbox> with exchanged corners (its label counts, th
 /// # Errors
 /// A list that cannot be read or understood, with the line; a part of which nothing can be used.
 pub(super) fn read(folder: &Path, part: &str) -> Result<Dataset, DatasetError> {
-    let layout = Layout::new(folder);
+    let layout = VocFiles::new(folder);
     let mut builder = Builder::new(folder, part);
     let names = read_names(&folder.join(NAMES))?;
     let listed = layout.listed(part)?;
@@ -98,7 +98,7 @@ fn renamed<'a>(class: &'a str, names: &'a HashMap<String, String>) -> &'a str {
 /// All classes of the part: those of its annotations, and those that have a list of their own, in the
 /// order of VOC's names.
 fn vocabulary(
-    layout: &Layout,
+    layout: &VocFiles,
     part: &str,
     photos: &[Annotated<'_>],
     names: &HashMap<String, String>,

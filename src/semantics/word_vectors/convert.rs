@@ -28,7 +28,7 @@ const PACKED: [&[u8]; 4] = [b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"];
 
 /// How far a conversion is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct ConversionProgress {
     /// Bytes of the published file that are read.
     pub read: u64,
     /// Bytes that it has.
@@ -55,7 +55,7 @@ pub struct Converted {
 pub fn convert_word_vectors(
     published: &Path,
     target: &Path,
-    mut go_on: impl FnMut(Progress) -> ControlFlow<()>,
+    mut go_on: impl FnMut(ConversionProgress) -> ControlFlow<()>,
 ) -> Result<Converted, WordVectorError> {
     check_target(target)?;
     let (mut file, facts) = open_regular(published)?;
@@ -108,7 +108,7 @@ pub fn convert_word_vectors(
 pub fn copy_word_vectors(
     source: &Path,
     target: &Path,
-    go_on: impl FnMut(Progress) -> ControlFlow<()>,
+    go_on: impl FnMut(ConversionProgress) -> ControlFlow<()>,
 ) -> Result<LeftOut, WordVectorError> {
     let (mut file, _) = open_regular(source)?;
     let mut head = Vec::new();
@@ -319,13 +319,13 @@ pub(super) struct Input<'i> {
     /// Bytes that are read.
     pub read: u64,
     pub total: u64,
-    go_on: &'i mut dyn FnMut(Progress) -> ControlFlow<()>,
+    go_on: &'i mut dyn FnMut(ConversionProgress) -> ControlFlow<()>,
 }
 
 impl Input<'_> {
     /// Says how far it is.
     pub(super) fn report(&mut self, words: usize) -> Result<(), WordVectorError> {
-        let progress = Progress {
+        let progress = ConversionProgress {
             read: self.read,
             total: self.total,
             words,

@@ -19,7 +19,7 @@ pub(super) const HEADER: usize = 64;
 
 /// What a file has, and with that where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(super) struct FileLayout {
     pub dimension: usize,
     pub words: usize,
     pub text_bytes: usize,
@@ -57,7 +57,7 @@ impl Words {
         writer: &mut (impl Write + Seek),
         dimension: usize,
     ) -> io::Result<()> {
-        let layout = Layout {
+        let layout = FileLayout {
             dimension,
             words: self.len(),
             text_bytes: self.text.len(),
@@ -97,7 +97,7 @@ struct Places {
     end: usize,
 }
 
-impl Layout {
+impl FileLayout {
     fn header(&self) -> [u8; HEADER] {
         let mut header = [0; HEADER];
         header[..8].copy_from_slice(&MAGIC);

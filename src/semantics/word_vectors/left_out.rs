@@ -39,7 +39,7 @@ impl Skipped {
 
 impl LeftOut {
     /// One line for each kind of which there is any.
-    pub fn told(&self) -> Vec<String> {
+    pub fn summary(&self) -> Vec<String> {
         let kinds = [
             (&self.broken, "no word and its numbers"),
             (&self.not_text, "not UTF-8"),
@@ -63,14 +63,14 @@ mod tests {
     #[test]
     fn every_kind_is_told_with_its_first_place() {
         let mut left_out = LeftOut::default();
-        assert_eq!(left_out.told(), [""; 0]);
+        assert_eq!(left_out.summary(), [""; 0]);
         left_out.duplicates.add("line", 7, "dog");
         left_out.duplicates.add("line", 9, "cat\n");
         left_out
             .broken
             .add("line", 3, "2 numbers where the others have 3");
         assert_eq!(
-            left_out.told(),
+            left_out.summary(),
             [
                 "1 of the word vectors (no word and its numbers), the first is line 3: 2 numbers \
                  where the others have 3",

@@ -16,7 +16,7 @@ mod text;
 mod tests;
 
 pub use convert::{
-    Converted, Progress, convert_word_vectors, copy_word_vectors, write_word_vectors,
+    ConversionProgress, Converted, convert_word_vectors, copy_word_vectors, write_word_vectors,
 };
 pub use encoder::WordEncoder;
 pub use left_out::{LeftOut, Skipped};
@@ -31,7 +31,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::files::{FileBytes, FileError, one_line, open_regular, read_error, shown};
-use format::{HEADER, Layout};
+use format::{FileLayout, HEADER};
 
 /// Bytes of a file that is read at most: twice those of the largest published vectors.
 const LIMIT: usize = 4 << 30;
@@ -99,7 +99,7 @@ fn unknown_words(words: &[UnknownWord]) -> String {
 pub struct WordVectors {
     path: PathBuf,
     file: FileBytes,
-    layout: Layout,
+    layout: FileLayout,
 }
 
 impl WordVectors {
@@ -300,13 +300,13 @@ impl WordVectors {
 }
 
 /// A file's bytes and what is where in them.
-fn contents(file: &File, length: u64) -> Result<(FileBytes, Layout), Refusal> {
+fn contents(file: &File, length: u64) -> Result<(FileBytes, FileLayout), Refusal> {
     let length = usize::try_from(length)
         .ok()
         .filter(|&length| length <= LIMIT)
         .ok_or(Refusal::Format("it is too large"))?;
     let header = FileBytes::read(file, length.min(HEADER)).map_err(Refusal::Io)?;
-    let layout = Layout::read(header.bytes(), length).map_err(Refusal::Format)?;
+    let layout = FileLayout::read(header.bytes(), length).map_err(Refusal::Format)?;
     let mut start = file;
     start.rewind().map_err(Refusal::Io)?;
     let bytes = FileBytes::read(file, length).map_err(Refusal::Io)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use candle_core::Device;
 
 use super::{
-    Converted, LeftOut, Progress, Skipped, WordEncoder, WordVectorError, WordVectors,
+    ConversionProgress, Converted, LeftOut, Skipped, WordEncoder, WordVectorError, WordVectors,
     convert_word_vectors, copy_word_vectors, write_word_vectors,
 };
 use crate::semantics::LabelEncoder;
@@ -259,7 +259,7 @@ fn faulty_lines_are_left_out_and_told() {
             let case = Case::new([head, &file].concat());
             let converted = case.convert().unwrap();
             assert_eq!(converted.words, 3, "{what}");
-            let told = converted.left_out.told();
+            let told = converted.left_out.summary();
             let [told] = &told[..] else {
                 panic!("{told:?}")
             };
@@ -283,7 +283,7 @@ fn a_faulty_first_line_does_not_hide_the_others() {
         let file = [first, b"\nthe 1 0\ncat 0 1\n"].concat();
         let converted = Case::new(&file).convert().unwrap();
         assert_eq!((converted.words, converted.dimension), (2, 2));
-        assert_eq!(converted.left_out.told().len(), 1);
+        assert_eq!(converted.left_out.summary().len(), 1);
     }
 }
 
@@ -372,7 +372,7 @@ fn progress_is_told_and_a_stop_leaves_nothing() {
     let total = GLOVE.len() as u64;
     let read = total;
     let words = 5;
-    assert_eq!(told, [Progress { read, total, words }]);
+    assert_eq!(told, [ConversionProgress { read, total, words }]);
     let case = Case::new(GLOVE);
     let stopped =
         convert_word_vectors(

@@ -18,19 +18,19 @@ const BATCH: usize = 8;
 
 /// What the networks said of the photos that could be read.
 #[derive(Debug, Default)]
-pub struct Answers {
+pub struct Predictions {
     /// How many labels each photo was scored for.
     pub labels: usize,
     /// Truth of the photos that were read, `[N, L]`: 1, -1 or 0 for unknown.
     pub truth: Vec<i8>,
-    pub variants: Vec<VariantAnswers>,
+    pub variants: Vec<VariantPredictions>,
     /// Photos that could not be read, each with one line that names it and says why.
     pub unreadable: Vec<String>,
 }
 
-/// One network's answers.
+/// One network's predictions.
 #[derive(Debug)]
-pub struct VariantAnswers {
+pub struct VariantPredictions {
     pub variant: VariantId,
     /// `[N, L]`, each the mean of the k largest responses.
     pub scores: Vec<f32>,
@@ -46,14 +46,14 @@ pub struct Pair {
     pub located: Located,
 }
 
-impl Answers {
+impl Predictions {
     /// How many photos were read.
     pub fn photos(&self) -> usize {
         self.truth.len() / self.labels.max(1)
     }
 
     /// Scores and truth of one network.
-    pub fn judged<'a>(&'a self, variant: &'a VariantAnswers) -> Option<Judged<'a>> {
+    pub fn judged<'a>(&'a self, variant: &'a VariantPredictions) -> Option<Judged<'a>> {
         Judged::new(self.labels, &variant.scores, &self.truth)
     }
 }
@@ -64,12 +64,12 @@ impl Answers {
 /// # Errors
 /// No labels, a device that fails, scores that are no numbers. Photos that cannot be read are no
 /// error: they are named and left out.
-pub fn answer_photos(
+pub fn predict_photos(
     bundle: &Bundle,
     dataset: &Dataset,
     labels: &Tensor,
     progress: &mut dyn FnMut(usize),
-) -> Result<Answers, EvalError> {
+) -> Result<Predictions, EvalError> {
     let mut run = Run::new(bundle, dataset, labels)?;
     let input = bundle.input;
     let prepare_all = |photos: &[DatasetPhoto]| -> Vec<Result<PreparedPhoto, EngineError>> {
@@ -94,7 +94,7 @@ pub fn answer_photos(
     run.finish()
 }
 
-/// What [`answer_cached`] needs of a cache for the networks of `bundle`.
+/// What [`predict_cached`] needs of a cache for the networks of `bundle`.
 pub fn cache_content(bundle: &Bundle) -> Content {
     let mut networks = bundle.variants.iter().map(|trained| &trained.network);
     Content {
@@ -103,18 +103,18 @@ pub fn cache_content(bundle: &Bundle) -> Content {
     }
 }
 
-/// [`answer_photos`] from features in `cache`, which has been filled with this data set's photos.
+/// [`predict_photos`] from features in `cache`, which has been filled with this data set's photos.
 /// Photos that it does not have are left out without a word: the filling has named them.
 ///
 /// # Errors
-/// As [`answer_photos`]; a cache that cannot be read.
-pub fn answer_cached(
+/// As [`predict_photos`]; a cache that cannot be read.
+pub fn predict_cached(
     bundle: &Bundle,
     dataset: &Dataset,
     labels: &Tensor,
     cache: &FeatureCache,
     progress: &mut dyn FnMut(usize),
-) -> Result<Answers, EvalError> {
+) -> Result<Predictions, EvalError> {
     let mut run = Run::new(bundle, dataset, labels)?;
     let content = cache_content(bundle);
     let mut done = 0;
@@ -164,7 +164,7 @@ struct Run<'a> {
     dataset: &'a Dataset,
     /// The labels as each network sees them.
     prepared: Vec<PreparedLabels>,
-    answers: Answers,
+    predictions: Predictions,
 }
 
 impl<'a> Run<'a> {
@@ -173,13 +173,13 @@ impl<'a> Run<'a> {
         if count == 0 || count != dataset.labels.len() {
             return Err(EvalError::NoLabels);
         }
-        let variants = bundle.variants.iter().map(|trained| VariantAnswers {
+        let variants = bundle.variants.iter().map(|trained| VariantPredictions {
             variant: trained.id,
             scores: Vec::with_capacity(dataset.photos.len() * count),
             pairs: Vec::new(),
         });
         Ok(Self {
-            answers: Answers {
+            predictions: Predictions {
                 labels: count,
                 truth: Vec::with_capacity(dataset.photos.len() * count),
                 variants: variants.collect(),
@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
                     pixels.extend_from_slice(&prepared.pixels);
                     covered.push(Some(prepared.covered));
                 }
-                Err(error) => self.answers.unreadable.push(error.to_string()),
+                Err(error) => self.predictions.unreadable.push(error.to_string()),
             }
         }
         if read.is_empty() {
@@ -222,46 +222,46 @@ impl<'a> Run<'a> {
         self.features(&read, &covered, &features)
     }
 
-    /// Answers for photos with these features, in order, and where their grids lie.
+    /// Predictions for photos with these features, in order, and where their grids lie.
     fn features(
         &mut self,
         photos: &[&DatasetPhoto],
         covered: &[Option<Covered>],
         features: &PhotoFeatures,
     ) -> Result<(), EvalError> {
-        let labels = self.answers.labels;
+        let labels = self.predictions.labels;
         let mut row = vec![0; labels];
         for photo in photos {
             photo.labels.fill(&mut row);
-            self.answers.truth.extend_from_slice(&row);
+            self.predictions.truth.extend_from_slice(&row);
         }
         let networks = self.bundle.variants.iter().zip(&self.prepared);
-        for ((trained, prepared), answers) in networks.zip(&mut self.answers.variants) {
+        for ((trained, prepared), predictions) in networks.zip(&mut self.predictions.variants) {
             let (scores, maps) = answer(trained, prepared, features)?;
             if let Some(place) = scores.iter().position(|score| !score.is_finite()) {
                 return Err(EvalError::NotANumber {
-                    variant: answers.variant,
+                    variant: predictions.variant,
                     photo: photos[place / labels].path.clone(),
                     label: self.dataset.labels[place % labels].clone(),
                 });
             }
-            answers.scores.extend(scores);
+            predictions.scores.extend(scores);
             let Some(maps) = maps else {
                 continue;
             };
             for (row, (photo, covered)) in photos.iter().zip(covered).enumerate() {
                 if let Some(covered) = covered {
-                    answers.pairs.extend(maps.pairs(row, photo, *covered));
+                    predictions.pairs.extend(maps.pairs(row, photo, *covered));
                 }
             }
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<Answers, EvalError> {
-        match self.answers.photos() {
+    fn finish(self) -> Result<Predictions, EvalError> {
+        match self.predictions.photos() {
             0 => Err(EvalError::NoPhotos),
-            _ => Ok(self.answers),
+            _ => Ok(self.predictions),
         }
     }
 }

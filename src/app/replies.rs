@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::state::{About, AppState, MessageKind};
 use crate::engine::{
-    BundleFacts, Comparison, Failure, LabelFacts, Photo, PhotoSource, Progress, Reply, Request,
-    ResponseMap,
+    BundleFacts, Comparison, Failure, LabelFacts, PhotoSource, Reply, Request, ResponseMap,
+    ShownPhoto, WorkProgress,
 };
 use crate::model::VariantId;
 use crate::semantics::{LabelStatus, label_key};
 
 /// How many labels that are not read whole are named at once.
-const TOLD: usize = 3;
+const MOST_NAMED: usize = 3;
 
 /// What a comparison is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,48 +24,48 @@ struct Asked {
 
 /// What the engine has said so far, and what it still owes.
 #[derive(Debug, Default)]
-pub struct Answers {
+pub struct EngineReplies {
     pub bundle: Option<Arc<BundleFacts>>,
-    pub photo: Option<Arc<Photo>>,
+    pub photo: Option<Arc<ShownPhoto>>,
     pub comparison: Option<Arc<Comparison>>,
-    pub progress: Option<Progress>,
+    pub progress: Option<WorkProgress>,
     /// Nothing can be computed any more, and why.
     pub fatal: Option<String>,
     asked: Option<Asked>,
     /// The comparison whose neighbours were asked for ahead.
     ahead: Option<Asked>,
-    owed: bool,
+    awaits_reply: bool,
     /// What the bundle's labels are to it, by [`label_key`].
     statuses: HashMap<String, LabelStatus>,
 }
 
-impl Answers {
+impl EngineReplies {
     /// Before the engine has said anything: the bundle is awaited.
     pub fn awaiting_the_bundle() -> Self {
         Self {
-            owed: true,
+            awaits_reply: true,
             ..Self::default()
         }
     }
 
     /// Whether an answer is still to come.
-    pub fn owed(&self) -> bool {
-        self.owed || self.progress.is_some()
+    pub fn awaits_reply(&self) -> bool {
+        self.awaits_reply || self.progress.is_some()
     }
 }
 
 impl AppState {
     /// The decoded photo, once it is the chosen one.
-    pub fn photo(&self) -> Option<&Arc<Photo>> {
+    pub fn photo(&self) -> Option<&Arc<ShownPhoto>> {
         let chosen = self.photos.chosen()?;
-        let photo = self.answers.photo.as_ref()?;
+        let photo = self.replies.photo.as_ref()?;
         (photo.source == *chosen).then_some(photo)
     }
 
     /// The last comparison, if it is of the chosen photo.
     pub fn comparison(&self) -> Option<&Arc<Comparison>> {
         let chosen = self.photos.chosen()?;
-        let comparison = self.answers.comparison.as_ref()?;
+        let comparison = self.replies.comparison.as_ref()?;
         (comparison.photo.source == *chosen).then_some(comparison)
     }
 
@@ -76,14 +76,14 @@ impl AppState {
 
     /// The comparison on screen: while that of the chosen photo is awaited, the last one.
     pub fn shown_comparison(&self) -> Option<&Arc<Comparison>> {
-        let asked = self.answers.asked.as_ref().map(|asked| &asked.photo);
-        let awaited = self.answers.owed() || asked != self.photos.chosen();
-        let last = self.answers.comparison.as_ref();
+        let asked = self.replies.asked.as_ref().map(|asked| &asked.photo);
+        let awaited = self.replies.awaits_reply() || asked != self.photos.chosen();
+        let last = self.replies.comparison.as_ref();
         self.comparison().or(last.filter(|_| awaited))
     }
 
     /// The photo on screen: that of the comparison on screen, or else the chosen one.
-    pub fn shown_photo(&self) -> Option<&Arc<Photo>> {
+    pub fn shown_photo(&self) -> Option<&Arc<ShownPhoto>> {
         let comparison = self.shown_comparison();
         comparison
             .map(|comparison| &comparison.photo)
@@ -106,7 +106,7 @@ impl AppState {
 
     /// What the last comparison says of a label; labels do not depend on the photo.
     pub fn label_facts(&self, label: &str) -> Option<&LabelFacts> {
-        let comparison = self.answers.comparison.as_ref()?;
+        let comparison = self.replies.comparison.as_ref()?;
         comparison.labels.iter().find(|facts| facts.text == label)
     }
 
@@ -115,12 +115,12 @@ impl AppState {
         if let Some(facts) = self.label_facts(label) {
             return Some(facts.status);
         }
-        self.answers.statuses.get(&label_key(label)).copied()
+        self.replies.statuses.get(&label_key(label)).copied()
     }
 
     /// Why a label has no vector, where the last comparison found none.
     pub fn refusal(&self, label: &str) -> Option<&str> {
-        let comparison = self.answers.comparison.as_ref()?;
+        let comparison = self.replies.comparison.as_ref()?;
         let mut refused = comparison.refused.iter();
         let found = refused.find(|refused| refused.label == label)?;
         Some(&found.reason)
@@ -128,7 +128,7 @@ impl AppState {
 
     /// Why the scales that need ordinary regions cannot be had; `None` when they can.
     pub fn no_ordinary_regions(&self) -> Option<&'static str> {
-        let bundle = self.answers.bundle.as_ref()?;
+        let bundle = self.replies.bundle.as_ref()?;
         (!bundle.has_ordinary_regions).then_some(
             "This model has no ordinary regions to compare with; “biam-lens import MODEL \
                  --ordinary PHOTOS” computes them from a folder of photos",
@@ -137,7 +137,7 @@ impl AppState {
 
     /// The request that brings the answers in line with the choices, if they are not yet.
     pub fn next_request(&mut self) -> Option<Request> {
-        let ready = self.answers.bundle.is_some() && self.answers.fatal.is_none();
+        let ready = self.replies.bundle.is_some() && self.replies.fatal.is_none();
         if !ready || self.opening {
             return None;
         }
@@ -146,11 +146,11 @@ impl AppState {
             labels: self.labels.labels().to_vec(),
             variants: self.variants(),
         };
-        if self.answers.asked.as_ref() == Some(&wanted) {
+        if self.replies.asked.as_ref() == Some(&wanted) {
             return self.request_ahead(wanted);
         }
-        self.answers.asked = Some(wanted.clone());
-        self.answers.owed = true;
+        self.replies.asked = Some(wanted.clone());
+        self.replies.awaits_reply = true;
         Some(Request::Compare {
             photo: wanted.photo,
             labels: wanted.labels,
@@ -161,7 +161,9 @@ impl AppState {
 
     /// Once a comparison is there: its photo's neighbours in the list, the next one first.
     fn request_ahead(&mut self, wanted: Asked) -> Option<Request> {
-        if self.answers.owed() || !self.is_current() || self.answers.ahead.as_ref() == Some(&wanted)
+        if self.replies.awaits_reply()
+            || !self.is_current()
+            || self.replies.ahead.as_ref() == Some(&wanted)
         {
             return None;
         }
@@ -170,7 +172,7 @@ impl AppState {
         let entries = &self.photos.entries;
         let photos = neighbours.into_iter().flatten();
         let photos = photos.filter_map(|at| entries.get(at).cloned()).collect();
-        self.answers.ahead = Some(wanted.clone());
+        self.replies.ahead = Some(wanted.clone());
         Some(Request::Ahead {
             photos,
             labels: wanted.labels,
@@ -180,18 +182,18 @@ impl AppState {
 
     /// Forgets what was asked, so that it is asked again.
     pub fn ask_again(&mut self) {
-        self.answers.asked = None;
+        self.replies.asked = None;
     }
 
     /// The last comparison is computed once more, on another device.
     pub fn wait_again(&mut self) {
-        self.answers.owed = self.answers.asked.is_some();
+        self.replies.awaits_reply = self.replies.asked.is_some();
     }
 
     /// No answer is waited for any longer.
     pub fn stop_waiting(&mut self) {
-        self.answers.owed = false;
-        self.answers.progress = None;
+        self.replies.awaits_reply = false;
+        self.replies.progress = None;
     }
 
     /// Takes in one reply of the engine. Thumbnails are pictures and go elsewhere.
@@ -200,7 +202,7 @@ impl AppState {
             Reply::Bundle(bundle) => self.receive_bundle(bundle),
             Reply::Photo(photo) => self.receive_photo(photo),
             Reply::Comparison(comparison) => self.receive_comparison(comparison),
-            Reply::Progress(progress) => self.answers.progress = progress,
+            Reply::Progress(progress) => self.replies.progress = progress,
             Reply::Failure(failure) => self.receive_failure(failure),
             Reply::Thumbnail { .. } => {}
         }
@@ -208,7 +210,7 @@ impl AppState {
 
     fn receive_bundle(&mut self, bundle: Arc<BundleFacts>) {
         if let Some(note) = &bundle.device_note {
-            self.tell(MessageKind::Note, note.clone());
+            self.add_message(MessageKind::Note, note.clone());
         }
         if !bundle.variants.contains(&self.ranked_by)
             && let Some(&last) = bundle.variants.last()
@@ -220,29 +222,29 @@ impl AppState {
         }
         let labels = bundle.labels.iter();
         let statuses = labels.map(|(label, status)| (label_key(label), *status));
-        self.answers.statuses = statuses.collect();
-        self.answers.bundle = Some(bundle);
+        self.replies.statuses = statuses.collect();
+        self.replies.bundle = Some(bundle);
     }
 
-    fn receive_photo(&mut self, photo: Arc<Photo>) {
+    fn receive_photo(&mut self, photo: Arc<ShownPhoto>) {
         self.photos.unreadable.remove(&photo.source);
         self.has_passed(&About::Photo(photo.source.clone()));
-        self.answers.photo = Some(photo);
+        self.replies.photo = Some(photo);
     }
 
     fn receive_comparison(&mut self, comparison: Arc<Comparison>) {
-        let answered = self.answers.asked.as_ref().is_some_and(|asked| {
+        let answered = self.replies.asked.as_ref().is_some_and(|asked| {
             let refused = |label: &&String| comparison.refused.iter().any(|r| r.label == **label);
             let known = asked.labels.iter().filter(|label| !refused(label));
             asked.photo == comparison.photo.source
                 && known.eq(comparison.labels.iter().map(|facts| &facts.text))
         });
         if answered {
-            self.answers.owed = false;
+            self.replies.awaits_reply = false;
         }
         self.tell_of_unread_labels(&comparison);
         self.receive_photo(Arc::clone(&comparison.photo));
-        if let Some(old) = self.answers.comparison.replace(comparison) {
+        if let Some(old) = self.replies.comparison.replace(comparison) {
             free_elsewhere(old);
         }
     }
@@ -270,12 +272,12 @@ impl AppState {
     /// Tells of the first few of some labels with what there is to say, and how many more there are: a
     /// long column may be pasted.
     fn tell_of_labels(&mut self, kind: MessageKind, labels: Vec<(String, String)>, what: &str) {
-        let more = labels.len().saturating_sub(TOLD);
-        for (label, line) in labels.into_iter().take(TOLD) {
+        let more = labels.len().saturating_sub(MOST_NAMED);
+        for (label, line) in labels.into_iter().take(MOST_NAMED) {
             self.push(kind, About::Label(label), line);
         }
         if more > 0 {
-            self.tell(kind, format!("{more} more {what}; their chips say why"));
+            self.add_message(kind, format!("{more} more {what}; their chips say why"));
         }
     }
 
@@ -283,7 +285,7 @@ impl AppState {
         let chosen = self.photos.chosen();
         let about_another = failure.photo.is_some() && failure.photo.as_ref() != chosen;
         // A failure after the photo was opened is not the photo's fault.
-        let opened = self.answers.photo.as_ref().map(|photo| &photo.source);
+        let opened = self.replies.photo.as_ref().map(|photo| &photo.source);
         if let Some(photo) = failure
             .photo
             .as_ref()
@@ -294,7 +296,7 @@ impl AppState {
                 .insert(photo.clone(), failure.message.clone());
         }
         if failure.fatal {
-            self.answers.fatal = Some(failure.message.clone());
+            self.replies.fatal = Some(failure.message.clone());
         }
         // A photo in the list that nobody looks at says so in its row.
         if about_another && !failure.fatal {
@@ -302,16 +304,16 @@ impl AppState {
         }
         self.stop_waiting();
         let about = failure.photo.map_or(About::Lasting, About::Photo);
-        self.complain(about, failure.message);
+        self.add_error(about, failure.message);
     }
 
     /// The engine's thread is gone.
     pub fn engine_ended(&mut self) {
-        if self.answers.fatal.is_none() {
+        if self.replies.fatal.is_none() {
             let text = "The engine has stopped; restart the program".to_owned();
-            self.answers.fatal = Some(text.clone());
+            self.replies.fatal = Some(text.clone());
             self.stop_waiting();
-            self.tell(MessageKind::Error, text);
+            self.add_message(MessageKind::Error, text);
         }
     }
 }
@@ -364,7 +366,7 @@ mod tests {
             Some(Request::Compare { .. })
         ));
         assert!(state.next_request().is_none());
-        assert!(state.answers.owed());
+        assert!(state.replies.awaits_reply());
         state.labels.add("cat");
         assert!(state.next_request().is_some());
         state.stop_waiting();
@@ -388,12 +390,12 @@ mod tests {
             })
         };
         state.receive(failure("harbour"));
-        assert!(state.messages.is_empty() && state.answers.owed());
+        assert!(state.messages.is_empty() && state.replies.awaits_reply());
         assert_eq!(state.photos.unreadable.len(), 1);
         state.receive(failure("meadow"));
         state.receive(failure("meadow"));
         assert_eq!(state.messages.len(), 1);
-        assert!(!state.answers.owed());
+        assert!(!state.replies.awaits_reply());
     }
 
     #[test]
@@ -405,6 +407,6 @@ mod tests {
             fatal: true,
         }));
         assert!(state.next_request().is_none());
-        assert_eq!(state.answers.fatal.as_deref(), Some("no bundle"));
+        assert_eq!(state.replies.fatal.as_deref(), Some("no bundle"));
     }
 }
