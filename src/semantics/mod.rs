@@ -4,6 +4,7 @@
 //! vectors, [`reading`] says what of a label they know, [`labels`] knows which labels a bundle was trained on, and [`mod@neighbours`] which labels
 //! lie near another.
 
+mod bert;
 mod english_words;
 pub mod labels;
 pub mod neighbours;

@@ -6,7 +6,6 @@
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use candle_transformers::models::bert::{BertModel, Config};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use tokenizers::models::wordpiece::WordPiece;
@@ -14,12 +13,10 @@ use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::{DecoderWrapper, PostProcessorWrapper, TokenizerImpl, TruncationParams};
 
+use super::bert::{Bert, VOCABULARY, WIDTH};
 use super::text::normalise_label;
 use super::{LabelEncoder, Reading, SemanticsError, Source, english_words, first_line};
 use crate::panics::quietly_caught;
-
-/// Width D of every token's vector.
-const WIDTH: usize = 384;
 
 /// Most tokens of a label, the marks at both ends included, as sentence-transformers' configuration
 /// of all-MiniLM-L6-v2 has it. No label that has a reading is ever cut: each of its characters is one
@@ -42,7 +39,7 @@ type Tokenizer = TokenizerImpl<
 /// all-MiniLM-L6-v2 on a device.
 pub struct SentenceEncoder {
     tokenizer: Tokenizer,
-    network: BertModel,
+    network: Bert,
     device: Device,
 }
 
@@ -78,8 +75,7 @@ impl SentenceEncoder {
     fn encode_batch(&self, batch: &[&[u32]]) -> candle_core::Result<Tensor> {
         let length = batch.first().map_or(0, |tokens| tokens.len());
         let tokens = Tensor::from_vec(batch.concat(), (batch.len(), length), &self.device)?;
-        // All of one length: nothing to mask. A label is always the first kind of sequence, 0.
-        let last = self.network.forward(&tokens, &tokens.zeros_like()?, None)?;
+        let last = self.network.forward(&tokens)?;
         // A sum serves: the mean's divisor would fall out of the normalisation.
         let sum = last.sum(1)?;
         let norm = sum.sqr()?.sum_keepdim(1)?.sqrt()?;
@@ -135,27 +131,14 @@ fn split_error(label: &str, error: &tokenizers::Error) -> SemanticsError {
     }
 }
 
-/// BERT base's defaults but for the three sizes in which all-MiniLM-L6-v2 differs.
-fn config() -> Config {
-    Config {
-        hidden_size: WIDTH,
-        num_hidden_layers: 6,
-        intermediate_size: 1536,
-        // Without it tensors are looked for by their published names alone.
-        model_type: None,
-        ..Config::default()
-    }
-}
-
-fn load_network(file: &[u8], device: &Device) -> candle_core::Result<BertModel> {
+fn load_network(file: &[u8], device: &Device) -> candle_core::Result<Bert> {
     let mut tensors = candle_core::safetensors::load_buffer(file, &Device::Cpu)?;
     for tensor in tensors.values_mut().filter(|t| t.dtype() == DType::F16) {
         // The builder would widen value after value, which takes as long as all else together.
         let values = tensor.flatten_all()?.to_vec1::<f16>()?.to_f32_vec();
         *tensor = Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?;
     }
-    let weights = VarBuilder::from_tensors(tensors, DType::F32, device);
-    BertModel::load(weights, &config())
+    Bert::load(VarBuilder::from_tensors(tensors, DType::F32, device))
 }
 
 /// Reads `tokenizer.json`, but for its padding and truncation, which are always this encoder's.
@@ -176,9 +159,9 @@ fn read_tokenizer(bytes: &[u8]) -> tokenizers::Result<Tokenizer> {
         }))?;
     // "[MASK]" typed as a label is text like any other.
     tokenizer.set_encode_special_tokens(true);
-    let (found, expected) = (tokenizer.get_vocab_size(true), config().vocab_size);
-    if found != expected {
-        return Err(format!("it has {found} tokens, the network {expected}").into());
+    let found = tokenizer.get_vocab_size(true);
+    if found != VOCABULARY {
+        return Err(format!("it has {found} tokens, the network {VOCABULARY}").into());
     }
     let probe = tokenizer.encode("dog", true)?;
     if probe.get_tokens() != ["[CLS]", "dog", "[SEP]"] {
