@@ -21,6 +21,8 @@ use crate::panics::quietly_caught;
 const KEPT_PHOTOS: usize = 8;
 /// Work ahead begins when nothing was asked for so long, so that it is in nobody's way.
 const IDLE: Duration = Duration::from_millis(150);
+/// How often it is looked whether a photo that is opened ahead is still wanted.
+const CHECKED_EVERY: Duration = Duration::from_millis(2);
 /// Thumbnails that may wait; older wishes are forgotten, since they have scrolled away.
 const WAITING_THUMBNAILS: usize = 256;
 
@@ -211,23 +213,56 @@ impl Engine {
         session: &mut Session,
         ahead: &Comparing,
     ) -> Result<(), EngineError> {
-        let photo = self.prepared(session, &ahead.photo, false)?;
+        let (source, input) = (ahead.photo.clone(), session.input());
+        let Some(photo) = self.open_ahead(&ahead.photo, move || prepare(&source, input)) else {
+            return Ok(());
+        };
         let wanted = Wanted {
             labels: &ahead.labels,
             variants: &ahead.variants,
             ranking: false,
             ordinary: true,
         };
-        let stop = || {
-            let stop = self.stop();
-            let pending = self.pending.borrow();
-            let compare = pending.compare.as_ref();
-            stop && compare.is_none_or(|compare| compare.photo != ahead.photo)
-        };
-        if !stop() {
-            session.compare(&photo, &wanted, &stop)?;
+        if !self.stop() {
+            session.compare(&photo, &wanted, &|| self.stop())?;
         }
         Ok(())
+    }
+
+    /// A photo opened on a thread of its own, which is left alone as soon as another photo is asked
+    /// for: a large one takes long. `None` too where it cannot be opened, which is told when it is
+    /// asked for.
+    fn open_ahead(
+        &mut self,
+        source: &PhotoSource,
+        open: impl FnOnce() -> Result<PreparedPhoto, EngineError> + Send + 'static,
+    ) -> Option<Arc<PreparedPhoto>> {
+        let stamp = PhotoStamp::of(source);
+        if let Some(photo) = self.photos.get(&stamp) {
+            return Some(photo.clone());
+        }
+        let (sender, opened) = channel();
+        thread::spawn(move || sender.send(quietly_caught(open)));
+        loop {
+            match opened.recv_timeout(CHECKED_EVERY) {
+                Ok(Ok(Ok(photo))) => {
+                    let photo = Arc::new(photo);
+                    self.photos.insert(stamp, photo.clone());
+                    return Some(photo);
+                }
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if self.is_overtaken(source) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Whether something else than this photo is wanted by now.
+    fn is_overtaken(&self, photo: &PhotoSource) -> bool {
+        let stop = self.stop();
+        let pending = self.pending.borrow();
+        let compare = pending.compare.as_ref();
+        stop && compare.is_none_or(|compare| compare.photo != *photo)
     }
 
     /// A photo as the network takes it, from the cache where it is known.
@@ -235,15 +270,12 @@ impl Engine {
         &mut self,
         session: &Session,
         source: &PhotoSource,
-        told: bool,
     ) -> Result<Arc<PreparedPhoto>, EngineError> {
         let stamp = PhotoStamp::of(source);
         if let Some(photo) = self.photos.get(&stamp) {
             return Ok(photo.clone());
         }
-        if told {
-            self.progress(Some(&format!("Opening {}", source.name())));
-        }
+        self.progress(Some(&format!("Opening {}", source.name())));
         let photo = Arc::new(prepare(source, session.input())?);
         self.photos.insert(stamp, photo.clone());
         Ok(photo)
@@ -343,7 +375,7 @@ impl Engine {
         compare: &Comparing,
     ) -> Result<Option<Reply>, EngineError> {
         let name = compare.photo.name();
-        let photo = self.prepared(session, &compare.photo, true)?;
+        let photo = self.prepared(session, &compare.photo)?;
         self.outbox.send(Reply::Photo(photo.photo.clone()));
         if self.stop() {
             return Ok(None);
@@ -393,5 +425,54 @@ fn serve_thumbnails(wishes: &Receiver<(PhotoSource, u32)>, outbox: &Outbox) {
                 picture: Arc::new(picture),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Opens `ahead` as one that never ends while `asked` is asked for; whether it was left.
+    fn is_left(ahead: &str, asked: Request) -> bool {
+        let (requests, inbox) = channel();
+        let outbox = Outbox {
+            sender: channel().0,
+            wake: Arc::new(|| ()),
+        };
+        let mut engine = Engine::new(WorkerOptions::default(), inbox, channel().0, outbox);
+        requests.send(asked).expect("the engine is there");
+        let (release, held) = channel::<()>();
+        let releasing = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(200));
+            drop(release);
+        });
+        let endless = move || {
+            let _ = held.recv();
+            Err(EngineError::Internal("released".to_owned()))
+        };
+        let opened = engine.open_ahead(&PhotoSource::File(ahead.into()), endless);
+        assert!(opened.is_none());
+        let left = !releasing.is_finished();
+        releasing.join().expect("it only waits");
+        left
+    }
+
+    fn compare(photo: &str) -> Request {
+        Request::Compare {
+            photo: PhotoSource::File(photo.into()),
+            labels: Vec::new(),
+            variants: Vec::new(),
+            ranking: false,
+        }
+    }
+
+    #[test]
+    fn a_photo_that_is_opened_ahead_holds_up_no_other() {
+        assert!(is_left("next.jpg", compare("other.jpg")));
+        assert!(is_left("next.jpg", Request::Cancel));
+        assert!(
+            !is_left("next.jpg", compare("next.jpg")),
+            "it is wanted now"
+        );
     }
 }
