@@ -3,9 +3,10 @@
 use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::panel::{self, PanelAction, pixels};
+use super::photo_part::WHOLE;
 use super::state::AppState;
 use super::suggestions;
-use super::textures::{Textures, WHOLE};
+use super::textures::Textures;
 use super::view::PanelLayout;
 use super::{comparison_bar, grid, pair, single};
 

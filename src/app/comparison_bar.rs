@@ -20,7 +20,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
             PanelLayout::Grid => labels_as(ui, state),
             PanelLayout::Large => {
                 together(ui, 168.0, |ui| label_choice(ui, state));
-                together(ui, 152.0, |ui| variant_choice(ui, state, "VariantId", true));
+                together(ui, 152.0, |ui| variant_choice(ui, state, "Variant", true));
             }
             PanelLayout::Slider | PanelLayout::Difference => {
                 together(ui, 168.0, |ui| label_choice(ui, state));

@@ -3,21 +3,21 @@
 use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::commands::Command;
-use super::panel;
+use super::scale_choice::{fixed_range, scale_choice, scale_sentence, sigma_range};
 use super::state::AppState;
 use super::view::PanelLayout;
 use crate::engine::Comparison;
 use crate::figure::colour_map::ColourMap;
 use crate::figure::interpolation::Interpolation;
 use crate::figure::overlay::{self, OverlayStyle};
-use crate::figure::scale::{Scale, ScaleMode, panel_scale, raw_range};
+use crate::figure::scale::{Scale, ScaleMode, ScaleRanges, panel_scale};
 
 /// How response maps are painted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Display {
     pub scale: ScaleMode,
-    /// The two ends of [`ScaleMode::Fixed`], raw responses.
-    pub fixed: [f32; 2],
+    /// The ends of scales that are given.
+    pub ranges: ScaleRanges,
     /// Everything but the threshold, which is kept in [`Display::threshold`].
     pub style: OverlayStyle,
     /// Position on the scale, 0 to 1, below which nothing is painted.
@@ -28,7 +28,7 @@ impl Default for Display {
     fn default() -> Self {
         Self {
             scale: ScaleMode::default(),
-            fixed: [0.0, 1.0],
+            ranges: ScaleRanges::default(),
             style: OverlayStyle::default(),
             threshold: 0.0,
         }
@@ -66,7 +66,7 @@ impl Display {
     pub fn style_for_all(&self, comparison: &Comparison) -> OverlayStyle {
         let mode = self.scale.available(comparison);
         if mode.is_shared() {
-            self.style_on(&panel_scale(comparison, 0, 0, mode, self.fixed))
+            self.style_on(&panel_scale(comparison, 0, 0, mode, &self.ranges))
         } else {
             self.style
         }
@@ -91,7 +91,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
 }
 
 /// How wide all settings are side by side, in points.
-const ROW_WIDTH: f32 = 1400.0;
+const ROW_WIDTH: f32 = 1530.0;
 
 fn settings(ui: &mut Ui, state: &mut AppState) {
     let own = (state.layout() == PanelLayout::Difference).then_some(
@@ -100,11 +100,14 @@ fn settings(ui: &mut Ui, state: &mut AppState) {
     ui.horizontal_wrapped(|ui| {
         applies(ui, own, |ui| {
             together(ui, 240.0, |ui| scale_choice(ui, state));
-            if state.display.scale == ScaleMode::Fixed {
-                fixed_range(ui, &mut state.display.fixed);
+            if state.display.scale == ScaleMode::Fixed && own.is_none() {
+                fixed_range(ui, &mut state.display.ranges.fixed);
             }
             together(ui, 136.0, |ui| colour_choice(ui, state));
         });
+        if state.display.scale == ScaleMode::Sigma || own.is_some() {
+            sigma_range(ui, state);
+        }
         together(ui, 148.0, |ui| smoothing_choice(ui, state));
         opacity(ui, &mut state.display.style.opacity);
         threshold(ui, &mut state.display);
@@ -144,7 +147,7 @@ fn opacity(ui: &mut Ui, value: &mut f32) {
 fn threshold(ui: &mut Ui, display: &mut Display) {
     // On the default scale the number is in σ, elsewhere the part of the scale that is cut off.
     let (full, unit, decimals) = match display.scale {
-        ScaleMode::Sigma => (Scale::SIGMA.high, " σ", 1),
+        ScaleMode::Sigma => (display.ranges.highest_sigma, " σ", 1),
         _ => (100.0, " %", 0),
     };
     let mut shown = display.threshold * full;
@@ -204,83 +207,6 @@ pub fn together<R>(ui: &mut Ui, width: f32, contents: impl FnOnce(&mut Ui) -> R)
     let size = vec2(width, ui.spacing().interact_size.y);
     let layout = egui::Layout::left_to_right(egui::Align::Center);
     ui.allocate_ui_with_layout(size, layout, contents).inner
-}
-
-fn scale_choice(ui: &mut Ui, state: &mut AppState) {
-    let now = state.display.scale;
-    let missing = state.no_ordinary_regions();
-    let label = ui.label("Scale");
-    let response = egui::ComboBox::from_id_salt("scale")
-        .selected_text(now.title())
-        .width(196.0)
-        .height(320.0)
-        .show_ui(ui, |ui| {
-            for mode in ScaleMode::ALL {
-                let reason = missing.filter(|_| mode.needs_ordinary_regions());
-                let choice = egui::Button::selectable(mode == now, mode.title());
-                let response = ui.add_enabled(reason.is_none(), choice);
-                if response.clicked() {
-                    state.commands.push_back(Command::Scale(mode));
-                }
-                match reason {
-                    Some(reason) => response.on_disabled_hover_text(reason),
-                    None => response.on_hover_text(scale_sentence(mode)),
-                };
-            }
-        })
-        .response;
-    response
-        .labelled_by(label.id)
-        .on_hover_text(scale_sentence(now));
-}
-
-impl AppState {
-    /// Changes the scale; a fixed range begins with the values on screen.
-    pub fn choose_scale(&mut self, mode: ScaleMode) {
-        if mode == ScaleMode::Fixed && self.display.scale != mode {
-            let state = &*self;
-            let labels = state.shown_labels();
-            let maps = state.shown_variants().into_iter().flat_map(|variant| {
-                let map = move |&label: &usize| state.map(panel::text(state, label), variant);
-                labels.iter().filter_map(map)
-            });
-            if let Some([low, high]) = raw_range(maps) {
-                // Short numbers that still hold every value.
-                let short = |value: f32, round: fn(f32) -> f32| round(value * 100.0) / 100.0;
-                self.display.fixed = [short(low, f32::floor), short(high, f32::ceil)];
-            }
-        }
-        self.display.scale = mode;
-    }
-}
-
-/// What a scale shows, in a sentence.
-fn scale_sentence(mode: ScaleMode) -> &'static str {
-    match mode {
-        ScaleMode::Sigma => {
-            "(response - mean) / standard deviation over ordinary regions of training photos: \
-             comparable between labels and networks"
-        }
-        ScaleMode::RawPanel => {
-            "Each panel from its own lowest to its own highest response: shows where, not how much"
-        }
-        ScaleMode::RawLabel => {
-            "One range for all networks of a label; raw responses of two networks are not comparable"
-        }
-        ScaleMode::RawVariant => "One range for all labels of a network",
-        ScaleMode::Fixed => "Raw responses between the two values you give",
-        ScaleMode::Rank => "The share of ordinary regions that respond less",
-    }
-}
-
-fn fixed_range(ui: &mut Ui, fixed: &mut [f32; 2]) {
-    let [low, high] = fixed;
-    for (value, name) in [(low, "Lowest value"), (high, "Highest value")] {
-        ui.name_inputs(name, |ui| {
-            ui.add(egui::DragValue::new(value).speed(0.02).max_decimals(3))
-                .on_hover_text(name);
-        });
-    }
 }
 
 fn colour_choice(ui: &mut Ui, state: &mut AppState) {
@@ -433,15 +359,15 @@ fn paint_bar(painter: &egui::Painter, rect: Rect, display: &Display, scale: Opti
 
 /// The scale of all panels, where they share one.
 fn shown_scale(state: &AppState) -> Option<Scale> {
-    let Display { scale, fixed, .. } = state.display;
+    let Display { scale, ranges, .. } = state.display;
     if state.layout() == PanelLayout::Difference {
-        return Some(Scale::DIFFERENCE);
+        return Some(ranges.difference());
     }
     if !scale.is_shared() {
         return None;
     }
     match state.shown_comparison() {
-        Some(comparison) => Some(panel_scale(comparison, 0, 0, scale, fixed)),
-        None => (scale == ScaleMode::Sigma).then_some(Scale::SIGMA),
+        Some(comparison) => Some(panel_scale(comparison, 0, 0, scale, &ranges)),
+        None => (scale == ScaleMode::Sigma).then(|| ranges.sigma()),
     }
 }

@@ -92,6 +92,8 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
             .corner_radius(4)
             .fill(ui.visuals().faint_bg_color)
             .stroke(Stroke::new(1.0, colour));
+        // Where the maps are narrow the text takes a line of its own.
+        let narrow = ui.available_width() < 360.0;
         frame.show(ui, |ui| {
             egui::Sides::new()
                 .shrink_left()
@@ -100,7 +102,9 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
                     ui,
                     |ui| {
                         ui.colored_label(colour, word);
-                        ui.label(&message.text);
+                        if !narrow {
+                            ui.label(&message.text);
+                        }
                     },
                     |ui| {
                         if ui.button("Dismiss").clicked() {
@@ -108,6 +112,9 @@ pub fn show(ui: &mut Ui, state: &mut AppState) {
                         }
                     },
                 );
+            if narrow {
+                ui.label(&message.text);
+            }
         });
     }
     if count > MOST_SHOWN {

@@ -3,6 +3,7 @@
 use egui::{EventFilter, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::panel::{self, Look, PanelAction, Subject};
+use super::panel_lines;
 use super::single::{steps, title};
 use super::state::{AppState, HoveredRegion};
 use super::textures::Textures;
@@ -29,20 +30,7 @@ pub fn slider(
     let first = Subject::new(label, state.chosen_variant()?);
     let second = Subject::new(label, state.other_variant()?);
     let space = ui.available_rect_before_wrap();
-    let place = panel::fit(
-        space,
-        state
-            .shown_photo()
-            .map_or(4.0 / 3.0, |photo| photo.aspect()),
-    );
-    panel::prepare(
-        ui,
-        state,
-        textures,
-        &[first, second],
-        place.size(),
-        state.view.part(),
-    );
+    let place = panel::alone(ui, state, textures, &[first, second], space);
     let x = egui::lerp(place.x_range(), state.view.divider);
     let (left, right) = place.split_left_right_at_x(x);
     let is_left = ui.ctx().pointer_hover_pos().is_some_and(|at| at.x < x);
@@ -61,7 +49,7 @@ pub fn slider(
     ] {
         half_panel(ui, look, id, half, subject, place, align, actions);
     }
-    panel::crosshair(ui, look, place);
+    panel_lines::crosshair(ui, look, place);
     divider(ui, state, place, x, actions);
     hovered
 }
@@ -199,20 +187,7 @@ pub fn difference(
         ..Subject::new(label, variant)
     };
     let space = ui.available_rect_before_wrap();
-    let place = panel::fit(
-        space,
-        state
-            .shown_photo()
-            .map_or(4.0 / 3.0, |photo| photo.aspect()),
-    );
-    panel::prepare(
-        ui,
-        state,
-        textures,
-        &[subject],
-        place.size(),
-        state.view.part(),
-    );
+    let place = panel::alone(ui, state, textures, &[subject], space);
     let hovered = panel::hovered_in(ui, state, place, label, Some(variant));
     let look = Look {
         state,

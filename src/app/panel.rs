@@ -1,15 +1,14 @@
 //! One panel: a map over the photo, its lines, its captions, and what the pointer does in it.
 
-use egui::{Color32, Id, Rect, Response, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui::{Color32, Id, Rect, Response, Role, Sense, Ui, Vec2, WidgetInfo, pos2, vec2};
 
+use super::panel_lines::{contour, crosshair, marks};
 use super::panel_menu;
-use super::read_out::{self, region_at, region_rect};
+use super::read_out::{self, region_at};
 use super::state::{AppState, HoveredRegion};
 use super::textures::{PanelKey, Textures, WantedPanel};
 use super::theme;
-use crate::engine::ResponseMap;
 use crate::figure::caption::{Caption, caption, difference_caption};
-use crate::figure::contour::region_outlines;
 use crate::figure::scale::{Scale, difference_values, number_text, panel_scale, signed};
 use crate::model::VariantId;
 
@@ -55,7 +54,7 @@ impl Subject {
 
     fn scale(self, state: &AppState) -> Scale {
         match self.less {
-            Some(_) => Scale::DIFFERENCE,
+            Some(_) => state.display.ranges.difference(),
             None => scale_of(state, text(state, self.label), self.variant),
         }
     }
@@ -138,6 +137,27 @@ pub fn fit(space: Rect, aspect: f32) -> Rect {
     Rect::from_min_size(pos2(left.round(), space.top() + TITLE_HEIGHT), size)
 }
 
+/// Where a panel stands alone in `space`, with the pictures that it shows.
+pub fn alone(
+    ui: &Ui,
+    state: &AppState,
+    textures: &mut Textures,
+    subjects: &[Subject],
+    space: Rect,
+) -> Rect {
+    let photo = state.shown_photo();
+    let place = fit(space, photo.map_or(4.0 / 3.0, |photo| photo.aspect()));
+    prepare(
+        ui,
+        state,
+        textures,
+        subjects,
+        place.size(),
+        state.view.part(),
+    );
+    place
+}
+
 /// Makes the pictures that are not there yet, at a size in points, of a part of the photo.
 pub fn prepare(
     ui: &Ui,
@@ -176,7 +196,7 @@ pub fn prepare(
 
 fn scale_of(state: &AppState, label: &str, variant: VariantId) -> Scale {
     let Some(comparison) = state.shown_comparison() else {
-        return Scale::SIGMA;
+        return state.display.ranges.sigma();
     };
     let variant = comparison.variants.iter().position(|&v| v == variant);
     let label = comparison.labels.iter().position(|l| l.text == label);
@@ -186,7 +206,7 @@ fn scale_of(state: &AppState, label: &str, variant: VariantId) -> Scale {
         variant.unwrap_or(usize::MAX),
         label.unwrap_or(usize::MAX),
         mode,
-        state.display.fixed,
+        &state.display.ranges,
     )
 }
 
@@ -453,66 +473,4 @@ pub fn title(ui: &mut Ui, state: &AppState, label: usize, more: &str, place: Rec
             ui.add(egui::Label::new(more).truncate());
         }
     });
-}
-
-/// A line that is seen on dark and on light ground.
-fn two_tone(painter: &egui::Painter, points: Vec<egui::Pos2>, width: f32) {
-    let dark = Stroke::new(width + 1.5, Color32::from_black_alpha(130));
-    painter.line(points.clone(), dark);
-    painter.line(points, Stroke::new(width, Color32::WHITE));
-}
-
-fn contour(painter: &egui::Painter, place: Rect, points: &[[f32; 2]], closed: bool) {
-    let ends = closed.then(|| points.first()).flatten();
-    let points = points.iter().chain(ends);
-    let points = points
-        .map(|&[x, y]| place.lerp_inside(vec2(x, y)))
-        .collect();
-    two_tone(painter, points, 1.0);
-}
-
-fn marks(painter: &egui::Painter, state: &AppState, map: &ResponseMap, place: Rect) {
-    let Some(comparison) = state.shown_comparison() else {
-        return;
-    };
-    let regions = map.pooled_regions(state.pooled_k());
-    for outline in region_outlines(comparison.grid, comparison.covered, &regions) {
-        let rect = rect_in(place, outline).shrink(0.5);
-        let stroke = Stroke::new(1.0, Color32::WHITE);
-        painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Inside);
-    }
-}
-
-fn rect_in(place: Rect, [x0, y0, x1, y1]: [f32; 4]) -> Rect {
-    Rect::from_min_max(
-        place.lerp_inside(vec2(x0, y0)),
-        place.lerp_inside(vec2(x1, y1)),
-    )
-}
-
-/// The same region in every panel: its outline, and lines from it to the panel's edges.
-pub fn crosshair(ui: &Ui, look: Look<'_>, place: Rect) {
-    let (Some(hovered), Some(comparison)) = (look.hovered, look.state.shown_comparison()) else {
-        return;
-    };
-    let (grid, covered) = (comparison.grid, comparison.covered);
-    let region = rect_in(
-        look.state.view.whole(place),
-        region_rect(grid, covered, hovered.row, hovered.column),
-    );
-    let painter = &ui.painter_at(place);
-    let centre = region.center();
-    let line = Stroke::new(1.0, Color32::from_white_alpha(150));
-    painter.hline(place.left()..=region.left(), centre.y, line);
-    painter.hline(region.right()..=place.right(), centre.y, line);
-    painter.vline(centre.x, place.top()..=region.top(), line);
-    painter.vline(centre.x, region.bottom()..=place.bottom(), line);
-    let outline = [
-        region.left_top(),
-        region.right_top(),
-        region.right_bottom(),
-        region.left_bottom(),
-        region.left_top(),
-    ];
-    two_tone(painter, outline.to_vec(), 1.5);
 }

@@ -7,8 +7,8 @@ use egui::{Key, Modifiers, Rect, TextEdit, Ui};
 
 use super::display::Display;
 use super::files::{Finder, Found, typed_path};
+use super::photo_part::{WHOLE, cut, seen_in, whole_pixels};
 use super::state::{About, AppState, Focus, PictureSize, SaveNote};
-use super::textures::{WHOLE, cut, seen_in, whole_pixels};
 use super::view::{LabelsAs, PanelLayout};
 use crate::backbone::Covered;
 use crate::engine::{Comparison, ShownPhoto};
@@ -17,7 +17,6 @@ use crate::figure::figure_style::{FigureStyle, Orientation};
 use crate::figure::file_format::FileFormat;
 use crate::figure::layout::comparison_figure;
 use crate::figure::missing_letters;
-use crate::figure::scale::Scale;
 use crate::files::{check_target, shown, write_atomically};
 use crate::model::VariantId;
 
@@ -225,7 +224,7 @@ impl Drawing {
                     LabelsAs::Columns => Orientation::LabelsAsColumns,
                 },
                 difference: panel.is_none() && state.layout() == PanelLayout::Difference,
-                fixed_range: state.display.fixed,
+                ranges: state.display.ranges,
                 width_mm: state.picture.width_mm,
                 dpi: state.picture.dpi,
                 ..FigureStyle::default()
@@ -235,7 +234,7 @@ impl Drawing {
 
     fn page(&self) -> DisplayList {
         let overlay = if self.style.difference {
-            self.display.style_on(&Scale::DIFFERENCE)
+            self.display.style_on(&self.display.ranges.difference())
         } else {
             self.display.style_for_all(&self.comparison)
         };

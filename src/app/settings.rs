@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::display::Display;
 use super::label_set::LabelSetEntry;
+use super::scale_choice::SIGMA_ENDS;
 use super::settings_file::{load, save};
 use super::state::{About, AppState, PictureSize, RankingFilter, Theme, WindowLayout};
 use crate::engine::DeviceChoice;
 use crate::figure::overlay::OverlayStyle;
-use crate::figure::scale::ScaleMode;
+use crate::figure::scale::{ScaleMode, ScaleRanges};
 use crate::model::VariantId;
 
 /// Changes are written at most this often; new label sets at once.
@@ -22,7 +23,7 @@ const BETWEEN_WRITES: Duration = Duration::from_secs(1);
 /// The smallest window, in points of text of normal size, and the narrowest panels beside the maps.
 pub const SMALLEST_WINDOW: [f32; 2] = [640.0, 360.0];
 pub const NARROWEST_PHOTOS: f32 = 140.0;
-pub const NARROWEST_LABELS: f32 = 250.0;
+pub const NARROWEST_LABELS: f32 = 264.0;
 
 /// Everything that is remembered. Fields that a file lacks have their first values, fields that
 /// this version does not know are passed over.
@@ -41,6 +42,8 @@ pub struct Settings {
     pub scale: ScaleMode,
     /// The two ends of [`ScaleMode::Fixed`], raw responses.
     pub fixed: [f32; 2],
+    /// The high end of [`ScaleMode::Sigma`].
+    pub highest_sigma: f32,
     pub threshold: f32,
     pub ranking_filter: RankingFilter,
     pub rank_all: bool,
@@ -63,7 +66,11 @@ impl Settings {
     pub fn of(state: &AppState) -> Self {
         let Display {
             scale,
-            fixed,
+            ranges:
+                ScaleRanges {
+                    fixed,
+                    highest_sigma,
+                },
             style,
             threshold,
         } = state.display;
@@ -75,6 +82,7 @@ impl Settings {
             hidden: state.hidden.clone(),
             scale,
             fixed,
+            highest_sigma,
             threshold,
             ranking_filter: state.ranking_filter,
             rank_all: state.rank_all,
@@ -103,7 +111,10 @@ impl Settings {
         state.show_input = sound.show_input;
         state.hidden = sound.hidden;
         state.display.scale = sound.scale;
-        state.display.fixed = sound.fixed;
+        state.display.ranges = ScaleRanges {
+            fixed: sound.fixed,
+            highest_sigma: sound.highest_sigma,
+        };
         state.display.threshold = sound.threshold;
         state.display.style = sound.overlay;
         state.ranking_filter = sound.ranking_filter;
@@ -127,6 +138,8 @@ impl Settings {
         let usual = Self::default();
         within(&mut self.text_size, 0.6, 2.0, 1.0);
         within(&mut self.panel_size, 0.25, 1.0, 1.0);
+        let [least, most] = SIGMA_ENDS;
+        within(&mut self.highest_sigma, least, most, usual.highest_sigma);
         within(&mut self.threshold, 0.0, 1.0, 0.0);
         within(&mut self.overlay.opacity, 0.0, 1.0, usual.overlay.opacity);
         within(&mut self.overlay.calm, 0.0, 1.0, usual.overlay.calm);

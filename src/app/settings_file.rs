@@ -127,6 +127,7 @@ mod tests {
             hidden: vec![VariantId::RCB],
             scale: ScaleMode::Fixed,
             fixed: [-0.25, 2.5],
+            highest_sigma: 8.5,
             theme: Theme::Light,
             ..Settings::default()
         };

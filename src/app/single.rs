@@ -3,8 +3,9 @@
 use egui::{Color32, Rect, Role, ScrollArea, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
 use super::panel::{self, Look, PanelAction, Subject};
+use super::photo_part::WHOLE;
 use super::state::{AppState, HoveredRegion};
-use super::textures::{Textures, WHOLE};
+use super::textures::Textures;
 use super::theme::GAP;
 use crate::model::VariantId;
 
@@ -28,14 +29,7 @@ pub fn show(
     let strip_height = SMALL_HEIGHT + NAME_HEIGHT + bar + 2.0 * GAP;
     let space = ui.available_rect_before_wrap();
     let (above, strip) = space.split_top_bottom_at_y(space.bottom() - strip_height);
-    let place = panel::fit(
-        above,
-        state
-            .shown_photo()
-            .map_or(4.0 / 3.0, |photo| photo.aspect()),
-    );
-    let part = state.view.part();
-    panel::prepare(ui, state, textures, &[subject], place.size(), part);
+    let place = panel::alone(ui, state, textures, &[subject], above);
     let hovered = panel::hovered_in(ui, state, place, label, Some(variant));
     let look = Look {
         state,

@@ -15,7 +15,7 @@ use crate::figure::file_format::FileFormat;
 use crate::figure::layout::comparison_figure;
 use crate::figure::missing_letters;
 use crate::figure::overlay::OverlayStyle;
-use crate::figure::scale::ScaleMode;
+use crate::figure::scale::{ScaleMode, ScaleRanges};
 use crate::files::{check_target, shown, write_atomically};
 use crate::model::VariantId;
 
@@ -45,6 +45,10 @@ pub struct Options {
     /// What colours mean: sigma, raw-panel, raw-label, raw-variant or rank
     #[arg(long, default_value = "sigma")]
     scale: ScaleMode,
+    /// Where the scale of sigma ends
+    #[arg(long, value_name = "SIGMA", default_value_t = ScaleRanges::default().highest_sigma,
+        value_parser = within::<1, 100>)]
+    highest_sigma: f32,
     /// viridis, magma, inferno, plasma, cividis, turbo or grey
     #[arg(long, default_value = "viridis")]
     colour_map: ColourMap,
@@ -157,6 +161,10 @@ fn styles(options: &Options) -> (OverlayStyle, FigureStyle) {
         width_mm: options.width_mm,
         dpi: options.dpi,
         letters: options.letters,
+        ranges: ScaleRanges {
+            highest_sigma: options.highest_sigma,
+            ..ScaleRanges::default()
+        },
         ..FigureStyle::default()
     };
     (overlay, style)

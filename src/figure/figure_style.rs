@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::scale::ScaleRanges;
+
 /// Which way a figure's panels run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -49,8 +51,7 @@ pub struct FigureStyle {
     pub colour_bar: bool,
     /// Whether the bare photo is among the panels.
     pub input: bool,
-    /// The ends of [`super::scale::ScaleMode::Fixed`].
-    pub fixed_range: [f32; 2],
+    pub ranges: ScaleRanges,
 }
 
 impl Default for FigureStyle {
@@ -71,7 +72,7 @@ impl Default for FigureStyle {
             captions: true,
             colour_bar: true,
             input: true,
-            fixed_range: [0.0, 1.0],
+            ranges: ScaleRanges::default(),
         }
     }
 }

@@ -30,7 +30,7 @@ pub fn comparison_figure(
         comparison,
         style: overlay,
         mode: mode.available(comparison),
-        fixed_range: style.fixed_range,
+        ranges: style.ranges,
         shown: Shown::all(comparison, style.difference),
     };
     let maps = panels.shown.len();

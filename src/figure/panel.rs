@@ -10,7 +10,7 @@ use super::contour::{contour_lines, region_outlines};
 use super::display_list::{Area, Item};
 use super::interpolation::Field;
 use super::overlay::{OverlayStyle, overlay, panel_photo};
-use super::scale::{Scale, ScaleMode, difference_values, panel_scale, panel_values};
+use super::scale::{Scale, ScaleMode, ScaleRanges, difference_values, panel_scale, panel_values};
 use crate::engine::Comparison;
 
 /// Longest side in pixels of a panel's picture: the photo is not kept any larger.
@@ -51,7 +51,7 @@ pub(super) struct Panels<'a> {
     pub comparison: &'a Comparison,
     pub style: &'a OverlayStyle,
     pub mode: ScaleMode,
-    pub fixed_range: [f32; 2],
+    pub ranges: ScaleRanges,
     /// The columns of panels; below, `column` counts them.
     pub shown: Vec<Shown>,
 }
@@ -174,10 +174,10 @@ impl Panels<'_> {
 
     pub fn scale(&self, column: usize, label: usize) -> Scale {
         match self.shown.get(column) {
-            Some(Shown { less: Some(_), .. }) => Scale::DIFFERENCE,
+            Some(Shown { less: Some(_), .. }) => self.ranges.difference(),
             shown => {
                 let variant = shown.map_or(0, |shown| shown.variant);
-                panel_scale(self.comparison, variant, label, self.mode, self.fixed_range)
+                panel_scale(self.comparison, variant, label, self.mode, &self.ranges)
             }
         }
     }
@@ -215,7 +215,7 @@ mod tests {
             comparison: &comparison(2, 2),
             style: &style,
             mode: ScaleMode::Sigma,
-            fixed_range: [0.0, 1.0],
+            ranges: ScaleRanges::default(),
             shown: Shown::all(&comparison(2, 2), false),
         };
         let points = |item| match item {

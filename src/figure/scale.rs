@@ -11,7 +11,7 @@ use crate::engine::{Comparison, ResponseMap};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScaleMode {
-    /// Standard score over ordinary regions, 0 to 5 everywhere.
+    /// Standard score over ordinary regions, 0 to one highest value everywhere.
     #[default]
     Sigma,
     /// Raw responses, each panel from its lowest to its highest.
@@ -106,8 +106,46 @@ impl std::str::FromStr for ScaleMode {
     }
 }
 
-/// The standard score at which the default scale ends. Present things reach 3 to 9 σ.
-pub const HIGHEST_SIGMA: f32 = 5.0;
+/// The standard score at which the default scale ends unless another is given. Present things reach
+/// 3 to 9 σ.
+const HIGHEST_SIGMA: f32 = 5.0;
+
+/// The ends of scales that are given and not measured in a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScaleRanges {
+    /// The two ends of [`ScaleMode::Fixed`], raw responses.
+    pub fixed: [f32; 2],
+    /// The high end of [`ScaleMode::Sigma`], and both ends of a difference.
+    pub highest_sigma: f32,
+}
+
+impl Default for ScaleRanges {
+    fn default() -> Self {
+        Self {
+            fixed: [0.0, 1.0],
+            highest_sigma: HIGHEST_SIGMA,
+        }
+    }
+}
+
+impl ScaleRanges {
+    /// The standard score, from 0.
+    pub fn sigma(&self) -> Scale {
+        Scale {
+            high: self.highest_sigma,
+            ..Scale::SIGMA
+        }
+    }
+
+    /// One standard score less another, as wide on both sides as [`ScaleRanges::sigma`].
+    pub fn difference(&self) -> Scale {
+        Scale {
+            low: -self.highest_sigma,
+            high: self.highest_sigma,
+            ..Scale::DIFFERENCE
+        }
+    }
+}
 
 /// A range of values, in the unit of its mode.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,7 +158,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// The standard score, 0 to [`HIGHEST_SIGMA`]: the same colours everywhere.
+    /// The standard score, 0 to 5: the same colours everywhere.
     pub const SIGMA: Self = Self {
         mode: ScaleMode::Sigma,
         low: 0.0,
@@ -128,7 +166,7 @@ impl Scale {
         difference: false,
     };
 
-    /// One standard score less another, as wide on both sides as the default scale is.
+    /// One standard score less another, −5 to 5.
     pub const DIFFERENCE: Self = Self {
         mode: ScaleMode::Sigma,
         low: -HIGHEST_SIGMA,
@@ -172,7 +210,7 @@ impl Scale {
     }
 
     /// Values to mark on the colour bar with their texts, low to high: round numbers, at most
-    /// seven. Where the ends cut values off, their texts say so (`≥5`).
+    /// seven. Ends that cut values off are among them, and their texts say so (`≥5`).
     pub fn ticks(&self) -> Vec<(f32, String)> {
         let step = round_step(self.high - self.low);
         if !step.is_finite() || step <= 0.0 {
@@ -181,12 +219,18 @@ impl Scale {
         let slack = step * 1e-3;
         let first = ((self.low - slack) / step).ceil() as i64;
         let last = ((self.high + slack) / step).floor() as i64;
-        (first..=last)
-            .map(|i| {
-                let value = i as f32 * step;
-                let text = self.value_text(value, step);
-                (value, format!("{}{text}", self.cut_mark(value, slack)))
-            })
+        let round = (first..=last).map(|i| i as f32 * step);
+        let text = |value| (value, self.value_text(value, step));
+        if !matches!(self.mode, ScaleMode::Sigma | ScaleMode::Fixed) {
+            return round.map(text).collect();
+        }
+        // The ends' own texts need the room of the round numbers next to them.
+        let room = 0.5 * step;
+        let inside = round.filter(|&value| value - self.low > room && self.high - value > room);
+        let end = |mark, value| (value, format!("{mark}{}", end_text(value, step)));
+        std::iter::once(end('≤', self.low))
+            .chain(inside.map(text))
+            .chain([end('≥', self.high)])
             .collect()
     }
 
@@ -204,25 +248,28 @@ impl Scale {
             .collect()
     }
 
-    fn cut_mark(&self, value: f32, slack: f32) -> &'static str {
-        if !matches!(self.mode, ScaleMode::Sigma | ScaleMode::Fixed) {
-            ""
-        } else if (value - self.low).abs() <= slack {
-            "≤"
-        } else if (value - self.high).abs() <= slack {
-            "≥"
-        } else {
-            ""
-        }
-    }
-
     fn value_text(&self, value: f32, step: f32) -> String {
         if self.mode == ScaleMode::Rank {
             return format!("{:.0} %", value * 100.0);
         }
-        let decimals = (-step.log10()).ceil().max(0.0) as usize;
-        number_text(value, decimals)
+        number_text(value, decimals(step))
     }
+}
+
+/// Decimals that tell multiples of a step apart.
+fn decimals(step: f32) -> usize {
+    (-step.log10()).ceil().max(0.0) as usize
+}
+
+/// A scale's end with as many decimals as it has, at most two more than the ticks beside it.
+fn end_text(value: f32, step: f32) -> String {
+    let least = decimals(step);
+    let is_whole = |&decimals: &usize| {
+        let scaled = value * 10_f32.powi(decimals as i32);
+        (scaled - scaled.round()).abs() < 1e-2
+    };
+    let enough = (least..least + 2).find(is_whole).unwrap_or(least + 2);
+    number_text(value, enough)
 }
 
 /// A step of 1, 2 or 5 times a power of ten that divides `span` into three to six parts.
@@ -247,18 +294,18 @@ pub(crate) fn number_text(value: f32, decimals: usize) -> String {
     }
 }
 
-/// The scale of one panel of a comparison. `fixed` is the range of [`ScaleMode::Fixed`]; indices
-/// beyond the comparison give the range 0 to 1.
+/// The scale of one panel of a comparison. Indices beyond the comparison give the range 0 to 1.
 pub fn panel_scale(
     comparison: &Comparison,
     variant: usize,
     label: usize,
     mode: ScaleMode,
-    fixed: [f32; 2],
+    ranges: &ScaleRanges,
 ) -> Scale {
     let of_variant = || comparison.maps.get(variant).into_iter().flatten();
+    let fixed = ranges.fixed;
     let [low, high] = match mode {
-        ScaleMode::Sigma => return Scale::SIGMA,
+        ScaleMode::Sigma => return ranges.sigma(),
         ScaleMode::Rank => [0.0, 1.0],
         ScaleMode::Fixed => [fixed[0].min(fixed[1]), fixed[0].max(fixed[1])],
         ScaleMode::RawPanel => range(of_variant().nth(label).into_iter()),
@@ -346,11 +393,12 @@ mod tests {
         let comparison = comparison(3, 2);
         for mode in [ScaleMode::Sigma, ScaleMode::Rank, ScaleMode::Fixed] {
             assert!(mode.is_shared());
-            let first = panel_scale(&comparison, 0, 0, mode, [-1.0, 1.0]);
+            let ranges = ScaleRanges::default();
+            let first = panel_scale(&comparison, 0, 0, mode, &ranges);
             for (variant, label) in [(0, 2), (1, 0), (1, 2)] {
                 assert_eq!(
                     first,
-                    panel_scale(&comparison, variant, label, mode, [-1.0, 1.0])
+                    panel_scale(&comparison, variant, label, mode, &ranges)
                 );
             }
         }
@@ -360,8 +408,9 @@ mod tests {
     fn raw_ranges_cover_what_their_name_says() {
         let comparison = comparison(2, 2);
         let of = |variant: usize, label: usize| comparison.maps[variant][label].largest();
+        let ranges = ScaleRanges::default();
         let high =
-            |variant, label, mode| panel_scale(&comparison, variant, label, mode, [0.0; 2]).high;
+            |variant, label, mode| panel_scale(&comparison, variant, label, mode, &ranges).high;
         assert_eq!(high(1, 0, ScaleMode::RawPanel), of(1, 0));
         assert_eq!(high(1, 0, ScaleMode::RawLabel), of(0, 0).max(of(1, 0)));
         assert_eq!(high(1, 0, ScaleMode::RawVariant), of(1, 0).max(of(1, 1)));
@@ -375,6 +424,14 @@ mod tests {
             scale.ticks().into_iter().map(|(_, text)| text).collect()
         };
         assert_eq!(texts(Scale::SIGMA), ["≤0", "1", "2", "3", "4", "≥5"]);
+        assert_eq!(texts(Scale::DIFFERENCE), ["≤−5", "−2", "0", "2", "≥5"]);
+        let ranges = ScaleRanges {
+            fixed: [1.27, 0.03],
+            highest_sigma: 9.0,
+        };
+        assert_eq!(texts(ranges.sigma()), ["≤0", "2", "4", "6", "≥9"]);
+        let fixed = panel_scale(&comparison(1, 1), 0, 0, ScaleMode::Fixed, &ranges);
+        assert_eq!(texts(fixed), ["≤0.03", "0.5", "1.0", "≥1.27"]);
         let raw = Scale {
             mode: ScaleMode::RawPanel,
             low: -0.13,

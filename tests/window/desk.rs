@@ -300,7 +300,7 @@ fn a_difference_greys_what_does_not_apply_and_says_why() {
 fn a_fixed_range_begins_with_the_values_on_screen() {
     let mut window = Opening::with(&["dog"]).open();
     give(&mut window, Command::Scale(ScaleMode::Fixed));
-    let [low, high] = state(&window).display.fixed;
+    let [low, high] = state(&window).display.ranges.fixed;
     let comparison = state(&window).comparison().expect("maps");
     let values = || {
         comparison
@@ -314,6 +314,23 @@ fn a_fixed_range_begins_with_the_values_on_screen() {
     assert!(
         high >= highest && highest > high - 0.011,
         "{high} for {highest}"
+    );
+}
+
+#[test]
+fn the_scale_of_sigma_ends_where_it_is_told_to() {
+    let mut window = Opening::with(&["dog"]).open();
+    let highest = |window: &Window| state(window).display.ranges.highest_sigma;
+    assert_eq!(highest(&window), 5.0);
+    let comparison = state(&window).comparison().expect("maps");
+    let sigmas = comparison.maps.iter().filter_map(|maps| maps[0].sigmas());
+    let most = sigmas.flatten().fold(f32::NEG_INFINITY, f32::max);
+    window.get_by_label("Fit").click();
+    window.run_steps(4);
+    let fitted = highest(&window);
+    assert!(
+        fitted >= most && fitted < most + 0.51,
+        "{fitted} for {most}"
     );
 }
 
