@@ -260,7 +260,7 @@ fn view_menu() -> Vec<Entry> {
         "Show the input photo",
         key(CTRL, Key::I),
     )];
-    for (variant, digit) in std::iter::zip(VariantId::WITH_RIDGE, digits) {
+    for (variant, digit) in std::iter::zip(VariantId::WITH_BASELINES, digits) {
         let name = format!("Show {}", variant.title());
         rows.push(row(C::ToggleVariant(variant), name, key(CTRL, digit)));
     }
@@ -462,7 +462,7 @@ mod tests {
         state.replies.bundle = Some(std::sync::Arc::new(crate::engine::BundleFacts {
             name: "five".to_owned(),
             folder: std::path::PathBuf::from("weights/five"),
-            variants: VariantId::WITH_RIDGE.to_vec(),
+            variants: VariantId::WITH_BASELINES.to_vec(),
             labels: Vec::new().into(),
             trained_k: 10,
             has_ordinary_regions: true,
@@ -470,7 +470,7 @@ mod tests {
             device_note: None,
         }));
         assert!(available(command, &state).is_ok());
-        assert_eq!(state.shown_variants(), VariantId::WITH_RIDGE);
+        assert_eq!(state.shown_variants(), VariantId::WITH_BASELINES);
         carry_out(command, &mut state);
         assert_eq!(state.shown_variants(), VariantId::PAPER);
     }

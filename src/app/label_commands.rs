@@ -32,7 +32,7 @@ pub fn changing_entries(state: &AppState) -> Vec<Entry> {
     });
     let views = state.variants().into_iter().filter_map(|variant| {
         // The usual ones have a row of their own, and a shortcut.
-        let is_usual = VariantId::WITH_RIDGE.contains(&variant);
+        let is_usual = VariantId::WITH_BASELINES.contains(&variant);
         let name = format!("Show {}", variant.title());
         (!is_usual).then(|| entry(Command::ToggleVariant(variant), name, Menu::View))
     });

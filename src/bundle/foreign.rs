@@ -305,6 +305,7 @@ fn manifest(foreign: &Foreign, weights: &Weights, label_encoder: LabelEncoderEnt
             file: LABELS.to_owned(),
             vectors: LABEL_VECTORS.to_owned(),
             teacher: None,
+            features: None,
         },
         variants: networks
             .map(|id| VariantEntry::new(id, HEAD, settings.clone()))

@@ -13,8 +13,8 @@ use super::backbone::vgg19_entry;
 use super::encoder_parts::take_encoder;
 use super::load::{Bundle, MANIFEST, Place, sha256};
 use super::manifest::{
-    BackboneEntry, BackboneKind, FORMAT, LabelEncoderEntry, LabelsEntry, Manifest, ProjectionEntry,
-    VariantEntry,
+    BackboneEntry, BackboneKind, FORMAT, FeaturesEntry, LabelEncoderEntry, LabelsEntry, Manifest,
+    ProjectionEntry, VariantEntry,
 };
 use super::unfinished::UnfinishedFolder;
 use crate::backbone::vgg19;
@@ -36,6 +36,8 @@ const PROJECTION: &str = "projection.safetensors";
 pub(super) const LABELS: &str = "labels.tsv";
 const TEACHER: &str = "teacher.tsv";
 pub(super) const LABEL_VECTORS: &str = "label_vectors.safetensors";
+/// What makes label features; its metadata has the SHA-256 of its encoder as `encoder`.
+pub const LABEL_FEATURES: &str = "label_features.safetensors";
 pub(super) const CARD: &str = "CARD.md";
 
 /// Where the parts of a bundle lie.
@@ -71,7 +73,7 @@ pub fn assemble(
     for name in [BACKBONE, LABELS] {
         files.insert(name.to_owned(), read(&parts.heads.join(name))?);
     }
-    for name in [PROJECTION, TEACHER] {
+    for name in [PROJECTION, TEACHER, LABEL_FEATURES] {
         if parts.heads.join(name).exists() {
             files.insert(name.to_owned(), read(&parts.heads.join(name))?);
         }
@@ -84,6 +86,7 @@ pub fn assemble(
     let vectors = label_vectors(parts, &files, &*encoder)?;
     files.insert(LABEL_VECTORS.to_owned(), vectors);
     let mut manifest = manifest(parts, &files, backbone, entry, variants);
+    manifest.labels.features = features_entry(parts, &files)?;
     manifest.sha256 = hashes(&files);
     doing("trying the networks");
     try_out(parts, &files, &manifest)?;
@@ -187,6 +190,26 @@ fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, B
     Ok(entries)
 }
 
+/// What makes label features, where there is such a part.
+fn features_entry(parts: &Parts, files: &Files) -> Result<Option<FeaturesEntry>, BundleError> {
+    let Some(bytes) = files.get(LABEL_FEATURES) else {
+        return Ok(None);
+    };
+    let path = parts.heads.join(LABEL_FEATURES);
+    let header = header(&path, bytes)?;
+    let encoder = header.metadata.get("encoder").cloned();
+    let encoder_sha256 = encoder.ok_or_else(|| BundleError::Weights {
+        path,
+        reason: "does not say which label encoder its anchors are of (no `encoder` among its \
+                 words); choose another file"
+            .to_owned(),
+    })?;
+    Ok(Some(FeaturesEntry {
+        file: LABEL_FEATURES.to_owned(),
+        encoder_sha256,
+    }))
+}
+
 /// What the backbone's file says that it is.
 fn backbone_entry(parts: &BundleSources, files: &Files) -> Result<BackboneEntry, BundleError> {
     let bytes = files.get(BACKBONE).map_or(&[][..], Vec::as_slice);
@@ -273,6 +296,7 @@ fn manifest(
             file: LABELS.to_owned(),
             vectors: LABEL_VECTORS.to_owned(),
             teacher: present(TEACHER),
+            features: None,
         },
         variants,
         sha256: BTreeMap::new(),

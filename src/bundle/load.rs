@@ -14,8 +14,8 @@ use crate::backbone::{Backbone, RegionFeatures};
 use crate::files::{FileError, first_line, one_line, read_bounded};
 use crate::image_io::{Framing, NetworkInput};
 use crate::kernels::{Activation, Pointwise};
-use crate::model::{Configuration, Network, VariantId};
-use crate::semantics::{LabelEncoder, LabelLists, Source};
+use crate::model::{Configuration, Network, PreparedLabels, VariantId};
+use crate::semantics::{LabelEncoder, LabelFeatures, LabelLists, Source};
 
 /// Name of the manifest in a bundle's folder.
 pub const MANIFEST: &str = "bundle.toml";
@@ -23,10 +23,6 @@ pub const MANIFEST: &str = "bundle.toml";
 const MANIFEST_LIMIT: u64 = 1 << 20;
 /// Largest file of a bundle: VGG-19 in single precision with room to spare.
 const FILE_LIMIT: u64 = 2 << 30;
-/// The input's side is a multiple of it, in pixels.
-const SIDE_STEP: usize = 32;
-/// Largest side of the input in pixels: beyond it a photo takes minutes and gigabytes.
-const LARGEST_INPUT: usize = 2048;
 
 /// The way from a photo to the backbone's input. It counts up when [`crate::image_io`] comes to give
 /// other pixels for the same photo, so that features kept on a disk are computed again.
@@ -38,6 +34,21 @@ pub struct TrainedVariant {
     pub network: Arc<dyn Network>,
     /// e_f of random regions of training photos, `[R, out]`.
     pub ordinary_regions: Option<Tensor>,
+    /// What it takes of a label, where that is more than the encoder's vector.
+    pub label_features: Option<Arc<LabelFeatures>>,
+}
+
+impl TrainedVariant {
+    /// What the network makes of labels, of the encoder's vectors `[L, D]`.
+    ///
+    /// # Errors
+    /// Vectors of another encoder.
+    pub fn prepare_labels(&self, vectors: &Tensor) -> candle_core::Result<PreparedLabels> {
+        match &self.label_features {
+            Some(features) => self.network.prepare_labels(&features.of(vectors)?),
+            None => self.network.prepare_labels(vectors),
+        }
+    }
 }
 
 /// Sizes of what a bundle's networks are given.
@@ -47,7 +58,7 @@ pub struct HeadSizes {
     pub region_channels: usize,
     /// Channels of x_g.
     pub global_channels: usize,
-    /// Size of a label vector.
+    /// Size of the encoder's vector of a label.
     pub label_dimension: usize,
 }
 
@@ -60,6 +71,8 @@ pub struct Bundle {
     /// Vectors of the bundle's labels, `[L, D]`, in the order of `lists`.
     pub label_vectors: Tensor,
     pub encoder: Box<dyn LabelEncoder>,
+    /// What networks take of a label, where that is more than the encoder's vector.
+    pub label_features: Option<Arc<LabelFeatures>>,
     pub variants: Vec<TrainedVariant>,
     pub device: Device,
     pub backbone_plan: BackbonePlan,
@@ -121,7 +134,8 @@ impl Bundle {
             || rayon::join(|| parts.encoder(), || parts.features_and_labels()),
         );
         let (backbone, projection, lists, label_vectors) = rest?;
-        let encoder = encoder?;
+        let (encoder, mut variants) = (encoder?, variants?);
+        let label_features = parts.label_features()?.map(Arc::new);
         let sizes = HeadSizes {
             region_channels: match &projection {
                 Some(projection) => projection.outputs(),
@@ -130,7 +144,12 @@ impl Bundle {
             global_channels: parts.plan.global_channels(),
             label_dimension: encoder.dimension(),
         };
-        parts.check_given(&sizes)?;
+        parts.check_given(&sizes, label_features.as_deref())?;
+        for trained in &mut variants {
+            if trained.network.takes().label_dimension != sizes.label_dimension {
+                trained.label_features.clone_from(&label_features);
+            }
+        }
         let (found, wanted) = (label_vectors.dim(1).unwrap_or(0), sizes.label_dimension);
         if found != wanted {
             return Err(BundleError::Weights {
@@ -148,7 +167,8 @@ impl Bundle {
             lists,
             label_vectors,
             encoder,
-            variants: variants?,
+            label_features,
+            variants,
             device: device.clone(),
             input: parts.input(),
             backbone_plan: parts.plan,
@@ -206,6 +226,12 @@ impl Bundle {
         };
         let channels_last = raw.permute((0, 2, 3, 1))?.contiguous()?;
         projection.forward(&channels_last)?.permute((0, 3, 1, 2))
+    }
+
+    /// W `[R, C]` and b `[R]` of the projection x_r = W x + b, where there is one.
+    pub fn projection_parts(&self) -> Option<(&Tensor, Option<&Tensor>)> {
+        let projection = self.projection.as_ref()?;
+        Some((projection.weight(), projection.bias()))
     }
 
     /// Whether the heads take region features that are projected first.
@@ -325,90 +351,6 @@ impl BundleReader<'_> {
             Some(_) => Err(BundleError::Changed(path)),
             None => Err(BundleError::NoHash(path)),
         }
-    }
-
-    /// Input, grid, channels and k fit each other, before anything large is read or allocated.
-    fn check_sizes(&self) -> Result<(), BundleError> {
-        let refuse = |reason: String| {
-            Err(BundleError::Manifest {
-                path: self.place.named.join(MANIFEST),
-                reason,
-            })
-        };
-        let backbone = &self.manifest.backbone;
-        let side = backbone.input_size;
-        if !side.is_multiple_of(SIDE_STEP) || !(SIDE_STEP..=LARGEST_INPUT).contains(&side) {
-            return refuse(format!(
-                "input-size = {side} is no multiple of {SIDE_STEP} up to {LARGEST_INPUT}"
-            ));
-        }
-        let only = self.plan.input_size();
-        if side != only {
-            return refuse(format!(
-                "input-size = {side}, but this backbone takes {only}"
-            ));
-        }
-        let regions = side / self.plan.stride();
-        if backbone.grid != [regions; 2] {
-            let [rows, columns] = backbone.grid;
-            return refuse(format!(
-                "grid = [{rows}, {columns}], but input-size = {side} gives [{regions}, {regions}]"
-            ));
-        }
-        let (all, features) = (regions * regions, self.plan.region_channels());
-        for configuration in &self.configurations {
-            if let Some(k) = configuration.top_k().filter(|&k| k > all) {
-                return refuse(format!("top-k = {k} is more than the {all} regions"));
-            }
-            let takes = configuration.takes();
-            let unprojected = self.manifest.projection.is_none() && !takes.raw_regions;
-            let given = takes.region_channels.unwrap_or(features);
-            if unprojected && given != features {
-                return refuse(format!(
-                    "the networks take regions of {given} channels, the backbone gives {features} \
-                     and there is no projection"
-                ));
-            }
-            let features = self.plan.global_channels();
-            if let Some(given) = takes.global_channels.filter(|&given| given != features) {
-                return refuse(format!(
-                    "the networks take a global feature of {given} channels, the backbone gives \
-                     {features}"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// The networks take what there is to be given.
-    fn check_given(&self, sizes: &HeadSizes) -> Result<(), BundleError> {
-        let entries = self.manifest.variants.iter().zip(&self.configurations);
-        for (entry, configuration) in entries {
-            let takes = configuration.takes();
-            let projected = takes.region_channels.filter(|_| !takes.raw_regions);
-            let regions = projected.unwrap_or(sizes.region_channels);
-            let pairs = [
-                ("regions", "projection", regions, sizes.region_channels),
-                (
-                    "label vectors",
-                    "label encoder",
-                    takes.label_dimension,
-                    sizes.label_dimension,
-                ),
-            ];
-            for (what, giver, wanted, given) in pairs {
-                if wanted != given {
-                    return Err(BundleError::Manifest {
-                        path: self.place.named.join(MANIFEST),
-                        reason: format!(
-                            "the network “{}” takes {what} of {wanted}, the {giver} gives {given}",
-                            entry.id
-                        ),
-                    });
-                }
-            }
-        }
-        Ok(())
     }
 
     fn input(&self) -> NetworkInput {

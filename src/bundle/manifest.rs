@@ -94,6 +94,18 @@ pub struct LabelsEntry {
     pub vectors: String,
     /// The semantic teacher's classes.
     pub teacher: Option<String>,
+    /// What makes label features of vectors, where the networks take these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<FeaturesEntry>,
+}
+
+/// Label features, see [`crate::semantics::LabelFeatures`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FeaturesEntry {
+    pub file: String,
+    /// SHA-256 of the label encoder's file that the anchors were encoded with.
+    pub encoder_sha256: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -203,6 +215,12 @@ impl Manifest {
         files.extend(self.label_encoder.tokenizer.as_deref());
         files.extend(self.projection.as_ref().map(|entry| entry.file.as_str()));
         files.extend(self.labels.teacher.as_deref());
+        files.extend(
+            self.labels
+                .features
+                .as_ref()
+                .map(|entry| entry.file.as_str()),
+        );
         files.extend(self.variants.iter().map(|entry| entry.file.as_str()));
         files
     }

@@ -7,6 +7,7 @@ mod encoders;
 mod error;
 mod features;
 mod find;
+mod fits;
 pub mod foreign;
 pub mod import;
 pub mod label_space;

@@ -63,6 +63,7 @@ impl BundleReader<'_> {
             id: entry.id,
             network,
             ordinary_regions,
+            label_features: None,
         })
     }
 

@@ -196,7 +196,7 @@ impl<'a> Bench<'a> {
             for (trained, encoded) in &encoded {
                 respond(trained, encoded, &label)?;
                 if let Some(regions) = &trained.ordinary_regions {
-                    let label = trained.network.prepare_labels(&label)?;
+                    let label = trained.prepare_labels(&label)?;
                     let ordinary = trained.network.respond_regions(regions, &label)?;
                     OrdinaryResponses::new(ordinary.flatten_all()?.to_vec1()?);
                 }
@@ -228,7 +228,7 @@ fn encode(trained: &TrainedVariant, features: &PhotoFeatures) -> Result<Encoded>
 }
 
 fn respond(trained: &TrainedVariant, encoded: &Encoded, labels: &Tensor) -> Result<Responses> {
-    let labels = trained.network.prepare_labels(labels)?;
+    let labels = trained.prepare_labels(labels)?;
     Ok(trained.network.respond(encoded, &labels)?)
 }
 

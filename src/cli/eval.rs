@@ -22,6 +22,7 @@ use crate::eval::split::{LabelSets, NotWhole, label_vectors};
 use crate::eval::{per_label, table};
 use crate::files::{check_target, one_line, write_atomically};
 use crate::model::VariantId;
+use crate::train::label_features::kernel_network;
 use crate::train::ridge::{LAMBDA, ridge_network};
 
 /// How many labels are named before the others are only counted.
@@ -44,9 +45,10 @@ pub struct Options {
     /// Networks to measure, separated by commas (default: all that the bundle has)
     #[arg(long, value_delimiter = ',')]
     variant: Vec<VariantId>,
-    /// Also measure the ridge baseline, which sees no photo; it is computed from the bundle's teacher
-    #[arg(long)]
-    ridge: bool,
+    /// Also measure the baselines that saw no photo, which are computed from the bundle's teacher and
+    /// label features
+    #[arg(long, alias = "ridge")]
+    baselines: bool,
     /// Also tell parameters, multiply-adds, time and memory of each network
     #[arg(long)]
     cost: bool,
@@ -117,15 +119,19 @@ pub fn check(options: &Options, bundle: &Bundle) -> Result<()> {
 }
 
 impl Options {
-    /// All tables of a bundle, with the ridge baseline where `ridge` says so, features kept in
-    /// `cache`.
-    pub fn of(data: DatasetArguments, cache: PathBuf, ridge: bool, engine: common::Engine) -> Self {
+    /// All tables of a bundle, with the baselines where `baselines` says so, features kept in `cache`.
+    pub fn of(
+        data: DatasetArguments,
+        cache: PathBuf,
+        baselines: bool,
+        engine: common::Engine,
+    ) -> Self {
         Self {
             data,
             protocol: Protocol::default(),
             k: vec![3, 5],
             variant: Vec::new(),
-            ridge,
+            baselines,
             cost: false,
             cache: Some(cache),
             json: false,
@@ -138,13 +144,21 @@ impl Options {
     fn bundle(&self) -> Result<Bundle> {
         let wanted = |variant| self.variant.is_empty() || self.variant.contains(&variant);
         let mut bundle = self.engine.open_bundle(wanted)?;
-        if self.ridge && bundle.variant(VariantId::RIDGE).is_none() {
+        if self.baselines && bundle.variant(VariantId::RIDGE).is_none() {
             bundle.variants.insert(0, ridge_network(&bundle, LAMBDA)?);
+        }
+        let has_kernel = bundle.variant(VariantId::KERNEL).is_some();
+        if let Some(features) = bundle.label_features.clone()
+            && self.baselines
+            && !has_kernel
+        {
+            let kernel = kernel_network(&bundle, &features)?;
+            bundle.variants.insert(1, kernel);
         }
         let has = bundle.variant_names();
         if let Some(missing) = self.variant.iter().find(|variant| !has.contains(variant)) {
             if *missing == VariantId::RIDGE {
-                bail!("this bundle has no network “{missing}”; --ridge computes it");
+                bail!("this bundle has no network “{missing}”; --baselines computes it");
             }
             let all = read_manifest(&bundle.folder)?.variants;
             let names: Vec<&str> = all.iter().map(|entry| entry.id.name()).collect();
@@ -276,6 +290,12 @@ pub fn measure_alone(engine: &common::Engine, variant: VariantId) -> Result<Meas
     let mut bundle = engine.open_bundle(|other| other == variant)?;
     if variant == VariantId::RIDGE && bundle.variants.is_empty() {
         bundle.variants.push(ridge_network(&bundle, LAMBDA)?);
+    }
+    if let Some(features) = bundle.label_features.clone()
+        && variant == VariantId::KERNEL
+        && bundle.variants.is_empty()
+    {
+        bundle.variants.push(kernel_network(&bundle, &features)?);
     }
     let trained = bundle.variants.first().context("no such network")?;
     Ok(measure(&bundle, trained)?)

@@ -113,7 +113,9 @@ mod tests {
             assert!(one.is_shortened());
             assert_ne!(one.note(), other.note());
             assert_eq!(one, names(&format!("{long}1")));
-            let variants = VariantId::WITH_RIDGE.into_iter().chain(VariantId::VIEWS);
+            let variants = VariantId::WITH_BASELINES
+                .into_iter()
+                .chain(VariantId::VIEWS);
             for variant in variants {
                 assert!(one.map(variant).len() <= LONGEST_NAME, "{variant}");
             }

@@ -14,14 +14,17 @@ use super::eval;
 use super::progress::ProgressLine;
 use super::train_options::SettingsArguments;
 use super::{Outcome, common};
-use crate::bundle::{Bundle, find_bundle};
+use crate::bundle::import::LABEL_FEATURES;
+use crate::bundle::{Bundle, HeadSizes, find_bundle, read_manifest};
 use crate::dataset::{Content, Dataset, FeatureCache, FillProgress, Split};
 use crate::files::{one_line, read_bounded, shown};
 use crate::kernels::keep_freed_memory;
+use crate::model::kernel_baseline::OFFSET;
 use crate::model::{Configuration, Training, VariantId, registry};
-use crate::semantics::TeacherClass;
+use crate::semantics::{LabelFeatures, TeacherClass};
 use crate::train::experiment::{data_identity, seen_vectors, teacher, training_set, unseen_names};
-use crate::train::head::{finished_ridge, write_head, write_tensors};
+use crate::train::head::{finished_head, finished_ridge, write_head, write_tensors};
+use crate::train::label_features::{label_features, loaded, read_synonyms};
 use crate::train::log::Log;
 use crate::train::parts::{Lists, Workplace};
 use crate::train::photos::TrainingSet;
@@ -49,7 +52,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Networks to train, separated by commas, one after another: standard, rcb, scb, biam; and
-    /// ridge, which sees no photo [default: standard,rcb,scb,biam]
+    /// kernel and ridge, which see no photo [default: standard,rcb,scb,biam]
     #[arg(long, value_delimiter = ',')]
     variant: Vec<VariantId>,
     /// Train the rows of one of the paper's tables, then measure them and print the table
@@ -65,6 +68,10 @@ pub struct Options {
     eval_part: String,
     #[command(flatten)]
     settings: SettingsArguments,
+    /// Further names of the backbone's classes as anchors of label features: a table of name and
+    /// classifier row
+    #[arg(long, value_name = "FILE")]
+    synonyms: Option<PathBuf>,
     /// Go on with a training that was stopped, from its last whole epoch
     #[arg(long)]
     resume: bool,
@@ -90,9 +97,6 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let (dataset, split) = options.data.read(USUAL_PART)?;
     let base = find_bundle(options.engine.bundle.as_deref())?;
     let bundle = options.engine.open_bundle(|_| false)?;
-    // Before the features, which take minutes.
-    let settings_of_networks = settings.model.table(&bundle.sizes, bundle.grid)?;
-    let networks = options.networks(&settings_of_networks)?;
     if split.seen().is_empty() {
         return Err(TrainError::NoLabels {
             labels: dataset.labels.len(),
@@ -103,14 +107,26 @@ pub fn run(options: &Options) -> Result<Outcome> {
     if photos < 2 {
         return Err(TrainError::TooFewPhotos { photos }.into());
     }
-    let classes = choose_classes(bundle.lists.teacher(), &unseen_names(&dataset, &split));
+    let unseen = unseen_names(&dataset, &split);
+    let classes = choose_classes(bundle.lists.teacher(), &unseen);
+    // Before the photos' features, which take minutes.
+    let label_features = options.label_features(&settings, &bundle, &classes, &unseen)?;
+    let features = label_features.as_ref().map(|(_, features)| features);
+    let sizes = HeadSizes {
+        label_dimension: features.map_or(bundle.sizes.label_dimension, LabelFeatures::dimension),
+        ..bundle.sizes
+    };
+    let networks = options.networks(&settings.model.table(&sizes, bundle.grid)?)?;
     let table = options.check_end(&bundle, &classes, &settings, &networks)?;
-    let label_vectors = seen_vectors(&bundle, &dataset, &split)?;
+    let label_vectors = seen_vectors(&bundle, &dataset, &split, features)?;
     let trained = networks.iter().filter(|network| network.is_trained());
     let trained: Vec<&dyn Configuration> = trained.map(|network| &*network.configuration).collect();
     let bytes = bytes_to_write(&base, &trained)?;
     let work = Workplace::open(&options.out, options.resume)?;
     has_room(&work.folder, bytes)?;
+    if let Some((tensors, _)) = &label_features {
+        write_label_features(&work, &base, tensors)?;
+    }
     let stop = common::stop_on_request()?;
     let Some(cache) = options.features(&bundle, &dataset, raw(&settings, &networks), &stop)? else {
         common::print_note(&"stopped; the features so far are kept: start it again with --resume");
@@ -126,6 +142,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
         split: &split,
         set: &set,
         label_vectors: &label_vectors,
+        label_features: label_features.as_ref(),
         classes: &classes,
         work: &work,
         stop: &stop,
@@ -154,6 +171,22 @@ pub fn run(options: &Options) -> Result<Outcome> {
         Some(table) => eval::run(&table),
         None => Ok(Outcome::complete_if(missing == 0)),
     }
+}
+
+/// Tensors of label features as a bundle stores them, and what they make.
+type MadeFeatures = (BTreeMap<String, Tensor>, LabelFeatures);
+
+/// Puts label features beside the parts of the bundle to come, with the encoder that they are of.
+fn write_label_features(
+    work: &Workplace,
+    base: &Path,
+    tensors: &BTreeMap<String, Tensor>,
+) -> Result<()> {
+    let manifest = read_manifest(base)?;
+    let encoder = manifest.sha256.get(&manifest.label_encoder.file);
+    let words = encoder.map(|hash| ("encoder".to_owned(), hash.clone()));
+    let path = work.folder.join(LABEL_FEATURES);
+    Ok(write_tensors(&path, tensors, words.into_iter().collect())?)
 }
 
 fn notes(path: &Path) -> Result<String> {
@@ -191,6 +224,31 @@ impl Options {
             });
         }
         Ok(networks)
+    }
+
+    /// What makes label features, where the networks are to take them.
+    fn label_features(
+        &self,
+        settings: &TrainSettings,
+        bundle: &Bundle,
+        classes: &[TeacherClass],
+        unseen: &[String],
+    ) -> Result<Option<MadeFeatures>> {
+        if !settings.label_features {
+            if self.synonyms.is_some() {
+                bail!("--synonyms are anchors of label features, which are off; leave it out");
+            }
+            return Ok(None);
+        }
+        has_teacher(bundle, classes)
+            .map_err(|error| anyhow!("{error}, or --label-features false"))?;
+        let synonyms = match &self.synonyms {
+            Some(path) => choose_classes(&read_synonyms(path)?, unseen),
+            None => Vec::new(),
+        };
+        let tensors = label_features(bundle, classes, &synonyms)?;
+        let features = loaded(&tensors, &bundle.device)?;
+        Ok(Some((tensors, features)))
     }
 
     /// The features of the data set's photos; `None` when it was stopped meanwhile.
@@ -319,6 +377,7 @@ struct Experiment<'a> {
     set: &'a TrainingSet<'a>,
     /// Of the seen labels, `[L, D]`.
     label_vectors: &'a Tensor,
+    label_features: Option<&'a MadeFeatures>,
     classes: &'a [TeacherClass],
     work: &'a Workplace,
     stop: &'a AtomicBool,
@@ -349,10 +408,14 @@ impl Experiment<'_> {
     /// Trains heads one after another; whether it came to the end of them.
     fn heads(&self, heads: &[&NetworkToTrain], trained: &mut Vec<Trained>) -> Result<bool> {
         let teacher = match self.settings.distillation > 0.0 {
-            true => Some(teacher(self.bundle, self.classes)?),
+            true => {
+                let features = self.label_features.map(|(_, features)| features);
+                Some(teacher(self.bundle, self.classes, features)?)
+            }
             false => None,
         };
-        let data = data_identity(self.bundle, self.dataset, self.split, self.classes);
+        let tensors = self.label_features.map(|(tensors, _)| tensors);
+        let data = data_identity(self.bundle, self.dataset, self.split, self.classes, tensors)?;
         let mut log = Log::open(&self.work.log())?;
         common::print_note(&self.summary(teacher.is_some()));
         for network in heads {
@@ -409,17 +472,65 @@ impl Experiment<'_> {
                 self.classes.len()
             );
         }
+        if let Some((tensors, _)) = self.label_features {
+            let anchors = tensors.get("label_features.anchors");
+            let anchors = anchors.map_or(0, |anchors| anchors.dims()[0]);
+            let _ = write!(text, ", label features of {anchors} anchors");
+        }
+        let channels = self
+            .label_features
+            .map(|(_, features)| features.row_dimension());
+        let linear = channels.filter(|_| taught).is_some_and(|channels| {
+            let networks = self.networks.iter().filter(|network| network.is_trained());
+            let mut codes = networks.map(|network| network.configuration.linear_codes(channels));
+            codes.all(|codes| codes.is_some())
+        });
+        text.push_str(match linear {
+            true => "; networks start as the kernel baseline",
+            false => "; networks start from random weights",
+        });
         text
     }
 
     /// Makes the head of a network that is computed.
     fn compute(&self, network: &NetworkToTrain) -> Result<()> {
-        let tensors = ridge(self.bundle, self.classes, LAMBDA)?;
-        let tensors = finished_ridge(tensors, self.set, self.settings.seed)?;
-        let k = network.configuration.top_k();
-        let words = k.map(|k| ("top_k".to_owned(), k.to_string()));
-        let path = self.work.head(network.variant);
-        Ok(write_tensors(&path, &tensors, words.into_iter().collect())?)
+        let (configuration, seed) = (&*network.configuration, self.settings.seed);
+        let takes = configuration.takes();
+        let tensors = match (takes.raw_regions, self.label_features) {
+            (true, _) => {
+                let tensors = ridge(self.bundle, self.classes, LAMBDA)?;
+                finished_ridge(tensors, self.set, seed)?
+            }
+            (false, Some((tensors, _))) => {
+                let offset = tensors.iter().filter(|(name, _)| *name == OFFSET);
+                let own = offset.map(|(name, tensor)| (name.clone(), tensor.clone()));
+                finished_head(
+                    configuration,
+                    own.collect(),
+                    self.set,
+                    seed,
+                    &self.bundle.device,
+                )?
+            }
+            (false, None) => bail!(
+                "the network {} is made of label features; leave out --label-features false",
+                network.variant
+            ),
+        };
+        let mut words = BTreeMap::from([(
+            "label_dimension".to_owned(),
+            takes.label_dimension.to_string(),
+        )]);
+        words.extend(
+            configuration
+                .top_k()
+                .map(|k| ("top_k".to_owned(), k.to_string())),
+        );
+        Ok(write_tensors(
+            &self.work.head(network.variant),
+            &tensors,
+            words,
+        )?)
     }
 
     fn write(&self, network: &NetworkToTrain, finished: &Finished) -> Result<()> {

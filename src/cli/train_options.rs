@@ -73,10 +73,10 @@ pub struct SettingsArguments {
     /// Average the regions to a grid of SIDE x SIDE first
     #[arg(long, value_name = "SIDE")]
     coarse_grid: Option<usize>,
-    /// Whether a linear map of the region features, which starts as the ridge baseline, is added to
-    /// what the network makes of them
+    /// Whether networks take label features, which are made of the bundle's teacher, in place of the
+    /// label encoder's vectors
     #[arg(long, value_name = "true|false")]
-    shortcut: Option<bool>,
+    label_features: Option<bool>,
 }
 
 impl SettingsArguments {
@@ -107,7 +107,7 @@ impl SettingsArguments {
         take(&mut settings.model.region_context, self.region_context);
         take(&mut settings.model.scene_gate, self.scene_gate);
         take(&mut settings.model.coarse_grid, self.coarse_grid.map(Some));
-        take(&mut settings.model.shortcut, self.shortcut);
+        take(&mut settings.label_features, self.label_features);
         settings.check()?;
         Ok(settings)
     }

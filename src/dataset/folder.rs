@@ -1,8 +1,10 @@
 //! The plain kind of data set: photos in a folder, their labels in a list beside them.
 //!
 //! A part is a list `NAME.tsv` (file name, tab, labels parted by commas) or `NAME.csv` (a header with
-//! the columns `photo` and `labels`, as any spreadsheet program writes it). `vocabulary.txt` has the labels that were judged: one that is
-//! not listed for a photo is not there. Without it nothing is known of labels that are not listed.
+//! the columns `photo` and `labels`, as any spreadsheet program writes it). `vocabulary.txt` has the
+//! labels that were judged: one that is not listed for a photo is not there, but for those of
+//! `unmentioned.txt` (people caption a dog and not the sky above it): of these nothing is known where
+//! they are not listed, as of all labels where there is no `vocabulary.txt`.
 //! `boxes.tsv` (photo, label, x0, y0, x1, y1 as fractions of the upright photo) says where things are;
 //! a set that has no other list takes its labels from there. The photos lie in `images/`, or beside the lists.
 
@@ -17,6 +19,8 @@ use super::text::TextFile;
 use super::{Dataset, DatasetError, LabelledBox, PhotoLabels};
 
 const VOCABULARY: &str = "vocabulary.txt";
+/// Labels of the vocabulary that are often there without being listed.
+const UNMENTIONED: &str = "unmentioned.txt";
 const BOXES: &str = "boxes.tsv";
 /// What makes the parts, for messages.
 pub(super) const LOOKED_FOR: &str = "NAME.tsv, NAME.csv or boxes.tsv";
@@ -90,7 +94,17 @@ pub(super) fn read(folder: &Path, part: &str) -> Result<Dataset, DatasetError> {
     };
     let images = folder.join("images");
     let images = if images.is_dir() { &images } else { folder };
-    let judged: Arc<[u32]> = vocabulary.places().all().into();
+    let mut judged = vocabulary.places().all();
+    let unmentioned = folder.join(UNMENTIONED);
+    if unmentioned.exists() {
+        let unmentioned = Vocabulary::read(&unmentioned)?;
+        let keep = |place: &u32| {
+            let label = vocabulary.places().labels.get(*place as usize);
+            label.is_none_or(|label| unmentioned.place(label).is_none())
+        };
+        judged.retain(keep);
+    }
+    let judged: Arc<[u32]> = judged.into();
     for (photo, positives) in photos {
         let labels = match vocabulary {
             Judged::Complete(_) => PhotoLabels::judged(positives, Arc::clone(&judged)),

@@ -377,7 +377,7 @@ impl Session {
         let prepared = match set.prepared.get(&variant) {
             Some(prepared) => prepared,
             None => {
-                let prepared = trained.network.prepare_labels(&set.vectors)?;
+                let prepared = trained.prepare_labels(&set.vectors)?;
                 set.prepared.entry(variant).or_insert(prepared)
             }
         };

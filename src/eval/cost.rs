@@ -112,7 +112,7 @@ pub fn measure(bundle: &Bundle, trained: &TrainedVariant) -> Result<Measured, Ev
     let side = bundle.input_size() as usize;
     let grey = vec![127u8; side * side * 3];
     let pixels = Tensor::from_vec(grey, (1, side, side, 3), &bundle.device)?;
-    let labels = network.prepare_labels(&bundle.label_vectors)?;
+    let labels = trained.prepare_labels(&bundle.label_vectors)?;
     let (mut head, mut photo) = (Vec::new(), Vec::new());
     for run in 0..WARM_UP + RUNS {
         if run == WARM_UP {

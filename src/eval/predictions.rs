@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
             prepared: bundle
                 .variants
                 .iter()
-                .map(|trained| trained.network.prepare_labels(labels))
+                .map(|trained| trained.prepare_labels(labels))
                 .collect::<Result<_, _>>()?,
             bundle,
             dataset,

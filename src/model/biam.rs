@@ -14,12 +14,11 @@ use super::counts::{Counts, head_counts};
 use super::dropout::Dropout;
 use super::layers::{ConvolutionBlock, LinearLayer};
 use super::network::{
-    Activations, EncodeOptions, Encoded, Network, PreparedLabels, Responses, Takes, Trace,
-    Trainable,
+    Activations, EncodeOptions, Encoded, Network, PreparedLabels, Takes, Trace, Trainable,
 };
 use super::rcb::RegionContextualisedBlock;
 use super::region_ablation::RegionAblation;
-use super::region_classifier::{self, RegionClassifier, pooled};
+use super::region_classifier::{RegionClassifier, pooled};
 use super::scb::SceneContextualisedBlock;
 use super::silenced::{Block, Filler};
 use crate::backbone::RegionFeatures;
@@ -285,24 +284,8 @@ impl Network for Biam {
         Ok(PreparedLabels { tensors })
     }
 
-    fn respond(&self, photos: &Encoded, labels: &PreparedLabels) -> Result<Responses> {
-        region_classifier::respond(photos, labels, self.config.top_k)
-    }
-
     fn top_k(&self) -> Option<usize> {
         Some(self.config.top_k)
-    }
-
-    fn pool(&self, maps: &Tensor, k: usize) -> Result<Option<Tensor>> {
-        region_classifier::pool_maps(maps, k).map(Some)
-    }
-
-    fn region_features<'e>(&self, photos: &'e Encoded) -> Option<&'e Tensor> {
-        photos.tensors.first()
-    }
-
-    fn respond_regions(&self, regions: &Tensor, labels: &PreparedLabels) -> Result<Tensor> {
-        region_classifier::responses_of_regions(regions, labels)
     }
 
     /// `h_r`, `e_r`, `e_g` `[N, P, C]`, `e_f` `[N, P, out]`, `attention` `[N, H, P, P]` (row i is where

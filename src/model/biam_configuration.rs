@@ -1,16 +1,18 @@
 //! BiAM and the three networks that the paper compares it with, as rows of the registry: the same
 //! layers with both blocks, one of them or neither.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use candle_core::Result;
+use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::biam::{Biam, BiamLearner};
 use super::config::{Blocks, ModelConfig, Preset};
+use super::linear_start::LinearStart;
 use super::network::{Network, Takes, Trainable};
-use super::registry::{Architecture, Configuration, HeadFacts, HeadFile, Shortcut, Training};
+use super::registry::{Architecture, Configuration, HeadFacts, HeadFile, Training};
 use crate::files::one_line;
 
 /// Where all four were published.
@@ -154,13 +156,19 @@ impl Configuration for BiamConfiguration {
         Ok(Box::new(learner))
     }
 
-    fn shortcut(&self) -> Option<Shortcut> {
+    fn linear_codes(&self, channels: usize) -> Option<usize> {
         let config = &self.settings.config;
-        config.shortcut.then_some(Shortcut {
-            region_channels: config.region_channels,
-            out_channels: config.out_channels,
-            label_dimension: config.label_dimension,
-        })
+        config
+            .starts_linear(channels)
+            .then_some(config.channels / 2)
+    }
+
+    fn start_linear(
+        &self,
+        start: &LinearStart,
+        weights: &mut BTreeMap<String, Tensor>,
+    ) -> Result<()> {
+        start.lay_over(weights)
     }
 }
 

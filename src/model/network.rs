@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 
 use super::biam::Biam;
 use super::counts::Counts;
 use super::dropout::Dropout;
+use super::region_classifier;
 use super::silenced::Block;
 use crate::backbone::{Covered, RegionFeatures};
 
@@ -32,11 +33,18 @@ pub trait Network: Send + Sync {
     /// Vectors of another size.
     fn prepare_labels(&self, vectors: &Tensor) -> Result<PreparedLabels>;
 
-    /// Response maps and scores of `L` labels in `N` photos.
+    /// Response maps and scores of `L` labels in `N` photos. Here and in the three methods below the
+    /// usual way: a photo keeps region features `[N, P, C]`, a label a vector `[L, C]`, a response is
+    /// their product (Eq. 1), a score the mean of a map's k largest.
     ///
     /// # Errors
     /// Photos and labels of another network.
-    fn respond(&self, photos: &Encoded, labels: &PreparedLabels) -> Result<Responses>;
+    fn respond(&self, photos: &Encoded, labels: &PreparedLabels) -> Result<Responses> {
+        match self.top_k() {
+            Some(k) => region_classifier::respond(photos, labels, k),
+            None => bail!("a network without pooled maps says itself how it responds"),
+        }
+    }
 
     /// k of the scores, where a score is the mean of a map's k largest responses.
     fn top_k(&self) -> Option<usize>;
@@ -46,23 +54,31 @@ pub trait Network: Send + Sync {
     ///
     /// # Errors
     /// Those of candle's operators.
-    fn pool(&self, maps: &Tensor, k: usize) -> Result<Option<Tensor>>;
+    fn pool(&self, maps: &Tensor, k: usize) -> Result<Option<Tensor>> {
+        region_classifier::pool_maps(maps, k).map(Some)
+    }
 
     /// Features `[N, P, C]` of single regions of encoded photos, to which a label's response does not
     /// depend on the rest of the photo any more; `None` where it does.
-    fn region_features<'e>(&self, photos: &'e Encoded) -> Option<&'e Tensor>;
+    fn region_features<'e>(&self, photos: &'e Encoded) -> Option<&'e Tensor> {
+        photos.tensors.first()
+    }
 
     /// Responses `[L, R]` of single regions `[R, C]`, as [`Network::region_features`] gives them.
     ///
     /// # Errors
     /// Regions of another width; a network without such features.
-    fn respond_regions(&self, regions: &Tensor, labels: &PreparedLabels) -> Result<Tensor>;
+    fn respond_regions(&self, regions: &Tensor, labels: &PreparedLabels) -> Result<Tensor> {
+        region_classifier::responses_of_regions(regions, labels)
+    }
 
-    /// What happens inside for `N` photos.
+    /// What happens inside for `N` photos; nothing in a network without blocks.
     ///
     /// # Errors
     /// As [`Network::encode`].
-    fn trace(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Trace>;
+    fn trace(&self, _photos: &RegionFeatures, _options: &EncodeOptions) -> Result<Trace> {
+        Ok(Trace::default())
+    }
 
     /// Parameters and multiply-adds for a photo of `regions` regions and `labels` labels, which were
     /// prepared before.

@@ -1,16 +1,17 @@
 //! The architectures that this program knows: one row each. Nothing outside this room asks which
 //! one a network is of.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use super::biam::Biam;
+use super::linear_start::LinearStart;
 use super::network::{Network, Takes, Trainable};
-use super::{biam_configuration, ridge, silenced};
+use super::{biam_configuration, kernel_baseline, ridge, silenced};
 
 /// One row: an architecture, or a view of one.
 pub struct Architecture {
@@ -104,19 +105,23 @@ pub trait Configuration: fmt::Debug + Send + Sync {
     /// gradients.
     fn trainable(&self, vb: VarBuilder<'_>) -> Result<Box<dyn Trainable>>;
 
-    /// The sizes of a linear way from region features to what labels are multiplied with, beside all
-    /// blocks, where the settings have one: training may start it as the ridge baseline.
-    fn shortcut(&self) -> Option<Shortcut> {
+    /// The number of codes with which a new network can start as a linear map from region features to
+    /// what labels are multiplied with, where both have `channels`: as the kernel baseline.
+    fn linear_codes(&self, _channels: usize) -> Option<usize> {
         None
     }
-}
 
-/// Sizes of a linear way past all blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shortcut {
-    pub region_channels: usize,
-    pub out_channels: usize,
-    pub label_dimension: usize,
+    /// Lays such a start over the weights of a new network.
+    ///
+    /// # Errors
+    /// Sizes that do not fit; a network that cannot start so.
+    fn start_linear(
+        &self,
+        _start: &LinearStart,
+        _weights: &mut BTreeMap<String, Tensor>,
+    ) -> Result<()> {
+        bail!("this network does not start as a linear map")
+    }
 }
 
 /// The weights in one file of a bundle. Networks that share a file share them.
@@ -162,12 +167,13 @@ impl<'a> HeadFile<'a> {
 }
 
 /// All rows, in the order in which networks are compared: the paper's four, the baseline, views.
-static ROWS: [Architecture; 9] = [
+static ROWS: [Architecture; 10] = [
     biam_configuration::STANDARD,
     biam_configuration::RCB,
     biam_configuration::SCB,
     biam_configuration::BIAM,
     ridge::RIDGE,
+    kernel_baseline::KERNEL,
     silenced::SCB_MEAN,
     silenced::RCB_MEAN,
     silenced::SCB_ZERO,

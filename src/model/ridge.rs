@@ -13,10 +13,7 @@ use super::biam_configuration::PresetConfig;
 use super::config::{ModelConfig, Preset};
 use super::counts::Counts;
 use super::layers::LinearLayer;
-use super::network::{
-    EncodeOptions, Encoded, Network, PreparedLabels, Responses, Takes, Trace, Trainable,
-};
-use super::region_classifier::{pool_maps, respond, responses_of_regions};
+use super::network::{EncodeOptions, Encoded, Network, PreparedLabels, Takes, Trainable};
 use super::registry::{Architecture, Configuration, HeadFacts, HeadFile, Training};
 use crate::backbone::RegionFeatures;
 use crate::kernels::Activation;
@@ -156,29 +153,8 @@ impl Network for Ridge {
         Ok(PreparedLabels { tensors })
     }
 
-    fn respond(&self, photos: &Encoded, labels: &PreparedLabels) -> Result<Responses> {
-        respond(photos, labels, self.top_k)
-    }
-
     fn top_k(&self) -> Option<usize> {
         Some(self.top_k)
-    }
-
-    fn pool(&self, maps: &Tensor, k: usize) -> Result<Option<Tensor>> {
-        pool_maps(maps, k).map(Some)
-    }
-
-    fn region_features<'e>(&self, photos: &'e Encoded) -> Option<&'e Tensor> {
-        photos.tensors.first()
-    }
-
-    fn respond_regions(&self, regions: &Tensor, labels: &PreparedLabels) -> Result<Tensor> {
-        responses_of_regions(regions, labels)
-    }
-
-    /// Nothing happens inside.
-    fn trace(&self, _: &RegionFeatures, _: &EncodeOptions) -> Result<Trace> {
-        Ok(Trace::default())
     }
 
     fn cost(&self, regions: usize, labels: usize) -> Counts {

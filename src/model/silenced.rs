@@ -12,9 +12,7 @@ use super::biam::Biam;
 use super::biam_configuration::{BIAM, PresetConfig};
 use super::config::Blocks;
 use super::counts::Counts;
-use super::network::{
-    EncodeOptions, Encoded, Network, PreparedLabels, Responses, Takes, Trace, Trainable,
-};
+use super::network::{EncodeOptions, Encoded, Network, PreparedLabels, Takes, Trace, Trainable};
 use super::registry::{self, Architecture, Configuration, HeadFile, Training};
 use super::variant_id::VariantId;
 use crate::backbone::RegionFeatures;
@@ -194,24 +192,8 @@ impl Network for SilencedView {
         self.network.prepare_labels(vectors)
     }
 
-    fn respond(&self, photos: &Encoded, labels: &PreparedLabels) -> Result<Responses> {
-        self.network.respond(photos, labels)
-    }
-
     fn top_k(&self) -> Option<usize> {
         self.network.top_k()
-    }
-
-    fn pool(&self, maps: &Tensor, k: usize) -> Result<Option<Tensor>> {
-        self.network.pool(maps, k)
-    }
-
-    fn region_features<'e>(&self, photos: &'e Encoded) -> Option<&'e Tensor> {
-        self.network.region_features(photos)
-    }
-
-    fn respond_regions(&self, regions: &Tensor, labels: &PreparedLabels) -> Result<Tensor> {
-        self.network.respond_regions(regions, labels)
     }
 
     fn trace(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Trace> {

@@ -28,16 +28,18 @@ impl VariantId {
     pub const SCB: Self = Self("scb");
     pub const BIAM: Self = Self("biam");
     pub const RIDGE: Self = Self("ridge");
+    pub const KERNEL: Self = Self("kernel");
 
     /// The networks that the paper compares (its Table 3), in its order.
     pub const PAPER: [Self; 4] = [Self::STANDARD, Self::RCB, Self::SCB, Self::BIAM];
-    /// [`VariantId::PAPER`], then the baseline that saw no photo.
-    pub const WITH_RIDGE: [Self; 5] = [
+    /// [`VariantId::PAPER`], then the baselines that saw no photo.
+    pub const WITH_BASELINES: [Self; 6] = [
         Self::STANDARD,
         Self::RCB,
         Self::SCB,
         Self::BIAM,
         Self::RIDGE,
+        Self::KERNEL,
     ];
 
     /// A name that is known when the program is written.

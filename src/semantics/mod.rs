@@ -1,11 +1,12 @@
 //! Labels as text and as vectors: label encoders, and what a label is to a bundle.
 //!
 //! [`text`] turns what was typed into labels, [`sentence`] and [`word_vectors`] turn labels into
-//! vectors, [`reading`] says what of a label they know, [`labels`] knows which labels a bundle was trained on, and [`mod@neighbours`] which labels
-//! lie near another.
+//! vectors, [`label_features`] sees these through named anchors, [`reading`] says what of a label is
+//! known, [`labels`] which labels a bundle was trained on, and [`mod@neighbours`] which lie near another.
 
 mod bert;
 mod english_words;
+pub mod label_features;
 pub mod labels;
 pub mod neighbours;
 pub mod reading;
@@ -13,6 +14,7 @@ pub mod sentence;
 pub mod text;
 pub mod word_vectors;
 
+pub use label_features::LabelFeatures;
 pub use labels::{LabelLists, LabelStatus, TeacherClass};
 pub use neighbours::neighbours;
 pub use reading::{LeftOutPart, LeftOutReason, Reading};

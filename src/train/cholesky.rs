@@ -25,6 +25,15 @@ pub(super) fn solve(mut a: Vec<f64>, mut b: Vec<f64>, n: usize) -> Option<Vec<f6
     Some(b)
 }
 
+/// L of A = L Lᵀ, `[n, n]` with zeros above its diagonal; `None` where A is not positive definite.
+pub(super) fn lower(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
+    decompose(&mut a, n)?;
+    for (i, row) in a.chunks_exact_mut(n).enumerate() {
+        row[i + 1..].fill(0.0);
+    }
+    Some(a)
+}
+
 /// Puts L in the place of A's lower half.
 fn decompose(a: &mut [f64], n: usize) -> Option<()> {
     for i in 0..n {

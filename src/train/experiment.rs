@@ -1,14 +1,17 @@
 //! From a data set, a split of its labels and a bundle to what a run trains on.
 
+use std::collections::BTreeMap;
+
 use candle_core::{DType, Device, Tensor};
 use sha2::{Digest, Sha256};
 
 use super::error::TrainError;
 use super::photos::{TrainingPhoto, TrainingSet};
-use super::teacher::{Teacher, teacher_rows};
+use super::teacher::{Baseline, Teacher, teacher_rows};
 use crate::bundle::Bundle;
+use crate::bundle::safetensors_file::safetensors_bytes;
 use crate::dataset::{Dataset, FeatureCache, Split};
-use crate::semantics::{SemanticsError, TeacherClass};
+use crate::semantics::{LabelFeatures, SemanticsError, TeacherClass};
 
 /// Names that are encoded at once.
 const BATCH: usize = 64;
@@ -50,7 +53,7 @@ pub fn unseen_names(dataset: &Dataset, split: &Split) -> Vec<String> {
     labels.chain(split.unknown()).cloned().collect()
 }
 
-/// Vectors of the split's seen labels, `[L, D]`, on the bundle's device.
+/// What networks take of the split's seen labels, `[L, D]`, on the bundle's device.
 ///
 /// # Errors
 /// A text that is no label, a device that fails.
@@ -58,19 +61,32 @@ pub fn seen_vectors(
     bundle: &Bundle,
     dataset: &Dataset,
     split: &Split,
+    features: Option<&LabelFeatures>,
 ) -> Result<Tensor, TrainError> {
     let labels = split
         .seen()
         .iter()
         .map(|&label| dataset.labels[label as usize].as_str());
-    vectors(bundle, &labels.collect::<Vec<_>>())
+    taken(vectors(bundle, &labels.collect::<Vec<_>>())?, features)
+}
+
+/// What networks take of vectors.
+fn taken(vectors: Tensor, features: Option<&LabelFeatures>) -> Result<Tensor, TrainError> {
+    Ok(match features {
+        Some(features) => features.of(&vectors)?,
+        None => vectors,
+    })
 }
 
 /// The teacher that the used ones of `classes` make.
 ///
 /// # Errors
 /// A bundle whose backbone has no classifier, no class that may be used.
-pub fn teacher(bundle: &Bundle, classes: &[TeacherClass]) -> Result<Teacher, TrainError> {
+pub fn teacher(
+    bundle: &Bundle,
+    classes: &[TeacherClass],
+    features: Option<&LabelFeatures>,
+) -> Result<Teacher, TrainError> {
     let refuse = |reason: &str| TrainError::Teacher {
         reason: reason.to_owned(),
     };
@@ -85,13 +101,23 @@ pub fn teacher(bundle: &Bundle, classes: &[TeacherClass]) -> Result<Teacher, Tra
         .ok_or_else(|| refuse("the bundle's backbone has no classifier"))?;
     let names: Vec<&str> = used.iter().map(|class| class.name.as_str()).collect();
     let rows = teacher_rows(&used, classifier)?.to_dtype(DType::F32)?;
+    let vectors = taken(vectors(bundle, &names)?, features)?;
+    let baseline = match features {
+        Some(features) => Some(Baseline {
+            rows: vectors.narrow(1, 0, features.row_dimension())?,
+            offset: features.region_offset().clone(),
+        }),
+        None => None,
+    };
     Ok(Teacher {
         rows: rows.to_device(&bundle.device)?,
-        vectors: vectors(bundle, &names)?,
+        vectors,
+        baseline,
     })
 }
 
-fn vectors(bundle: &Bundle, names: &[&str]) -> Result<Tensor, TrainError> {
+/// The encoder's vectors of names, `[N, D]`.
+pub(super) fn vectors(bundle: &Bundle, names: &[&str]) -> Result<Tensor, TrainError> {
     let batches = names
         .chunks(BATCH)
         .map(|names| bundle.encoder.encode_known(names));
@@ -103,14 +129,21 @@ fn vectors(bundle: &Bundle, names: &[&str]) -> Result<Tensor, TrainError> {
     Ok(Tensor::cat(&batches, 0)?)
 }
 
-/// What tells photos, labels, split, teacher and features from those of any other run.
+/// What tells photos, labels, split, teacher, features and label features from those of any other run.
+///
+/// # Errors
+/// A device that fails.
 pub fn data_identity(
     bundle: &Bundle,
     dataset: &Dataset,
     split: &Split,
     classes: &[TeacherClass],
-) -> String {
+    label_features: Option<&BTreeMap<String, Tensor>>,
+) -> candle_core::Result<String> {
     let mut hash = Sha256::new();
+    if let Some(tensors) = label_features {
+        hash.update(safetensors_bytes(tensors, BTreeMap::new())?);
+    }
     let mut add = |text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text.as_bytes());
@@ -132,8 +165,6 @@ pub fn data_identity(
             .collect();
         add(&known);
     }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let hash = hash.finalize();
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
 }

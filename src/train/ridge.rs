@@ -27,11 +27,11 @@ const BATCH: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum RidgeError {
     #[error(
-        "this bundle has no teacher classes that training may use, which the ridge baseline is made of; use a bundle with a teacher.tsv"
+        "this bundle has no teacher classes that training may use, which label features and baselines are made of; use a bundle with a teacher.tsv"
     )]
     NoTeacher,
     #[error(
-        "this bundle's backbone has no classifier, whose rows the ridge baseline is made of; use another bundle"
+        "this bundle's backbone has no classifier, whose rows label features and baselines are made of; use another bundle"
     )]
     NoClassifier,
     #[error("λ = {0} gives no ridge regression; use a number above 0")]
@@ -80,6 +80,7 @@ pub fn ridge_network(bundle: &Bundle, lambda: f64) -> Result<TrainedVariant, Rid
         id: VariantId::RIDGE,
         network: Arc::new(network),
         ordinary_regions: None,
+        label_features: None,
     })
 }
 

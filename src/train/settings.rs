@@ -46,6 +46,9 @@ pub struct TrainSettings {
     /// L2 added to the gradient.
     pub weight_decay: f64,
     pub betas: [f64; 2],
+    /// Whether networks take label features (see [`crate::semantics::LabelFeatures`]) in place of the
+    /// label encoder's vectors; they are made of the bundle's teacher.
+    pub label_features: bool,
     /// Weight of the distillation beside the ranking loss; 0 turns it off.
     pub distillation: f64,
     /// Weight of the ranking loss across the photos of a label, beside that across the labels of a
@@ -82,9 +85,6 @@ pub struct ModelSettings {
     /// Rows and columns of a coarser grid, where there is one.
     #[serde(default)]
     pub coarse_grid: Option<usize>,
-    /// Whether a linear map of x_r itself is added to e_f. With distillation it starts as the ridge
-    /// baseline.
-    pub shortcut: bool,
 }
 
 impl ModelSettings {
@@ -99,7 +99,6 @@ impl ModelSettings {
             region_context: config.region_context,
             scene_gate: config.scene_gate,
             coarse_grid: config.coarse_grid,
-            shortcut: config.shortcut,
         }
     }
 
@@ -137,7 +136,6 @@ impl ModelSettings {
             region_context: self.region_context,
             scene_gate: self.scene_gate,
             coarse_grid: self.coarse_grid,
-            shortcut: self.shortcut,
             ..ModelConfig::preset(self.preset)
         };
         config.check()?;
@@ -157,6 +155,7 @@ impl TrainSettings {
             final_rate: 0.5,
             weight_decay: 5e-4,
             betas: [0.9, 0.999],
+            label_features: false,
             distillation: 0.0,
             photo_ranking: 0.0,
             distillation_regions: 24,
@@ -178,12 +177,13 @@ impl TrainSettings {
                 final_rate: 0.02,
                 weight_decay: 5e-5,
                 photo_ranking: 1.0,
+                label_features: true,
                 distillation: 10.0,
                 flips: true,
                 model: ModelSettings {
+                    channels: 384,
                     top_k: 30,
-                    shortcut: true,
-                    ..published.model
+                    ..ModelSettings::of(Preset::Paper)
                 },
                 ..published
             },

@@ -12,8 +12,18 @@ const SHORTEST_ENDING: usize = 4;
 pub struct Teacher {
     /// What a raw region feature is multiplied with, `[T, C]`.
     pub rows: Tensor,
-    /// The names' vectors, `[T, D]`.
+    /// What networks take of the names, `[T, D]`.
     pub vectors: Tensor,
+    /// What a network can start from, where labels have features.
+    pub baseline: Option<Baseline>,
+}
+
+/// The kernel baseline's responses to the teacher's classes: rows times region features less an offset.
+pub struct Baseline {
+    /// Predicted rows, `[T, R]`.
+    pub rows: Tensor,
+    /// b, `[R]`.
+    pub offset: Tensor,
 }
 
 /// The same classes, used where their name shares no word with an unseen label.

@@ -16,14 +16,14 @@ use super::error::TrainError;
 use super::head::finished_head;
 use super::initial::initial_weights;
 use super::learner::{Learner, Losses, Objective};
+use super::linear_start::linear_start;
 use super::log::{Line, Log, Means};
 use super::photos::TrainingSet;
 use super::random::{derived_seed, generator};
 use super::schedule::Schedule;
 use super::settings::TrainSettings;
-use super::shortcut::ridge_shortcut;
 use super::statistics::averaged_statistics;
-use super::teacher::Teacher;
+use super::teacher::{Baseline, Teacher};
 use crate::files::shown;
 use crate::model::dropout::Dropout;
 use crate::model::{Configuration, VariantId};
@@ -190,15 +190,24 @@ impl Run<'_> {
             return Ok((learner, kept.progress));
         }
         let mut tensors = initial_weights(self.configuration, self.settings.seed)?;
-        if let (Some(sizes), Some(teacher)) = (self.configuration.shortcut(), self.teacher) {
-            let start = ridge_shortcut(sizes, teacher, self.set, self.settings.seed)?;
-            tensors.extend(start);
+        if let Some((codes, baseline)) = self.linear() {
+            let labels = self.configuration.takes().label_dimension;
+            let start = linear_start(codes, labels, baseline, self.set, self.settings.seed)?;
+            self.configuration.start_linear(&start, &mut tensors)?;
         }
         let progress = TrainingProgress {
             run,
             ..TrainingProgress::default()
         };
         Ok((learner(&tensors)?, progress))
+    }
+
+    /// What the network starts from, where it starts as the kernel baseline: so many codes of it.
+    pub fn linear(&self) -> Option<(usize, &Baseline)> {
+        let baseline = self.teacher?.baseline.as_ref()?;
+        let channels = *baseline.offset.dims().first()?;
+        let codes = self.configuration.linear_codes(channels)?;
+        Some((codes, baseline))
     }
 
     /// Whether the kept photos have said often enough that nothing gets better.

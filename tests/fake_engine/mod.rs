@@ -251,7 +251,7 @@ impl FakeEngine {
 
 /// A variant's place in the paper's order.
 fn place(variant: VariantId) -> usize {
-    let mut all = VariantId::WITH_RIDGE.iter();
+    let mut all = VariantId::WITH_BASELINES.iter();
     all.position(|&known| known == variant).unwrap_or_default()
 }
 

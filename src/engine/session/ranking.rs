@@ -96,7 +96,7 @@ impl Session {
             Some(prepared) => prepared.clone(),
             None => {
                 let vectors = &self.bundle.label_vectors;
-                let prepared = trained.network.prepare_labels(vectors)?;
+                let prepared = trained.prepare_labels(vectors)?;
                 self.own.insert(variant, prepared.clone());
                 prepared
             }
