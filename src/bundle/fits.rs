@@ -1,7 +1,7 @@
 //! Whether the parts of a bundle fit each other.
 
 use super::BundleError;
-use super::load::{HeadSizes, MANIFEST, Parts};
+use super::load::{BundleReader, HeadSizes, MANIFEST};
 use crate::semantics::LabelFeatures;
 
 /// The input's side is a multiple of it, in pixels.
@@ -9,7 +9,7 @@ const SIDE_STEP: usize = 32;
 /// Largest side of the input in pixels: beyond it a photo takes minutes and gigabytes.
 const LARGEST_INPUT: usize = 2048;
 
-impl Parts<'_> {
+impl BundleReader<'_> {
     /// Input, grid, channels and k fit each other, before anything large is read or allocated.
     pub(super) fn check_sizes(&self) -> Result<(), BundleError> {
         let refuse = |reason: String| {

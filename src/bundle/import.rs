@@ -191,7 +191,10 @@ fn read_variants(heads: &Path, files: &mut Files) -> Result<Vec<VariantEntry>, B
 }
 
 /// What makes label features, where there is such a part.
-fn features_entry(parts: &Parts, files: &Files) -> Result<Option<FeaturesEntry>, BundleError> {
+fn features_entry(
+    parts: &BundleSources,
+    files: &Files,
+) -> Result<Option<FeaturesEntry>, BundleError> {
     let Some(bytes) = files.get(LABEL_FEATURES) else {
         return Ok(None);
     };

@@ -14,13 +14,14 @@ use super::progress::ProgressLine;
 use super::{Outcome, common};
 use crate::bundle::{Bundle, read_manifest};
 use crate::dataset::{Dataset, FeatureCache, Split};
+use crate::eval::bootstrap::differences;
 use crate::eval::cost::{Cost, Measured, measure};
 use crate::eval::predictions::{Predictions, cache_content, predict_cached, predict_photos};
 use crate::eval::protocol::Protocol;
-use crate::eval::report::{Report, VariantReport};
+use crate::eval::report::{Comparison, Report, VariantReport};
 use crate::eval::split::{LabelSets, NotWhole, label_vectors};
 use crate::eval::{per_label, table};
-use crate::files::{check_target, one_line, write_atomically};
+use crate::files::{check_target, one_line, shown, write_atomically};
 use crate::model::VariantId;
 use crate::train::label_features::kernel_network;
 use crate::train::ridge::{LAMBDA, ridge_network};
@@ -49,6 +50,14 @@ pub struct Options {
     /// label features
     #[arg(long, alias = "ridge")]
     baselines: bool,
+    /// Also tell how alike each two networks' maps and rankings are, and their differences with
+    /// intervals over resampled photos
+    #[arg(long)]
+    compare: bool,
+    /// Compare with the networks of another bundle on the same backbone, such as one trained from
+    /// another --seed
+    #[arg(long, value_name = "DIR", requires = "compare")]
+    with: Option<PathBuf>,
     /// Also tell parameters, multiply-adds, time and memory of each network
     #[arg(long)]
     cost: bool,
@@ -94,6 +103,12 @@ pub fn run(options: &Options) -> Result<Outcome> {
         let measured = VariantReport::new(&predictions, variant, &sets, tasks, &ks);
         report.variants.extend(measured);
     }
+    if options.compare {
+        report.comparison = Some(Comparison {
+            agreements: predictions.agreements.clone(),
+            differences: differences(&predictions, &sets, tasks),
+        });
+    }
     if options.cost {
         for variant in &mut report.variants {
             variant.cost = options.cost(&bundle, variant.variant)?;
@@ -132,6 +147,8 @@ impl Options {
             k: vec![3, 5],
             variant: Vec::new(),
             baselines,
+            compare: false,
+            with: None,
             cost: false,
             cache: Some(cache),
             json: false,
@@ -167,7 +184,34 @@ impl Options {
                 names.join(", ")
             );
         }
+        if let Some(folder) = &self.with {
+            self.take_others(&mut bundle, folder)?;
+        }
         Ok(bundle)
+    }
+
+    /// Puts the networks of the bundle in `folder` beside those of `bundle`, under names of their own.
+    fn take_others(&self, bundle: &mut Bundle, folder: &Path) -> Result<()> {
+        let wanted = |variant| self.variant.is_empty() || self.variant.contains(&variant);
+        let other = Bundle::open_some(folder, &bundle.device, wanted)?;
+        ensure!(
+            other.features_identity() == bundle.features_identity(),
+            "{}: its networks see other features than those of {}; name a bundle on the same \
+             backbone and projection",
+            shown(folder),
+            shown(&bundle.folder)
+        );
+        ensure!(
+            other.sizes.label_dimension == bundle.sizes.label_dimension,
+            "{}: its label encoder is another than that of {}",
+            shown(folder),
+            shown(&bundle.folder)
+        );
+        for mut trained in other.variants {
+            trained.id = format!("{}-other", trained.id).parse()?;
+            bundle.variants.push(trained);
+        }
+        Ok(())
     }
 
     /// Seen and unseen labels as the options or the data set say, else as the bundle has them.
@@ -228,15 +272,22 @@ impl Options {
         let total = dataset.photos.len();
         let Some(folder) = &self.cache else {
             let mut line = ProgressLine::new("Looking at photos", total);
-            return Ok(predict_photos(bundle, dataset, vectors, &mut |done| {
-                line.show(done)
-            })?);
+            let mut progress = |done| line.show(done);
+            let compare = self.compare;
+            return Ok(predict_photos(
+                bundle,
+                dataset,
+                vectors,
+                compare,
+                &mut progress,
+            )?);
         };
         let (cache, unreadable) = fill(folder, bundle, dataset)?;
         let mut line = ProgressLine::new("Scoring photos", total);
-        let mut predictions = predict_cached(bundle, dataset, vectors, &cache, &mut |done| {
-            line.show(done)
-        })?;
+        let mut progress = |done| line.show(done);
+        let compare = self.compare;
+        let mut predictions =
+            predict_cached(bundle, dataset, vectors, &cache, compare, &mut progress)?;
         predictions.unreadable = unreadable;
         Ok(predictions)
     }

@@ -2,10 +2,13 @@
 //! are where the things are, and what they cost.
 //!
 //! [`predictions`] puts photos through the networks, [`protocol`] says which labels are ranked together,
-//! [`mod@average_precision`], [`f1`] and [`localisation`] are the metrics, [`report`] is all that was
-//! found, [`table`] and [`per_label`] show it.
+//! [`mod@average_precision`], [`f1`] and [`localisation`] are the metrics, [`agreement`] and [`bootstrap`]
+//! hold networks against each other, [`report`] is all that was found, [`table`] and [`per_label`] show
+//! it.
 
+pub mod agreement;
 pub mod average_precision;
+pub mod bootstrap;
 pub mod cost;
 mod error;
 pub mod f1;

@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 
+use super::agreement::{Gathered, PairAgreement, PhotoAnswer};
 use super::localisation::{Located, Rectangle, locate};
 use super::{EvalError, Judged};
 use crate::backbone::{Covered, RegionFeatures};
@@ -24,6 +25,8 @@ pub struct Predictions {
     /// Truth of the photos that were read, `[N, L]`: 1, -1 or 0 for unknown.
     pub truth: Vec<i8>,
     pub variants: Vec<VariantPredictions>,
+    /// How alike each pair of networks with maps is, where that was asked.
+    pub agreements: Vec<PairAgreement>,
     /// Photos that could not be read, each with one line that names it and says why.
     pub unreadable: Vec<String>,
 }
@@ -41,6 +44,8 @@ pub struct VariantPredictions {
 /// How a label's map in one photo meets its boxes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
+    /// Place among the photos that were read.
+    pub photo: usize,
     /// Place among the data set's labels.
     pub label: usize,
     pub located: Located,
@@ -59,7 +64,8 @@ impl Predictions {
 }
 
 /// Puts every photo of `dataset` through every network of `bundle`. `labels` `[L, D]` are the vectors
-/// of the data set's labels; `progress` is told how many photos are done.
+/// of the data set's labels; `compare` says whether networks are held against each other; `progress`
+/// is told how many photos are done.
 ///
 /// # Errors
 /// No labels, a device that fails, scores that are no numbers. Photos that cannot be read are no
@@ -68,9 +74,10 @@ pub fn predict_photos(
     bundle: &Bundle,
     dataset: &Dataset,
     labels: &Tensor,
+    compare: bool,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Predictions, EvalError> {
-    let mut run = Run::new(bundle, dataset, labels)?;
+    let mut run = Run::new(bundle, dataset, labels, compare)?;
     let input = bundle.input;
     let prepare_all = |photos: &[DatasetPhoto]| -> Vec<Result<PreparedPhoto, EngineError>> {
         let prepare =
@@ -113,9 +120,10 @@ pub fn predict_cached(
     dataset: &Dataset,
     labels: &Tensor,
     cache: &FeatureCache,
+    compare: bool,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Predictions, EvalError> {
-    let mut run = Run::new(bundle, dataset, labels)?;
+    let mut run = Run::new(bundle, dataset, labels, compare)?;
     let content = cache_content(bundle);
     let mut done = 0;
     for photos in dataset.photos.chunks(BATCH) {
@@ -165,10 +173,19 @@ struct Run<'a> {
     /// The labels as each network sees them.
     prepared: Vec<PreparedLabels>,
     predictions: Predictions,
+    /// For each pair of networks, first the smaller place, where networks are compared.
+    gathered: Option<Vec<([usize; 2], Gathered)>>,
 }
 
 impl<'a> Run<'a> {
-    fn new(bundle: &'a Bundle, dataset: &'a Dataset, labels: &Tensor) -> Result<Self, EvalError> {
+    fn new(
+        bundle: &'a Bundle,
+        dataset: &'a Dataset,
+        labels: &Tensor,
+        compare: bool,
+    ) -> Result<Self, EvalError> {
+        let networks = bundle.variants.len();
+        let pairs = (0..networks).flat_map(|b| (0..b).map(move |a| [a, b]));
         let count = labels.dim(0)?;
         if count == 0 || count != dataset.labels.len() {
             return Err(EvalError::NoLabels);
@@ -183,8 +200,9 @@ impl<'a> Run<'a> {
                 labels: count,
                 truth: Vec::with_capacity(dataset.photos.len() * count),
                 variants: variants.collect(),
-                unreadable: Vec::new(),
+                ..Predictions::default()
             },
+            gathered: compare.then(|| pairs.map(|pair| (pair, Gathered::default())).collect()),
             prepared: bundle
                 .variants
                 .iter()
@@ -230,11 +248,13 @@ impl<'a> Run<'a> {
         features: &PhotoFeatures,
     ) -> Result<(), EvalError> {
         let labels = self.predictions.labels;
+        let before = self.predictions.photos();
         let mut row = vec![0; labels];
         for photo in photos {
             photo.labels.fill(&mut row);
             self.predictions.truth.extend_from_slice(&row);
         }
+        let mut kept: Vec<(Vec<f32>, Option<Maps>)> = Vec::new();
         let networks = self.bundle.variants.iter().zip(&self.prepared);
         for ((trained, prepared), predictions) in networks.zip(&mut self.predictions.variants) {
             let (scores, maps) = answer(trained, prepared, features)?;
@@ -245,23 +265,60 @@ impl<'a> Run<'a> {
                     label: self.dataset.labels[place % labels].clone(),
                 });
             }
-            predictions.scores.extend(scores);
-            let Some(maps) = maps else {
-                continue;
-            };
+            predictions.scores.extend_from_slice(&scores);
             for (row, (photo, covered)) in photos.iter().zip(covered).enumerate() {
-                if let Some(covered) = covered {
-                    predictions.pairs.extend(maps.pairs(row, photo, *covered));
+                if let (Some(maps), Some(covered)) = (&maps, covered) {
+                    let pairs = maps.pairs([row, before + row], photo, *covered);
+                    predictions.pairs.extend(pairs);
                 }
             }
+            if self.gathered.is_some() {
+                kept.push((scores, maps));
+            }
         }
+        self.compare(&kept, photos.len());
         Ok(())
     }
 
-    fn finish(self) -> Result<Predictions, EvalError> {
+    /// Holds the networks' answers for a few photos against each other.
+    fn compare(&mut self, kept: &[(Vec<f32>, Option<Maps>)], photos: usize) {
+        let (labels, k) = (self.predictions.labels, self.bundle.top_k());
+        for ([first, second], gathered) in self.gathered.iter_mut().flatten() {
+            for photo in 0..photos {
+                let of = |network: usize| {
+                    let (scores, maps) = kept.get(network)?;
+                    let maps = maps.as_ref()?;
+                    let each = labels * maps.regions();
+                    Some(PhotoAnswer {
+                        maps: maps.responses.get(photo * each..(photo + 1) * each)?,
+                        scores: scores.get(photo * labels..(photo + 1) * labels)?,
+                    })
+                };
+                if let (Some(one), Some(other)) = (of(*first), of(*second)) {
+                    gathered.add(one, other, k);
+                }
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Predictions, EvalError> {
         match self.predictions.photos() {
             0 => Err(EvalError::NoPhotos),
-            _ => Ok(self.predictions),
+            _ => {
+                let variants = &self.predictions.variants;
+                let agreements = self
+                    .gathered
+                    .iter()
+                    .flatten()
+                    .filter_map(|(pair, gathered)| {
+                        Some(PairAgreement {
+                            variants: pair.map(|place| variants[place].variant),
+                            agreement: gathered.mean()?,
+                        })
+                    });
+                self.predictions.agreements = agreements.collect();
+                Ok(self.predictions)
+            }
         }
     }
 }
@@ -301,10 +358,10 @@ impl Maps {
         self.grid.0 * self.grid.1
     }
 
-    /// How the maps of the photo in `row` meet the boxes it has.
+    /// How the maps of the photo in `row`, number `number` of all, meet the boxes it has.
     fn pairs<'a>(
         &'a self,
-        row: usize,
+        [row, number]: [usize; 2],
         photo: &'a DatasetPhoto,
         covered: Covered,
     ) -> impl Iterator<Item = Pair> + 'a {
@@ -322,7 +379,11 @@ impl Maps {
             let start = (row * self.labels + label) * regions;
             let map = self.responses.get(start..start + regions)?;
             let located = locate(map, self.grid, covered, &boxes)?;
-            Some(Pair { label, located })
+            Some(Pair {
+                photo: number,
+                label,
+                located,
+            })
         })
     }
 }

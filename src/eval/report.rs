@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::agreement::PairAgreement;
 use super::average_precision::{MeanAveragePrecision, average_precisions};
+use super::bootstrap::PairDifferences;
 use super::cost::Cost;
 use super::localisation::{Localisation, Located};
 use super::predictions::{Pair, Predictions, VariantPredictions};
@@ -29,6 +31,16 @@ pub struct Report {
     /// k of the score: the mean of the k largest responses.
     pub top_k: usize,
     pub variants: Vec<VariantReport>,
+    /// Networks held against each other, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
+}
+
+/// Every pair of networks.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    pub agreements: Vec<PairAgreement>,
+    pub differences: Vec<PairDifferences>,
 }
 
 /// One network's results.
@@ -146,6 +158,7 @@ impl Report {
             near_twin_cosine: NEAR_TWIN,
             top_k,
             variants: Vec::new(),
+            comparison: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::F1;
+use super::bootstrap::{Difference, PairDifferences};
 use super::protocol::{Measures, Task};
 use super::report::{BoxedLabels, LocalisationReport, Report, TaskReport, VariantReport};
 
@@ -19,7 +20,75 @@ pub fn text(report: &Report) -> String {
     }
     text += &localisation_table(report).unwrap_or_default();
     text += &cost_table(report).unwrap_or_default();
+    text += &comparison_tables(report).unwrap_or_default();
     text
+}
+
+/// How alike networks are, and what differs between them.
+fn comparison_tables(report: &Report) -> Option<String> {
+    let comparison = report.comparison.as_ref()?;
+    let name = |[a, b]: [crate::model::VariantId; 2]| format!("{} / {}", a.title(), b.title());
+    let width = comparison
+        .differences
+        .iter()
+        .map(|pair| name(pair.variants).chars().count());
+    let width = width.max().unwrap_or_default().max(NAME);
+    let mut text = format!(
+        "\nHow alike: correlation of maps, part of the {} best regions that both have, same best \
+         region (over photos and labels), correlation of ranks (over photos)\n{:<width$}",
+        report.top_k, ""
+    );
+    for title in ["maps", "best k", "best", "ranks"] {
+        let _ = write!(text, "  {title:>NUMBER$}");
+    }
+    text.push('\n');
+    for pair in &comparison.agreements {
+        let _ = write!(text, "{:<width$}", name(pair.variants));
+        let all = pair.agreement;
+        for value in [
+            all.map_correlation,
+            all.top_k_overlap,
+            all.same_best_region,
+            all.rank_correlation,
+        ] {
+            let _ = write!(text, "  {value:>NUMBER$.4}");
+        }
+        text.push('\n');
+    }
+    text += "\nDifferences, second less first, with 95 % intervals over resampled photos; * where 0 \
+             is outside\n";
+    for pair in &comparison.differences {
+        let _ = writeln!(
+            text,
+            "{:<width$}  {}",
+            name(pair.variants),
+            differences(pair)
+        );
+    }
+    Some(text)
+}
+
+fn differences(pair: &PairDifferences) -> String {
+    let one = |what: &str, difference: &Difference| {
+        let Difference { value, interval } = difference;
+        let [low, high] = interval;
+        let mark = if difference.is_clear() { "*" } else { "" };
+        format!("{what} {value:+.4} ({low:+.4} to {high:+.4}){mark}")
+    };
+    let map = pair.map.iter().map(|(task, difference)| {
+        let what = match task {
+            Task::Zsl => "ZSL",
+            Task::ZslApart => "ZSL without near-twins",
+            Task::Gzsl => "GZSL",
+            Task::Seen => "seen",
+        };
+        one(what, difference)
+    });
+    let pointing = pair
+        .pointing
+        .iter()
+        .map(|difference| one("pointing", difference));
+    map.chain(pointing).collect::<Vec<_>>().join("; ")
 }
 
 fn heading(report: &Report) -> String {

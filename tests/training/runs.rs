@@ -136,6 +136,7 @@ impl Workshop {
             teacher: Teacher {
                 rows: rows.expect("rows"),
                 vectors: vectors(5),
+                baseline: None,
             },
         }
     }
