@@ -134,7 +134,7 @@ impl Bundle {
             || rayon::join(|| parts.encoder(), || parts.features_and_labels()),
         );
         let (backbone, projection, lists, label_vectors) = rest?;
-        let (encoder, mut variants) = (encoder?, variants?);
+        let encoder = encoder?;
         let label_features = parts.label_features()?.map(Arc::new);
         let sizes = HeadSizes {
             region_channels: match &projection {
@@ -145,6 +145,7 @@ impl Bundle {
             label_dimension: encoder.dimension(),
         };
         parts.check_given(&sizes, label_features.as_deref())?;
+        let mut variants = variants?;
         for trained in &mut variants {
             if trained.network.takes().label_dimension != sizes.label_dimension {
                 trained.label_features.clone_from(&label_features);

@@ -49,6 +49,9 @@ pub struct SettingsArguments {
     /// Start of all random numbers
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// How much of the weights that a network started from is mixed into those it ends with, from 0
+    #[arg(long, value_name = "PART")]
+    start_share: Option<f64>,
     /// Stop when F1@5 on photos kept aside has not risen for so many epochs
     #[arg(long, value_name = "EPOCHS")]
     early_stop: Option<usize>,
@@ -99,6 +102,7 @@ impl SettingsArguments {
         );
         take(&mut settings.flips, self.no_flips.then_some(false));
         take(&mut settings.seed, self.seed);
+        take(&mut settings.start_share, self.start_share);
         take(&mut settings.early_stop, self.early_stop);
         take(&mut settings.model.channels, self.channels);
         take(&mut settings.model.out_channels, self.out_channels);

@@ -59,6 +59,10 @@ pub struct TrainSettings {
     /// Whether half of the photos come mirrored left to right.
     pub flips: bool,
     pub seed: u64,
+    /// How much of the weights that a network started from is mixed into those it ends with, 0 to 1
+    /// (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022): a network that starts
+    /// as the kernel baseline keeps more of what that knows of other words.
+    pub start_share: f64,
     /// Ends the run when F1@5 of seen labels on a twentieth of the training photos, which are kept
     /// aside for it, has not risen for so many epochs; 0 never does, and keeps none aside.
     pub early_stop: usize,
@@ -161,6 +165,7 @@ impl TrainSettings {
             distillation_regions: 24,
             flips: false,
             seed: 1,
+            start_share: 0.0,
             early_stop: 0,
             model: ModelSettings::of(Preset::Authors),
         };
@@ -253,6 +258,10 @@ impl TrainSettings {
         if self.distillation > 0.0 && self.distillation_regions == 0 {
             let hint = "give at least 1, or turn it off with distillation = 0";
             return refuse("distillation-regions", "0".to_owned(), hint);
+        }
+        if !(0.0..1.0).contains(&self.start_share) {
+            let hint = "give a number from 0 to below 1";
+            return refuse("start-share", self.start_share.to_string(), hint);
         }
         if let WarmUp::Epochs(epochs) = self.warm_up
             && epochs != 0.0

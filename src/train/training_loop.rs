@@ -164,7 +164,12 @@ impl Run<'_> {
     /// What tells this run from others: a checkpoint of another cannot be gone on from.
     fn identity(&self) -> Result<String, TrainError> {
         let network = self.configuration.settings();
-        let asked = (self.settings, self.variant, network, self.data);
+        // What is mixed in at the end changes nothing before it.
+        let settings = TrainSettings {
+            start_share: 0.0,
+            ..self.settings.clone()
+        };
+        let asked = (settings, self.variant, network, self.data);
         let text = serde_json::to_vec(&asked).map_err(candle_core::Error::wrap)?;
         let hash = Sha256::digest(text);
         Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -189,17 +194,23 @@ impl Run<'_> {
             learner.restore(kept.progress.steps, kept.moments)?;
             return Ok((learner, kept.progress));
         }
+        let tensors = self.initial_tensors()?;
+        let progress = TrainingProgress {
+            run,
+            ..TrainingProgress::default()
+        };
+        Ok((learner(&tensors)?, progress))
+    }
+
+    /// The weights and statistics that the network starts with.
+    fn initial_tensors(&self) -> Result<BTreeMap<String, Tensor>, TrainError> {
         let mut tensors = initial_weights(self.configuration, self.settings.seed)?;
         if let Some((codes, baseline)) = self.linear() {
             let labels = self.configuration.takes().label_dimension;
             let start = linear_start(codes, labels, baseline, self.set, self.settings.seed)?;
             self.configuration.start_linear(&start, &mut tensors)?;
         }
-        let progress = TrainingProgress {
-            run,
-            ..TrainingProgress::default()
-        };
-        Ok((learner(&tensors)?, progress))
+        Ok(tensors)
     }
 
     /// What the network starts from, where it starts as the kernel baseline: so many codes of it.
@@ -356,6 +367,20 @@ impl Run<'_> {
             let optimiser = (self.settings.betas, self.settings.weight_decay);
             let tensors = &best.tensors;
             learner = Learner::new(self.configuration, tensors, optimiser, self.device)?;
+        }
+        let share = self.settings.start_share;
+        if share > 0.0 {
+            let mut tensors = self.initial_tensors()?;
+            for (name, trained) in learner.tensors()? {
+                let start = tensors.get(&name);
+                let start = start.ok_or_else(|| {
+                    candle_core::Error::msg(format!("`{name}` was not there at the start"))
+                })?;
+                let mixed = ((start * share)? + (trained * (1.0 - share))?)?;
+                tensors.insert(name, mixed);
+            }
+            let optimiser = (self.settings.betas, self.settings.weight_decay);
+            learner = Learner::new(self.configuration, &tensors, optimiser, self.device)?;
         }
         let tensors = self.with_statistics(&learner, batches)?;
         let (network, seed) = (self.configuration, self.settings.seed);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{run, sample, text};
+use crate::support::{in_repository, run, sample, text};
 
 const PHOTOS: [(&str, &str); 4] = [
     ("dogs.jpg", "dog,grass"),
@@ -213,6 +213,56 @@ fn boxes_are_played_with() {
 }
 
 #[test]
+fn networks_are_held_against_each_other_and_against_those_of_another_bundle() {
+    let set = Set::new();
+    let default = in_repository("weights/default");
+    let compare = [
+        "--variant",
+        "standard,biam",
+        "--compare",
+        "--with",
+        text(&default),
+    ];
+    let report = json(&set.arguments(&[&compare[..], &["--json"]].concat()));
+    let comparison = &report["comparison"];
+    let of = |what: &str, pair: [&str; 2]| {
+        let all = comparison[what].as_array().expect("pairs");
+        assert_eq!(all.len(), 6, "{all:?}");
+        let found = all
+            .iter()
+            .find(|one| one["variants"] == serde_json::json!(pair));
+        found.expect("the pair").clone()
+    };
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let same = ["standard", "standard-other"];
+    let agreement = of("agreements", same);
+    for value in [
+        "map_correlation",
+        "top_k_overlap",
+        "same_best_region",
+        "rank_correlation",
+    ] {
+        assert!(
+            (number(&agreement[value]) - 1.0).abs() < 1e-6,
+            "{agreement}"
+        );
+    }
+    for task in of("differences", same)["map"].as_array().expect("tasks") {
+        let difference = &task[1];
+        assert_eq!(number(&difference["value"]), 0.0);
+        assert_eq!(difference["interval"], serde_json::json!([0.0, 0.0]));
+    }
+    let other = of("agreements", ["standard", "biam"]);
+    assert!(number(&other["map_correlation"]) < 0.999, "{other}");
+    let out = good(&set.arguments(&compare));
+    for part in ["How alike", "Standard / BiAM", "95 % intervals", "GZSL +"] {
+        assert!(out.contains(part), "{part} is not in\n{out}");
+    }
+    let refused = refusal(&set.arguments(&["--compare", "--with", "no/such/bundle"]));
+    assert!(refused.contains("no/such/bundle"), "{refused}");
+}
+
+#[test]
 fn cached_features_give_the_same_numbers() {
     let set = Set::new();
     let cache = set.at("cache");
@@ -255,7 +305,7 @@ fn what_cannot_be_measured_is_refused_in_one_line() {
     let said = refused(&["--per-label", text(&set.at("no folder/labels.csv"))]);
     assert!(said.contains("does not exist"), "{said}");
     let said = refused(&["--variant", "ridge"]);
-    assert!(said.contains("--ridge computes it"), "{said}");
+    assert!(said.contains("--baselines computes it"), "{said}");
     let gone = Path::new("no such folder");
     let said = run(&["eval", "--data", text(gone), "--json"]).one_line_of_refusal();
     assert!(said.contains("no such folder"), "{said}");

@@ -85,16 +85,23 @@ fn squares_become_a_bundle_that_predict_opens() {
         "--learning-rate",
         "0.002",
     ];
-    let mut more = vec!["--variant", "standard,ridge"];
+    let mut more = vec!["--variant", "standard,ridge,kernel"];
     more.extend(settings);
     let ran = place.train(&more);
     assert_eq!(ran.status, Some(0), "{}", ran.err);
-    assert!(ran.out.ends_with("out: ridge, standard\n"), "{}", ran.out);
+    assert!(
+        ran.out.ends_with("out: ridge, kernel, standard\n"),
+        "{}",
+        ran.out
+    );
     assert!(
         ran.err.contains("9 photos, 3 seen and 1 unseen labels"),
         "{}",
         ran.err
     );
+    for part in ["label features of 13", "start as the kernel baseline"] {
+        assert!(ran.err.contains(part), "{}", ran.err);
+    }
     let losses = epochs(&place.at("out.training/log.jsonl"));
     assert!(
         losses.len() == 5 && losses[4] < 0.9 * losses[0],
@@ -108,7 +115,7 @@ fn squares_become_a_bundle_that_predict_opens() {
         "{card}"
     );
     let manifest = fs::read_to_string(place.at("out/bundle.toml")).expect("a manifest");
-    assert_eq!(manifest.matches("ordinary-regions").count(), 2);
+    assert_eq!(manifest.matches("ordinary-regions").count(), 3);
     let lists = fs::read_to_string(place.at("out/labels.tsv")).expect("labels");
     assert!(lists.contains("zebra\tunseen") && lists.contains("red square\tseen"));
     let teacher = fs::read_to_string(place.at("out/teacher.tsv")).expect("a teacher");
@@ -123,11 +130,26 @@ fn squares_become_a_bundle_that_predict_opens() {
         "--bundle",
         text(&out),
         "--variant",
-        "standard",
+        "standard,kernel",
         "--json",
     ]);
     assert_eq!(predicted.status, Some(0), "{}", predicted.err);
-    assert_eq!(predicted.json().len(), 1);
+    assert_eq!(predicted.json().len(), 2, "one for each network");
+    anchors_of_another_encoder_are_refused(&place, &manifest);
+}
+
+fn anchors_of_another_encoder_are_refused(place: &Place, manifest: &str) {
+    let (before, after) = manifest
+        .split_once("encoder-sha256 = \"")
+        .expect("the encoder of the anchors");
+    let other = format!("{before}encoder-sha256 = \"0{}", &after[1..]);
+    fs::write(place.at("out/bundle.toml"), other).expect("written");
+    let (photo, out) = (place.at("data/images/0.png"), place.at("out"));
+    let refusal = run(&["predict", text(&photo), "--bundle", text(&out)]).one_line_of_refusal();
+    assert!(
+        refusal.contains("label_features.safetensors were encoded with another label encoder"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -169,7 +191,8 @@ fn an_unfinished_training_is_not_trodden_on() {
     let ran = place.train(&["--variant", "rcb"]);
     assert_eq!(ran.status, Some(1));
     assert!(ran.err.contains("continue it with --resume"), "{}", ran.err);
-    let ran = place.train(&["--variant", "rcb", "--distillation", "0", "--resume"]);
+    let plain = ["--distillation", "0", "--label-features", "false"];
+    let ran = place.train(&[&["--variant", "rcb", "--resume"], &plain[..]].concat());
     assert_eq!(ran.status, Some(1));
     assert!(ran.err.contains("not a checkpoint"), "{}", ran.err);
 }
@@ -215,7 +238,9 @@ fn what_a_run_lacks_at_its_end_is_told_before_it_begins() {
     };
     let few = ["--preset", "paper", "--channels", "16", "--heads", "4"];
     refused(&["--variant", "ridge"], "no teacher classes");
-    refused(&["--variant", "rcb"], "the semantic teacher cannot be used");
+    refused(&["--variant", "rcb"], "or --label-features false");
+    let plain = ["--variant", "rcb", "--label-features", "false"];
+    refused(&plain, "the semantic teacher cannot be used");
     let table = [&few[..], &["--ablation", "table3"]].concat();
     let other = [&table[..], &["--eval-part", "test"]].concat();
     refused(&other, "the table could not be measured at the end");
