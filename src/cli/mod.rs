@@ -11,6 +11,7 @@ mod predict;
 mod progress;
 mod render;
 mod train;
+mod train_networks;
 mod train_options;
 mod view;
 

@@ -1,37 +1,29 @@
 //! `biam-lens train`: makes networks of one's own from labelled photos.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use candle_core::Tensor;
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use super::data::DatasetArguments;
 use super::eval;
 use super::progress::ProgressLine;
+use super::train_networks::{Experiment, NetworkToTrain, raw};
 use super::train_options::SettingsArguments;
 use super::{Outcome, common};
-use crate::bundle::import::LABEL_FEATURES;
-use crate::bundle::{Bundle, HeadSizes, find_bundle, read_manifest};
-use crate::dataset::{Content, Dataset, FeatureCache, FillProgress, Split};
-use crate::files::{one_line, read_bounded, shown};
+use crate::bundle::{Bundle, HeadSizes, find_bundle};
+use crate::dataset::{Content, Dataset, FeatureCache, FillProgress};
+use crate::files::{read_bounded, shown};
 use crate::kernels::keep_freed_memory;
-use crate::model::kernel_baseline::OFFSET;
 use crate::model::{Configuration, Training, VariantId, registry};
 use crate::semantics::{LabelFeatures, TeacherClass};
-use crate::train::experiment::{data_identity, seen_vectors, teacher, training_set, unseen_names};
-use crate::train::head::{finished_head, finished_ridge, write_head, write_tensors};
-use crate::train::label_features::{label_features, loaded, read_synonyms};
-use crate::train::log::Log;
+use crate::train::experiment::{seen_vectors, training_set, unseen_names};
+use crate::train::label_features::{MadeFeatures, label_features, read_synonyms};
 use crate::train::parts::{Lists, Workplace};
-use crate::train::photos::TrainingSet;
 use crate::train::ready::{bytes_to_write, has_room, has_teacher};
-use crate::train::ridge::{LAMBDA, ridge};
 use crate::train::teacher::choose_classes;
-use crate::train::{Ending, Finished, Run, TrainError, TrainSettings};
+use crate::train::{TrainError, TrainSettings};
 
 /// The part of a data set that is for this.
 const USUAL_PART: &str = "train";
@@ -111,7 +103,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let classes = choose_classes(bundle.lists.teacher(), &unseen);
     // Before the photos' features, which take minutes.
     let label_features = options.label_features(&settings, &bundle, &classes, &unseen)?;
-    let features = label_features.as_ref().map(|(_, features)| features);
+    let features = label_features.as_ref().map(|made| &made.features);
     let sizes = HeadSizes {
         label_dimension: features.map_or(bundle.sizes.label_dimension, LabelFeatures::dimension),
         ..bundle.sizes
@@ -124,8 +116,8 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let bytes = bytes_to_write(&base, &trained)?;
     let work = Workplace::open(&options.out, options.resume)?;
     has_room(&work.folder, bytes)?;
-    if let Some((tensors, _)) = &label_features {
-        write_label_features(&work, &base, tensors)?;
+    if let Some(made) = &label_features {
+        work.write_label_features(&base, made)?;
     }
     let stop = common::stop_on_request()?;
     let Some(cache) = options.features(&bundle, &dataset, raw(&settings, &networks), &stop)? else {
@@ -134,7 +126,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     };
     let (set, missing) = training_set(&dataset, &split, &cache);
     let experiment = Experiment {
-        options,
+        resume: options.resume,
         settings: &settings,
         networks: &networks,
         bundle: &bundle,
@@ -171,22 +163,6 @@ pub fn run(options: &Options) -> Result<Outcome> {
         Some(table) => eval::run(&table),
         None => Ok(Outcome::complete_if(missing == 0)),
     }
-}
-
-/// Tensors of label features as a bundle stores them, and what they make.
-type MadeFeatures = (BTreeMap<String, Tensor>, LabelFeatures);
-
-/// Puts label features beside the parts of the bundle to come, with the encoder that they are of.
-fn write_label_features(
-    work: &Workplace,
-    base: &Path,
-    tensors: &BTreeMap<String, Tensor>,
-) -> Result<()> {
-    let manifest = read_manifest(base)?;
-    let encoder = manifest.sha256.get(&manifest.label_encoder.file);
-    let words = encoder.map(|hash| ("encoder".to_owned(), hash.clone()));
-    let path = work.folder.join(LABEL_FEATURES);
-    Ok(write_tensors(&path, tensors, words.into_iter().collect())?)
 }
 
 fn notes(path: &Path) -> Result<String> {
@@ -246,9 +222,7 @@ impl Options {
             Some(path) => choose_classes(&read_synonyms(path)?, unseen),
             None => Vec::new(),
         };
-        let tensors = label_features(bundle, classes, &synonyms)?;
-        let features = loaded(&tensors, &bundle.device)?;
-        Ok(Some((tensors, features)))
+        Ok(Some(label_features(bundle, classes, &synonyms)?))
     }
 
     /// The features of the data set's photos; `None` when it was stopped meanwhile.
@@ -336,269 +310,5 @@ impl Options {
             ..self.engine.clone()
         };
         eval::Options::of(data, self.cache.clone(), ridge, engine)
-    }
-}
-
-/// A network that is to be made.
-struct NetworkToTrain {
-    variant: VariantId,
-    training: Training,
-    configuration: Box<dyn Configuration>,
-}
-
-impl NetworkToTrain {
-    /// Whether it learns from photos.
-    fn is_trained(&self) -> bool {
-        self.training == Training::Gradients
-    }
-}
-
-/// Whether anything takes the backbone's own regions.
-fn raw(settings: &TrainSettings, networks: &[NetworkToTrain]) -> bool {
-    let mut takes = networks.iter().map(|network| network.configuration.takes());
-    settings.distillation > 0.0 || takes.any(|takes| takes.raw_regions)
-}
-
-/// A network that was trained.
-struct Trained {
-    variant: VariantId,
-    /// How it went; nothing of one that is computed.
-    finished: Option<Finished>,
-}
-
-/// All that the networks are trained from.
-struct Experiment<'a> {
-    options: &'a Options,
-    settings: &'a TrainSettings,
-    networks: &'a [NetworkToTrain],
-    bundle: &'a Bundle,
-    dataset: &'a Dataset,
-    split: &'a Split,
-    set: &'a TrainingSet<'a>,
-    /// Of the seen labels, `[L, D]`.
-    label_vectors: &'a Tensor,
-    label_features: Option<&'a MadeFeatures>,
-    classes: &'a [TeacherClass],
-    work: &'a Workplace,
-    stop: &'a AtomicBool,
-}
-
-impl Experiment<'_> {
-    /// Trains one network after another; `None` when it was stopped.
-    fn train(&self) -> Result<Option<Vec<Trained>>> {
-        let mut trained = Vec::new();
-        let (heads, computed): (Vec<_>, Vec<_>) = self
-            .networks
-            .iter()
-            .partition(|network| network.is_trained());
-        for network in computed {
-            self.compute(network)?;
-            trained.push(Trained {
-                variant: network.variant,
-                finished: None,
-            });
-        }
-        if heads.is_empty() {
-            return Ok(Some(trained));
-        }
-        let done = self.heads(&heads, &mut trained)?;
-        Ok(done.then_some(trained))
-    }
-
-    /// Trains heads one after another; whether it came to the end of them.
-    fn heads(&self, heads: &[&NetworkToTrain], trained: &mut Vec<Trained>) -> Result<bool> {
-        let teacher = match self.settings.distillation > 0.0 {
-            true => {
-                let features = self.label_features.map(|(_, features)| features);
-                Some(teacher(self.bundle, self.classes, features)?)
-            }
-            false => None,
-        };
-        let tensors = self.label_features.map(|(tensors, _)| tensors);
-        let data = data_identity(self.bundle, self.dataset, self.split, self.classes, tensors)?;
-        let mut log = Log::open(&self.work.log())?;
-        common::print_note(&self.summary(teacher.is_some()));
-        for network in heads {
-            let run = Run {
-                variant: network.variant,
-                configuration: &*network.configuration,
-                settings: self.settings,
-                set: self.set,
-                label_vectors: self.label_vectors,
-                teacher: teacher.as_ref(),
-                device: &self.bundle.device,
-                folder: &self.work.folder,
-                data: &data,
-                resume: self.options.resume,
-                stop: self.stop,
-            };
-            match run.train(&mut log)? {
-                Ending::Stopped { epochs } => {
-                    self.tell_stopped(network.variant, epochs);
-                    return Ok(false);
-                }
-                Ending::Finished(finished) => {
-                    self.write(network, &finished)?;
-                    trained.push(Trained {
-                        variant: network.variant,
-                        finished: Some(finished),
-                    });
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    fn tell_stopped(&self, variant: VariantId, epochs: usize) {
-        common::print_note(&format!(
-            "{variant}: stopped; {epochs} of {} epochs are kept in {}: go on with --resume",
-            self.settings.epochs,
-            shown(&self.work.folder)
-        ));
-    }
-
-    fn summary(&self, taught: bool) -> String {
-        let classes = self.classes.iter().filter(|class| class.used).count();
-        let mut text = format!(
-            "{} photos, {} seen and {} unseen labels",
-            self.set.photos.len(),
-            self.split.seen().len(),
-            self.split.unseen().len()
-        );
-        if taught {
-            let _ = write!(
-                text,
-                ", {classes} of {} teacher classes",
-                self.classes.len()
-            );
-        }
-        if let Some((tensors, _)) = self.label_features {
-            let anchors = tensors.get("label_features.anchors");
-            let anchors = anchors.map_or(0, |anchors| anchors.dims()[0]);
-            let _ = write!(text, ", label features of {anchors} anchors");
-        }
-        let channels = self
-            .label_features
-            .map(|(_, features)| features.row_dimension());
-        let linear = channels.filter(|_| taught).is_some_and(|channels| {
-            let networks = self.networks.iter().filter(|network| network.is_trained());
-            let mut codes = networks.map(|network| network.configuration.linear_codes(channels));
-            codes.all(|codes| codes.is_some())
-        });
-        text.push_str(match linear {
-            true => "; networks start as the kernel baseline",
-            false => "; networks start from random weights",
-        });
-        text
-    }
-
-    /// Makes the head of a network that is computed.
-    fn compute(&self, network: &NetworkToTrain) -> Result<()> {
-        let (configuration, seed) = (&*network.configuration, self.settings.seed);
-        let takes = configuration.takes();
-        let tensors = match (takes.raw_regions, self.label_features) {
-            (true, _) => {
-                let tensors = ridge(self.bundle, self.classes, LAMBDA)?;
-                finished_ridge(tensors, self.set, seed)?
-            }
-            (false, Some((tensors, _))) => {
-                let offset = tensors.iter().filter(|(name, _)| *name == OFFSET);
-                let own = offset.map(|(name, tensor)| (name.clone(), tensor.clone()));
-                finished_head(
-                    configuration,
-                    own.collect(),
-                    self.set,
-                    seed,
-                    &self.bundle.device,
-                )?
-            }
-            (false, None) => bail!(
-                "the network {} is made of label features; leave out --label-features false",
-                network.variant
-            ),
-        };
-        let mut words = BTreeMap::from([(
-            "label_dimension".to_owned(),
-            takes.label_dimension.to_string(),
-        )]);
-        words.extend(
-            configuration
-                .top_k()
-                .map(|k| ("top_k".to_owned(), k.to_string())),
-        );
-        Ok(write_tensors(
-            &self.work.head(network.variant),
-            &tensors,
-            words,
-        )?)
-    }
-
-    fn write(&self, network: &NetworkToTrain, finished: &Finished) -> Result<()> {
-        let words = [
-            ("epochs", finished.progress.epochs.to_string()),
-            ("seed", self.settings.seed.to_string()),
-        ];
-        let path = self.work.head(network.variant);
-        let network = (network.variant, &*network.configuration);
-        Ok(write_head(&path, &finished.head, network, &words)?)
-    }
-
-    /// The bundle's card: what it was made from and how.
-    fn card(&self, notes: Option<&str>, missing: usize, trained: &[Trained]) -> Result<String> {
-        let mut card = match notes {
-            Some(notes) => notes.trim_end().to_owned(),
-            None => format!("# Networks trained on {}", one_line(&self.dataset.name)),
-        };
-        let _ = write!(
-            card,
-            "\n\n## How it was trained\n\n{}; {missing} photos could not be read. Backbone, \
-             projection and label encoder are those of the bundle “{}”.\n\n\
-             | network | epochs | minutes | ranking loss | of photos | distillation loss |\n|---|---|---|---|---|---|\n",
-            self.summary(self.settings.distillation > 0.0),
-            one_line(&self.bundle.name),
-        );
-        for Trained { variant, finished } in trained {
-            let title = variant.title();
-            let Some(Finished {
-                progress, losses, ..
-            }) = finished
-            else {
-                let _ = writeln!(card, "| {title} | – | – | – | – | – |");
-                continue;
-            };
-            let minutes = progress.seconds / 60.0;
-            let _ = write!(card, "| {title} | {} | {minutes:.1} |", progress.epochs);
-            let _ = match losses {
-                Some(losses) => {
-                    writeln!(
-                        card,
-                        " {:.4} | {:.4} | {:.4} |",
-                        losses.ranking, losses.photo_ranking, losses.distillation
-                    )
-                }
-                None => writeln!(card, " – | – | – |"),
-            };
-        }
-        let settings = toml::to_string(self.settings).context("the settings cannot be written")?;
-        let _ = write!(card, "\n```toml\n{settings}```\n");
-        Ok(card)
-    }
-
-    fn provenance(&self, trained: &[Trained]) -> BTreeMap<String, String> {
-        let names: Vec<&str> = trained
-            .iter()
-            .map(|trained| trained.variant.name())
-            .collect();
-        let training = format!(
-            "{} epochs, seed {} for each of {}",
-            self.settings.epochs,
-            self.settings.seed,
-            names.join(", ")
-        );
-        BTreeMap::from([
-            ("base".to_owned(), one_line(&self.bundle.name)),
-            ("data".to_owned(), one_line(&self.dataset.name)),
-            ("training".to_owned(), training),
-        ])
     }
 }

@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use sha2::{Digest, Sha256};
 
 use super::error::TrainError;
+use super::label_features::MadeFeatures;
 use super::photos::{TrainingPhoto, TrainingSet};
 use super::teacher::{Baseline, Teacher, teacher_rows};
 use crate::bundle::Bundle;
@@ -67,11 +68,7 @@ pub fn seen_vectors(
         .seen()
         .iter()
         .map(|&label| dataset.labels[label as usize].as_str());
-    taken(vectors(bundle, &labels.collect::<Vec<_>>())?, features)
-}
-
-/// What networks take of vectors.
-fn taken(vectors: Tensor, features: Option<&LabelFeatures>) -> Result<Tensor, TrainError> {
+    let vectors = vectors(bundle, &labels.collect::<Vec<_>>())?;
     Ok(match features {
         Some(features) => features.of(&vectors)?,
         None => vectors,
@@ -85,7 +82,7 @@ fn taken(vectors: Tensor, features: Option<&LabelFeatures>) -> Result<Tensor, Tr
 pub fn teacher(
     bundle: &Bundle,
     classes: &[TeacherClass],
-    features: Option<&LabelFeatures>,
+    made: Option<&MadeFeatures>,
 ) -> Result<Teacher, TrainError> {
     let refuse = |reason: &str| TrainError::Teacher {
         reason: reason.to_owned(),
@@ -99,15 +96,22 @@ pub fn teacher(
     let classifier = bundle
         .classifier_rows()
         .ok_or_else(|| refuse("the bundle's backbone has no classifier"))?;
-    let names: Vec<&str> = used.iter().map(|class| class.name.as_str()).collect();
     let rows = teacher_rows(&used, classifier)?.to_dtype(DType::F32)?;
-    let vectors = taken(vectors(bundle, &names)?, features)?;
-    let baseline = match features {
-        Some(features) => Some(Baseline {
-            rows: vectors.narrow(1, 0, features.row_dimension())?,
-            offset: features.region_offset().clone(),
-        }),
-        None => None,
+    let (vectors, baseline) = match made {
+        Some(MadeFeatures {
+            features, classes, ..
+        }) => {
+            let vectors = features.of(classes)?;
+            let baseline = Baseline {
+                rows: vectors.narrow(1, 0, features.row_dimension())?,
+                offset: features.region_offset().clone(),
+            };
+            (vectors, Some(baseline))
+        }
+        None => {
+            let names: Vec<&str> = used.iter().map(|class| class.name.as_str()).collect();
+            (vectors(bundle, &names)?, None)
+        }
     };
     Ok(Teacher {
         rows: rows.to_device(&bundle.device)?,
@@ -118,15 +122,24 @@ pub fn teacher(
 
 /// The encoder's vectors of names, `[N, D]`.
 pub(super) fn vectors(bundle: &Bundle, names: &[&str]) -> Result<Tensor, TrainError> {
-    let batches = names
-        .chunks(BATCH)
-        .map(|names| bundle.encoder.encode_known(names));
-    let batches = batches.collect::<Result<Vec<_>, SemanticsError>>()?;
-    if batches.is_empty() {
+    if names.is_empty() {
         let shape = (0, bundle.sizes.label_dimension);
         return Ok(Tensor::zeros(shape, DType::F32, &Device::Cpu)?);
     }
-    Ok(Tensor::cat(&batches, 0)?)
+    // Names of one length go together: a batch is as wide as its longest.
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by_key(|&name| names[name].len());
+    let mut places = vec![0_u32; names.len()];
+    for (place, &name) in order.iter().enumerate() {
+        places[name] = place as u32;
+    }
+    let sorted: Vec<&str> = order.iter().map(|&name| names[name]).collect();
+    let batches = sorted
+        .chunks(BATCH)
+        .map(|names| bundle.encoder.encode_known(names));
+    let encoded = Tensor::cat(&batches.collect::<Result<Vec<_>, SemanticsError>>()?, 0)?;
+    let places = Tensor::new(places, encoded.device())?;
+    Ok(encoded.index_select(&places, 0)?)
 }
 
 /// What tells photos, labels, split, teacher, features and label features from those of any other run.

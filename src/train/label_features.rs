@@ -66,16 +66,30 @@ pub fn read_synonyms(path: &Path) -> Result<Vec<TeacherClass>, TrainError> {
         .collect()
 }
 
-/// The tensors that [`LabelFeatures::new`] and the kernel baseline read, in half precision: `label_features.mean` `[D]`, `.anchors` `[A, D]`, `.solution` `[A, R]`, and
-/// `.region_offset` `[R]`, the b of x_r.
+/// Label features that were made.
+pub struct MadeFeatures {
+    /// What [`LabelFeatures::new`] and the kernel baseline read, as a bundle stores it, in half
+    /// precision: `label_features.mean` `[D]`, `.anchors` `[A, D]`, `.solution` `[A, R]` and
+    /// `.region_offset` `[R]`, the b of x_r.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// What these make.
+    pub features: LabelFeatures,
+    /// The encoder's vectors of the used classes, `[T, D]`.
+    pub classes: Tensor,
+    /// How many anchors there are.
+    pub anchors: usize,
+}
+
+/// Makes a bundle's label features.
 ///
 /// # Errors
-/// A bundle without a teacher, a classifier or a projection; a device that fails.
+/// A bundle without a teacher or a classifier; a device that fails.
 pub fn label_features(
     bundle: &Bundle,
     classes: &[TeacherClass],
     synonyms: &[TeacherClass],
-) -> Result<BTreeMap<String, Tensor>, TrainError> {
+) -> Result<MadeFeatures, TrainError> {
+    let taught = classes.iter().filter(|class| class.used).count();
     let used = classes.iter().chain(synonyms).filter(|class| class.used);
     let used: Vec<&TeacherClass> = used.collect();
     if used.is_empty() {
@@ -92,9 +106,8 @@ pub fn label_features(
         None => Tensor::zeros(rows.dim(1)?, DType::F32, &Device::Cpu)?,
     };
     let names: Vec<&str> = used.iter().map(|class| class.name.as_str()).collect();
-    let sentences = vectors(bundle, &names)?
-        .to_device(&Device::Cpu)?
-        .to_dtype(DType::F64)?;
+    let encoded = vectors(bundle, &names)?;
+    let sentences = encoded.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
     let mean = sentences.mean_keepdim(0)?;
     let anchors = centred(&sentences, &mean)?;
     let solution = solved(&anchors, &rows)?;
@@ -106,7 +119,13 @@ pub fn label_features(
         ("region_offset", half(&offset)?),
     ];
     let named = tensors.map(|(name, tensor)| (format!("label_features.{name}"), tensor));
-    Ok(BTreeMap::from(named))
+    let tensors = BTreeMap::from(named);
+    Ok(MadeFeatures {
+        features: loaded(&tensors, &bundle.device)?,
+        tensors,
+        classes: encoded.narrow(0, 0, taught)?,
+        anchors: used.len(),
+    })
 }
 
 /// R W⁺ᵀ: rows `[T, C]` for what W `[R, C]` makes of region features, `[T, R]`: (W Wᵀ)⁻¹ W r each.
@@ -153,10 +172,7 @@ fn values(tensor: &Tensor) -> candle_core::Result<Vec<f64>> {
 }
 
 /// What a bundle with these tensors makes label features with.
-///
-/// # Errors
-/// A tensor that is missing.
-pub fn loaded(
+fn loaded(
     tensors: &BTreeMap<String, Tensor>,
     device: &Device,
 ) -> candle_core::Result<LabelFeatures> {

@@ -6,7 +6,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::error::TrainError;
-use crate::bundle::import::{BundleSources, assemble};
+use super::head::write_tensors;
+use super::label_features::MadeFeatures;
+use crate::bundle::import::{BundleSources, LABEL_FEATURES, assemble};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::{MANIFEST, WORD_VECTORS, read_manifest};
 use crate::dataset::{Dataset, Split};
@@ -58,6 +60,19 @@ impl Workplace {
     /// Where a trained head goes.
     pub fn head(&self, variant: VariantId) -> PathBuf {
         self.folder.join(format!("{variant}.safetensors"))
+    }
+
+    /// Puts label features beside the parts of the bundle to come, with the hash of the encoder in
+    /// `base` that they are of.
+    ///
+    /// # Errors
+    /// A bundle that cannot be read, a file that cannot be written.
+    pub fn write_label_features(&self, base: &Path, made: &MadeFeatures) -> Result<(), TrainError> {
+        let manifest = read_manifest(base)?;
+        let encoder = manifest.sha256.get(&manifest.label_encoder.file);
+        let words = encoder.map(|hash| ("encoder".to_owned(), hash.clone()));
+        let path = self.folder.join(LABEL_FEATURES);
+        write_tensors(&path, &made.tensors, words.into_iter().collect())
     }
 
     /// Puts what the trained heads stand on beside them, from the bundle in `base`, with the lists
