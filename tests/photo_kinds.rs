@@ -105,6 +105,19 @@ fn jpegs_of_every_layout_are_read() {
     assert_eq!(read_or_refused(&["jpg"], JPEG), all);
 }
 
+/// libjpeg's pixels to the bit, which Pillow's references are.
+#[test]
+fn jpegs_of_our_decoder_are_pillow_s() {
+    let mut compared = 0;
+    for (name, bytes, reference) in files(&["jpg"]) {
+        if name.starts_with("rough") {
+            assert_eq!(distance(&decode(&bytes).unwrap(), &reference), 0, "{name}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 6);
+}
+
 /// The usual layout has a decoder of its own, which rounds and widens chroma a little otherwise.
 const OTHER_DECODER: u8 = 4;
 
@@ -140,18 +153,66 @@ fn pngs_pnms_bmps_and_webps_are_read() {
 
 #[test]
 fn tiffs_are_read_or_refused_by_name() {
-    let read = read_or_refused(&["tif"], LOSSLESS);
-    assert!(read > 30, "{read}");
-    for (name, said) in [
-        ("f4_to_255.colour.tif", "floating-point samples from"),
-        ("u4.colour.tif", "integers of more than 16 bits"),
-        ("i2.colour.tif", "signed numbers of 16 bits"),
-        ("preview.colour.tif", "small preview"),
-        ("other_inks.colour.tif", "inks that are not CMYK"),
-    ] {
-        let error = decode(&fs::read(folder().join(name)).unwrap()).unwrap_err();
-        assert!(error.to_string().contains(said), "{name}: {error}");
+    let all = files(&["tif"]);
+    let mut refused = 0;
+    for (name, bytes, _) in &all {
+        let reason = REFUSED.iter().find(|(prefix, _)| name.starts_with(prefix));
+        let Some((_, said)) = reason else { continue };
+        let error = decode(bytes).unwrap_err().to_string();
+        assert!(error.contains(said), "{name}: {error}");
+        refused += 1;
     }
+    assert!(refused >= REFUSED.len(), "{refused}");
+    assert_eq!(read_or_refused(&["tif"], LOSSLESS), all.len() - refused);
+}
+
+/// The TIFFs that are refused, and what is said of them.
+const REFUSED: [(&str, &str); 18] = [
+    ("f2_to_255", "floating-point samples from"),
+    ("f4_to_255", "floating-point samples from"),
+    ("f8_to_255", "floating-point samples from"),
+    ("u4", "integers of more than 16 bits"),
+    ("i1.", "signed numbers of 8 bits"),
+    ("i2.", "signed numbers of 16 bits"),
+    ("i4.", "signed numbers of 32 bits"),
+    ("preview", "small preview"),
+    ("other_inks", "inks that are not CMYK"),
+    ("inks_and_alpha", "inks with transparency"),
+    ("lab", "CIELab"),
+    ("palette_cut", "a palette that is not whole"),
+    ("unexplained_second", "samples beside the colours"),
+    ("shared_cut", "chroma that is shared"),
+    ("group3", "CCITT group 3"),
+    ("tiff_ccitt", "CCITT run lengths"),
+    ("lzma", "LZMA"),
+    ("zstd", "Zstandard"),
+];
+
+#[test]
+fn what_is_missing_of_a_jpeg_in_a_tiff_is_told() {
+    for name in ["jpeg_22_strips", "jpeg_rgb_tiles", "jpeg_grey_strips"] {
+        let whole = fs::read(folder().join(format!("{name}.{name}.tif"))).unwrap();
+        let starts = whole.windows(2).enumerate();
+        let scans = starts.filter(|(_, pair)| *pair == b"\xff\xda");
+        let last = scans.last().unwrap().0;
+        for ending in [&b"\xff\xd9"[..], b"\0\0\0\0"] {
+            let mut cut = whole.clone();
+            cut[last + 30..][..ending.len()].copy_from_slice(ending);
+            if ending[0] == 0 {
+                cut.truncate(last + 34);
+            }
+            let error = decode(&cut).unwrap_err();
+            let told = matches!(error, PhotoError::Truncated { .. });
+            assert!(told, "{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn run_lengths_that_end_early_are_told() {
+    let whole = fs::read(folder().join("gaps_8.gaps_8.bmp")).unwrap();
+    let error = decode(&whole[..whole.len() * 3 / 4]).unwrap_err();
+    assert!(error.to_string().contains(" % of it"), "{error}");
 }
 
 #[test]

@@ -15,8 +15,8 @@ use super::load::{Bundle, MANIFEST, TrainedVariant, read_manifest, sha256};
 use super::manifest::{Manifest, VariantEntry};
 use super::safetensors_file::safetensors_bytes;
 use super::{BundleError, ImportStep};
-use crate::files::{first_line, one_line, read_bounded, write_atomically};
-use crate::image_io::{PhotoLimits, open_photo};
+use crate::files::{first_line, one_line, read_bounded, shown, write_atomically};
+use crate::image_io::{PhotoFact, PhotoLimits, open_photo};
 use crate::model::VariantId;
 use crate::model::ordinary_regions::{PHOTOS, Sample, Sampler, TENSOR};
 
@@ -40,6 +40,8 @@ pub struct Gathered {
     pub regions: usize,
     /// Photos that could not be read, each with the reason.
     pub unreadable: Vec<String>,
+    /// What is to be told of the others' pixels, with the photo's name.
+    pub cautions: Vec<String>,
 }
 
 /// Computes ordinary regions of a bundle's networks and writes them into its folder: new files of
@@ -124,7 +126,7 @@ pub(super) fn gather(
         .iter()
         .map(|trained| Sampler::new(&*trained.network, chosen.len(), regions, random.clone()))
         .collect();
-    let unreadable = look_at(bundle, &chosen, &mut samplers, step)?;
+    let (unreadable, cautions) = look_at(bundle, &chosen, &mut samplers, step)?;
     let looked_at = chosen.len() - unreadable.len();
     if looked_at < 2 {
         return Err(BundleError::FewPhotos(looked_at));
@@ -144,6 +146,7 @@ pub(super) fn gather(
         photos: looked_at,
         regions: regions.map_err(failed)?,
         unreadable,
+        cautions,
     })
 }
 
@@ -151,30 +154,33 @@ fn failed(error: candle_core::Error) -> BundleError {
     BundleError::Ordinary(first_line(&error))
 }
 
-/// Gives the photos' features to all samplers; returns what is wrong with those that cannot be read.
+/// Gives the photos' features to all samplers; returns what is wrong with those that cannot be read,
+/// and what is to be told of the others.
 fn look_at(
     bundle: &Bundle,
     photos: &[&PathBuf],
     samplers: &mut [Sampler<'_>],
     step: &mut dyn FnMut(ImportStep<'_>),
-) -> Result<Vec<String>, BundleError> {
-    let mut unreadable = Vec::new();
-    for (done, photo) in photos.iter().enumerate() {
+) -> Result<(Vec<String>, Vec<String>), BundleError> {
+    let (mut unreadable, mut cautions) = (Vec::new(), Vec::new());
+    for (done, path) in photos.iter().enumerate() {
         let total = photos.len();
         step(ImportStep::Photos { done, total });
-        let photo = match open_photo(photo, PhotoLimits::default()) {
+        let photo = match open_photo(path, PhotoLimits::default()) {
             Ok(photo) => photo,
             Err(error) => {
                 unreadable.push(error.to_string());
                 continue;
             }
         };
+        let found = photo.facts.iter().filter_map(PhotoFact::caution);
+        cautions.extend(found.map(|caution| format!("{}: {caution}", shown(path))));
         let features = bundle.features_of_photo(&photo.rgb).map_err(failed)?;
         for sampler in samplers.iter_mut() {
             sampler.add(features.of(sampler.takes())).map_err(failed)?;
         }
     }
-    Ok(unreadable)
+    Ok((unreadable, cautions))
 }
 
 type Written = (Vec<VariantEntry>, BTreeMap<String, Vec<u8>>);

@@ -26,7 +26,7 @@ const FILE_LIMIT: u64 = 2 << 30;
 
 /// The way from a photo to the backbone's input. It counts up when [`crate::image_io`] comes to give
 /// other pixels for the same photo, so that features kept on a disk are computed again.
-const PREPROCESSING: u32 = 2;
+const PREPROCESSING: u32 = 3;
 
 /// One trained network with its ordinary regions.
 pub struct TrainedVariant {

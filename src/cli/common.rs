@@ -190,17 +190,14 @@ pub fn stop_on_request() -> Result<Arc<AtomicBool>> {
 
 /// Says on standard error what a photo's file asks for and did not get, such as its colour profile.
 pub fn print_cautions(photo: &ShownPhoto) {
-    for fact in photo.facts.iter().filter(|fact| fact.is_caution) {
-        let name = match photo.source.path() {
-            Some(path) => shown(path).to_string(),
-            None => photo.source.name(),
-        };
-        print_note(&format!(
-            "{name}: {} {}",
-            fact.name.to_lowercase(),
-            fact.value
-        ));
+    for caution in photo.cautions() {
+        print_note(&caution);
     }
+}
+
+/// The same of the photos of a set: the first few, and how many more there are.
+pub fn print_all_cautions(cautions: &[String]) {
+    complain_of(cautions, "photos come with a word of this kind");
 }
 
 /// One line on standard error.

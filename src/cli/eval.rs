@@ -13,7 +13,7 @@ use super::data::DatasetArguments;
 use super::progress::ProgressLine;
 use super::{Outcome, common};
 use crate::bundle::{Bundle, read_manifest};
-use crate::dataset::{Dataset, FeatureCache, Split};
+use crate::dataset::{Dataset, FeatureCache, FillReport, Split};
 use crate::eval::bootstrap::differences;
 use crate::eval::cost::{Cost, Measured, measure};
 use crate::eval::predictions::{Predictions, cache_content, predict_cached, predict_photos};
@@ -81,7 +81,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
     let (dataset, split) = options.data.read(USUAL_PART)?;
     let bundle = options.bundle()?;
-    refuse_unread_labels(&bundle, &dataset)?;
+    refuse_unread_labels(&bundle, &dataset.name, &dataset.labels)?;
     let vectors = label_vectors(&bundle, &dataset.labels)?;
     let sets = options.label_sets(&bundle, &dataset, &split, &vectors)?;
     let tasks = options.protocol.tasks();
@@ -93,6 +93,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
         );
     }
     let predictions = options.predictions(&bundle, &dataset, &vectors)?;
+    common::print_all_cautions(&predictions.cautions);
     for unreadable in &predictions.unreadable {
         common::print_note(unreadable);
     }
@@ -282,13 +283,14 @@ impl Options {
                 &mut progress,
             )?);
         };
-        let (cache, unreadable) = fill(folder, bundle, dataset)?;
+        let (cache, filled) = fill(folder, bundle, dataset)?;
         let mut line = ProgressLine::new("Scoring photos", total);
         let mut progress = |done| line.show(done);
         let compare = self.compare;
         let mut predictions =
             predict_cached(bundle, dataset, vectors, &cache, compare, &mut progress)?;
-        predictions.unreadable = unreadable;
+        predictions.unreadable = filled.unreadable.into_iter().map(|(_, why)| why).collect();
+        predictions.cautions = filled.cautions;
         Ok(predictions)
     }
 
@@ -321,8 +323,8 @@ impl Options {
 ///
 /// # Errors
 /// A label that it cannot read: without it the numbers would be of another set of labels.
-fn refuse_unread_labels(bundle: &Bundle, dataset: &Dataset) -> Result<()> {
-    let NotWhole { refused, in_part } = NotWhole::of(bundle, &dataset.labels)?;
+pub(super) fn refuse_unread_labels(bundle: &Bundle, set: &str, labels: &[String]) -> Result<()> {
+    let NotWhole { refused, in_part } = NotWhole::of(bundle, labels)?;
     common::complain_of(&in_part, "labels are read in part too");
     if refused.is_empty() {
         return Ok(());
@@ -330,9 +332,9 @@ fn refuse_unread_labels(bundle: &Bundle, dataset: &Dataset) -> Result<()> {
     common::complain_of(&refused, "labels are no good either");
     bail!(
         "{}: {} of its {} labels have no vector; keep the others with --only-labels FILE",
-        one_line(&dataset.name),
+        one_line(&set),
         refused.len(),
-        dataset.labels.len()
+        labels.len()
     )
 }
 
@@ -352,8 +354,8 @@ pub fn measure_alone(engine: &common::Engine, variant: VariantId) -> Result<Meas
     Ok(measure(&bundle, trained)?)
 }
 
-/// Brings a cache up to date; returns it with one line for each photo that cannot be read.
-fn fill(folder: &Path, bundle: &Bundle, dataset: &Dataset) -> Result<(FeatureCache, Vec<String>)> {
+/// Brings a cache up to date; returns it with what there is to tell of the photos.
+fn fill(folder: &Path, bundle: &Bundle, dataset: &Dataset) -> Result<(FeatureCache, FillReport)> {
     let mut cache = FeatureCache::open(folder, bundle, cache_content(bundle))?;
     let photos: Vec<PathBuf> = dataset
         .photos
@@ -363,6 +365,5 @@ fn fill(folder: &Path, bundle: &Bundle, dataset: &Dataset) -> Result<(FeatureCac
     let mut line = ProgressLine::new("Computing features", photos.len());
     let stop = AtomicBool::new(false);
     let report = cache.fill(bundle, &photos, &mut |now| line.show(now.done), &stop)?;
-    let unreadable = report.unreadable.into_iter().map(|(_, why)| why);
-    Ok((cache, unreadable.collect()))
+    Ok((cache, report))
 }

@@ -213,6 +213,7 @@ fn photos(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool)> {
 
 /// Names the photos that could not be read; false where there are any.
 fn tell_of_photos(gathered: &Gathered) -> bool {
+    common::print_all_cautions(&gathered.cautions);
     for reason in &gathered.unreadable {
         common::print_note(reason);
     }

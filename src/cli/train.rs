@@ -110,6 +110,12 @@ pub fn run(options: &Options) -> Result<Outcome> {
     };
     let networks = options.networks(&settings.model.table(&sizes, bundle.grid)?)?;
     let table = options.check_end(&bundle, &classes, &settings, &networks)?;
+    let seen: Vec<String> = split
+        .seen()
+        .iter()
+        .map(|l| dataset.labels[*l as usize].clone())
+        .collect();
+    eval::refuse_unread_labels(&bundle, &dataset.name, &seen)?;
     let label_vectors = seen_vectors(&bundle, &dataset, &split, features)?;
     let trained = networks.iter().filter(|network| network.is_trained());
     let trained: Vec<&dyn Configuration> = trained.map(|network| &*network.configuration).collect();
@@ -254,6 +260,7 @@ impl Options {
         };
         let report = cache.fill(bundle, &photos, &mut progress, stop)?;
         drop(line);
+        common::print_all_cautions(&report.cautions);
         for (_, reason) in report.unreadable.iter().take(NAMED) {
             common::print_note(reason);
         }

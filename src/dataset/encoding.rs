@@ -9,7 +9,7 @@ pub(super) const HEAD: usize = 4;
 pub(super) const NOT_UTF8: &str = "the text is not UTF-8; save it as UTF-8";
 const UTF32: &str = "the text is UTF-32; save it as UTF-8";
 const ZEROS: &str = "the text has zero bytes, as no text has; save it as UTF-8";
-const BROKEN_UTF16: &str = "the text is damaged UTF-16; save it as UTF-8";
+pub(super) const BROKEN_UTF16: &str = "the text is damaged UTF-16; save it as UTF-8";
 
 /// How far into a file an XML declaration is looked for, in bytes.
 const DECLARATION: usize = 256;

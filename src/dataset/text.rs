@@ -1,13 +1,13 @@
 //! Text files of data sets: lists that are held, and matrices and tables that are streamed.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek as _};
+use std::io::{self, BufRead, BufReader, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 use super::DatasetError;
-use super::encoding::{HEAD, decode_text, utf16};
+use super::encoding::{BROKEN_UTF16, HEAD, decode_text, utf16};
 use crate::files::{open_regular, read_bounded, read_error};
 
 /// Largest list that is held in memory: room for the photos of the largest set, several times over.
@@ -55,7 +55,42 @@ impl TextFile {
 }
 
 /// A text of any size, turned into UTF-8 while it is read.
-pub(super) type Stream = BufReader<DecodeReaderBytes<File, Vec<u8>>>;
+pub(super) type Stream = BufReader<Undamaged<DecodeReaderBytes<File, Vec<u8>>>>;
+
+/// What stands for units of UTF-16 that mean nothing.
+const REPLACEMENT: [u8; 3] = [0xef, 0xbf, 0xbd];
+
+/// A text that was UTF-16, which fails where it was damaged; another one as it is.
+pub(super) struct Undamaged<R> {
+    inner: R,
+    was_utf16: bool,
+    /// Bytes of [`REPLACEMENT`] that were read last.
+    met: usize,
+}
+
+impl<R: Read> Read for Undamaged<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.met == REPLACEMENT.len() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, BROKEN_UTF16));
+        }
+        let count = self.inner.read(buffer)?;
+        let looked_at = if self.was_utf16 { count } else { 0 };
+        for (place, &byte) in buffer[..looked_at].iter().enumerate() {
+            self.met = match byte {
+                byte if byte == REPLACEMENT[self.met] => self.met + 1,
+                byte => usize::from(byte == REPLACEMENT[0]),
+            };
+            if self.met == REPLACEMENT.len() {
+                // What stands before it is read first, so that the line is told rightly.
+                return match (place + 1).saturating_sub(self.met) {
+                    0 => self.read(buffer),
+                    before => Ok(before),
+                };
+            }
+        }
+        Ok(count)
+    }
+}
 
 /// A text in UTF-8 or UTF-16 of any size, to be read piece by piece, without its byte-order mark.
 pub(super) fn open_stream(path: &Path) -> Result<Stream, DatasetError> {
@@ -71,7 +106,12 @@ pub(super) fn open_stream(path: &Path) -> Result<Stream, DatasetError> {
         .strip_bom(true)
         .utf8_passthru(true)
         .build(file);
-    Ok(BufReader::with_capacity(1 << 18, decoded))
+    let undamaged = Undamaged {
+        inner: decoded,
+        was_utf16: encoding.is_some(),
+        met: 0,
+    };
+    Ok(BufReader::with_capacity(1 << 18, undamaged))
 }
 
 /// The lines of a file of any size, one at a time.
@@ -98,7 +138,13 @@ impl Lines {
         self.line.clear();
         let mut limited = (&mut self.reader).take(LINE_LIMIT);
         let read = limited.read_until(b'\n', &mut self.line);
-        if read.map_err(|error| read_error(&self.path, error))? == 0 {
+        let read = read.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => {
+                DatasetError::line(&self.path, self.number + 1, BROKEN_UTF16)
+            }
+            _ => read_error(&self.path, error).into(),
+        })?;
+        if read == 0 {
             return Ok(None);
         }
         self.number += 1;
@@ -167,6 +213,29 @@ mod tests {
         let (_folder, path) = file(b"dog\rcat\r");
         let list = TextFile::read(&path).unwrap();
         assert_eq!(list.entries().last(), Some((2, "cat")));
+    }
+
+    #[test]
+    fn damaged_utf16_is_refused_where_it_is() {
+        // Half of a pair, in the second line and at the end.
+        for units in [
+            &[0xfeff, 97, 10, 0xd83d, 98, 10][..],
+            &[0xfeff, 97, 10, 0xd83d],
+        ] {
+            let bytes: Vec<u8> = units.iter().copied().flat_map(u16::to_be_bytes).collect();
+            let (_folder, path) = file(&bytes);
+            let mut lines = Lines::open(&path).unwrap();
+            let error = loop {
+                match lines.read() {
+                    Ok(line) => assert!(line.is_some(), "{units:?}"),
+                    Err(error) => break error.to_string(),
+                }
+            };
+            assert!(error.contains("line 2"), "{error}");
+            assert!(error.contains(BROKEN_UTF16), "{error}");
+        }
+        let (_folder, path) = file("a\u{fffd}\n".as_bytes());
+        assert!(Lines::open(&path).unwrap().read().is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::backbone::Covered;
-use crate::files::path_text;
+use crate::files::{path_text, shown};
 use crate::image_io::PhotoFact;
 use crate::model::VariantId;
 use crate::model::pooling::{top_k_mean, top_regions};
@@ -66,6 +66,19 @@ impl ShownPhoto {
     /// Width over height of the whole photo.
     pub fn aspect(&self) -> f32 {
         self.size[0] as f32 / self.size[1].max(1) as f32
+    }
+
+    /// One line for each thing that the photo's file asks for and did not get, such as its colour
+    /// profile.
+    pub fn cautions(&self) -> Vec<String> {
+        let name = match self.source.path() {
+            Some(path) => shown(path).to_string(),
+            None => self.source.name(),
+        };
+        let cautions = self.facts.iter().filter_map(PhotoFact::caution);
+        cautions
+            .map(|caution| format!("{name}: {caution}"))
+            .collect()
     }
 }
 

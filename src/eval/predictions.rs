@@ -29,6 +29,8 @@ pub struct Predictions {
     pub agreements: Vec<PairAgreement>,
     /// Photos that could not be read, each with one line that names it and says why.
     pub unreadable: Vec<String>,
+    /// What is to be told of the others' pixels, one line each, with the photo's name.
+    pub cautions: Vec<String>,
 }
 
 /// One network's predictions.
@@ -224,6 +226,7 @@ impl<'a> Run<'a> {
             match prepared {
                 Ok(prepared) => {
                     read.push(photo);
+                    self.predictions.cautions.extend(prepared.photo.cautions());
                     pixels.extend_from_slice(&prepared.pixels);
                     covered.push(Some(prepared.covered));
                 }

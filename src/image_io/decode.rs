@@ -1,19 +1,21 @@
 //! From a file's bytes to upright RGB pixels.
 
-use super::colour::{self, Profile};
 use super::facts::{self, PhotoFact};
-use super::jpeg::{Channels, Fault, Jpeg};
+use super::fault::Fault;
+use super::jpeg::{Channels, Jpeg};
 use super::kind::{kind_by_signature, kind_name};
 use super::metadata::{self, Metadata};
 use super::orient::upright;
+use super::pixels::{Stored, caution, in_srgb};
 use super::stored::StoredSize;
-use super::{Photo, PhotoError, PhotoLimits, tiff};
+use super::tiff::{self, Tiff};
+use super::{Photo, PhotoError, PhotoLimits, bmp};
 use crate::files::read_bounded;
 use crate::panics::quietly_caught;
 use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
-use rayon::prelude::*;
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -41,13 +43,14 @@ pub fn decode_photo(bytes: &[u8], name: &str, limits: PhotoLimits) -> Result<Pho
         name: name.to_owned(),
         what: kind_by_signature(bytes),
     })?;
-    let mended = mended(bytes, format);
-    let file = File {
-        bytes: mended.as_deref().unwrap_or(bytes),
+    let mut file = File {
+        bytes,
         format,
         name,
         limits,
     };
+    let mended = file.mended()?;
+    file.bytes = mended.as_deref().unwrap_or(bytes);
     let outcome = quietly_caught(|| file.decode());
     outcome.unwrap_or_else(|_| Err(file.damaged("its decoder gave up")))
 }
@@ -56,13 +59,14 @@ pub fn decode_photo(bytes: &[u8], name: &str, limits: PhotoLimits) -> Result<Pho
 /// that would fail before the pixels.
 pub(super) fn stored_size_of(bytes: &[u8]) -> Option<StoredSize> {
     let format = format_of(bytes)?;
-    let mended = mended(bytes, format);
-    let file = File {
-        bytes: mended.as_deref().unwrap_or(bytes),
+    let mut file = File {
+        bytes,
         format,
         name: "",
         limits: PhotoLimits::default(),
     };
+    let mended = file.mended().ok()?;
+    file.bytes = mended.as_deref().unwrap_or(bytes);
     quietly_caught(|| file.stored_size()).ok().flatten()
 }
 
@@ -74,13 +78,6 @@ fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
     format.filter(ImageFormat::reading_enabled)
 }
 
-fn mended(bytes: &[u8], format: ImageFormat) -> Option<Vec<u8>> {
-    match format {
-        ImageFormat::Png => metadata::mended_png(bytes),
-        _ => None,
-    }
-}
-
 /// A file whose kind is known.
 struct File<'a> {
     bytes: &'a [u8],
@@ -89,26 +86,33 @@ struct File<'a> {
     limits: PhotoLimits,
 }
 
-/// Pixels as they are stored.
-enum Stored {
-    Image(DynamicImage),
-    /// Colours already multiplied with the alpha channel.
-    Premultiplied(DynamicImage),
-    /// Four inks a pixel, 255 is none of one; width and height.
-    InvertedInks(Vec<u8>, u32, u32),
-}
-
 impl File<'_> {
+    /// The file with what its decoder misses or reads wrongly; nothing where it may stay as it is.
+    fn mended(&self) -> Result<Option<Vec<u8>>, PhotoError> {
+        match self.format {
+            ImageFormat::Png => Ok(metadata::mended_png(self.bytes)),
+            ImageFormat::Bmp => {
+                let unpacked = bmp::unpacked(self.bytes, self.allowed());
+                unpacked.transpose().map_err(|fault| self.fault(fault))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn decode(&self) -> Result<Photo, PhotoError> {
+        let mut said = None;
         let (stored, metadata, written) = match self.format {
             ImageFormat::Jpeg => self.jpeg()?,
+            ImageFormat::Tiff => self.tiff(&mut said)?,
             _ => self.other()?,
         };
         let exif = metadata.exif.and_then(facts::exif);
-        let orientation = exif.as_ref().map(facts::orientation).or(written);
+        let orientation = exif.as_ref().and_then(facts::orientation);
+        let orientation = orientation.or(written).or(metadata.described);
         let mut known = exif.as_ref().map(facts::facts).unwrap_or_default();
         let (rgb, colours) = in_srgb(stored, metadata.profile, metadata.other_colours);
         known.extend(colours);
+        known.extend(said);
         Ok(Photo {
             rgb: upright(rgb, orientation.unwrap_or(Orientation::NoTransforms)),
             format: self.format,
@@ -123,14 +127,19 @@ impl File<'_> {
                 let (width, height) = jpeg.size().ok()?;
                 (width, height, of_jpeg(&jpeg), None)
             }
+            ImageFormat::Tiff => {
+                let tiff = Tiff::new(self.bytes).ok()?;
+                let (width, height) = tiff.size().ok()?;
+                (width, height, of_tiff(&tiff), tiff.orientation)
+            }
             _ => {
-                let mut decoder = self.decoder().ok()?;
-                let (width, height) = decoder.dimensions();
-                (width, height, self.metadata(), self.written(&mut decoder))
+                let (width, height) = self.decoder().ok()?.dimensions();
+                (width, height, self.metadata(), None)
             }
         };
         let exif = metadata.exif.and_then(facts::exif);
-        let orientation = exif.as_ref().map(facts::orientation).or(written);
+        let orientation = exif.as_ref().and_then(facts::orientation);
+        let orientation = orientation.or(written).or(metadata.described);
         (width > 0 && height > 0).then_some(StoredSize {
             width,
             height,
@@ -147,17 +156,8 @@ impl File<'_> {
         }
     }
 
-    /// An orientation that is not in EXIF.
-    fn written(&self, decoder: &mut impl ImageDecoder) -> Option<Orientation> {
-        // Damaged metadata is no reason to refuse good pixels.
-        match self.format {
-            ImageFormat::Tiff => decoder.orientation().ok(),
-            _ => None,
-        }
-    }
-
     fn jpeg(&self) -> Result<(Stored, Metadata, Option<Orientation>), PhotoError> {
-        let fault = |fault| self.jpeg_fault(fault);
+        let fault = |fault| self.fault(fault);
         let jpeg = Jpeg::new(self.bytes).map_err(fault)?;
         let (width, height) = jpeg.size().map_err(fault)?;
         self.check_size(width, height, jpeg.decoding_bytes().map_err(fault)?)?;
@@ -175,39 +175,39 @@ impl File<'_> {
     }
 
     /// The pixels, what stands beside them, and an orientation that is not in EXIF.
+    fn tiff(
+        &self,
+        said: &mut Option<PhotoFact>,
+    ) -> Result<(Stored, Metadata, Option<Orientation>), PhotoError> {
+        let fault = |fault| self.fault(fault);
+        let tiff = Tiff::new(self.bytes).map_err(fault)?;
+        let (width, height) = tiff.size().map_err(fault)?;
+        self.check_size(width, height, tiff.decoding_bytes())?;
+        let stored = tiff.decode(self.allowed()).map_err(fault)?;
+        *said = tiff
+            .caution()
+            .map(|what| caution("Palette", what.to_owned()));
+        Ok((stored, of_tiff(&tiff), tiff.orientation))
+    }
+
     fn other(&self) -> Result<(Stored, Metadata, Option<Orientation>), PhotoError> {
         let mut metadata = self.metadata();
-        let mut samples = tiff::Samples::default();
-        if self.format == ImageFormat::Tiff {
-            samples = tiff::samples(self.bytes).map_err(|why| self.unsupported(why))?;
-            metadata.profile = samples.profile.take().map(Ok);
-            let own = "a curve or primaries of its own";
-            metadata.other_colours = samples.other_colours.then(|| own.to_owned());
-        }
-        let explain = |error| match error {
-            ImageError::Unsupported(_) if !samples.description.is_empty() => {
-                self.unsupported(samples.description.clone())
-            }
-            error => self.explain(error),
-        };
-        let mut decoder = self.decoder().map_err(explain)?;
+        let mut decoder = self.decoder().map_err(|error| self.explain(error))?;
         let (width, height) = decoder.dimensions();
         self.check_size(width, height, decoder.total_bytes())?;
-        let written = self.written(&mut decoder);
         if metadata.profile.is_none() && metadata.other_colours.is_none() {
             metadata.profile = decoder.icc_profile().ok().flatten().map(Ok);
         }
-        let decoded = DynamicImage::from_decoder(decoder).map_err(explain)?;
-        tiff::check_range(&decoded).map_err(|why| self.unsupported(why))?;
-        let stored = match samples.premultiplied {
-            true => Stored::Premultiplied(decoded),
-            false => Stored::Image(decoded),
-        };
-        Ok((stored, metadata, written))
+        let decoded = DynamicImage::from_decoder(decoder).map_err(|error| self.explain(error))?;
+        Ok((Stored::Image(decoded), metadata, None))
     }
 
     fn decoder(&self) -> Result<impl ImageDecoder, ImageError> {
-        let mut reader = ImageReader::with_format(Cursor::new(self.bytes), self.format);
+        let bytes = match self.format {
+            ImageFormat::Png => metadata::bare_png(self.bytes),
+            _ => Cow::Borrowed(self.bytes),
+        };
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), self.format);
         // The side is checked elsewhere, where the message can say how large the photo is.
         let mut limits = Limits::no_limits();
         // Once for the pixels, once for what they are made of.
@@ -280,11 +280,14 @@ impl File<'_> {
         }
     }
 
-    fn jpeg_fault(&self, fault: Fault) -> PhotoError {
+    fn fault(&self, fault: Fault) -> PhotoError {
         match fault {
             Fault::Unsupported(why) => self.unsupported(why),
             Fault::Damaged(why) => self.damaged(why),
-            Fault::Incomplete(percent) => self.truncated(Some(percent)),
+            Fault::Incomplete(percent) => self.truncated(percent),
+            Fault::TooMuchMemory => PhotoError::TooMuchMemory {
+                name: self.name.to_owned(),
+            },
         }
     }
 
@@ -320,7 +323,6 @@ impl File<'_> {
             }
             // One byte or two for every sample, and a short header.
             ImageFormat::Pnm => self.decoder().ok()?.total_bytes(),
-            ImageFormat::Tiff => tiff::end_of_pixels(self.bytes)?,
             _ => return None,
         };
         (there < needed).then(|| (100 * there / needed) as u8)
@@ -347,112 +349,23 @@ impl File<'_> {
     }
 }
 
+fn of_tiff(tiff: &Tiff<'_>) -> Metadata {
+    let own = "a curve or primaries of its own";
+    Metadata {
+        exif: None,
+        described: tiff.xmp.as_deref().and_then(metadata::orientation_in_xmp),
+        profile: tiff.profile.clone(),
+        other_colours: tiff.other_colours.then(|| own.to_owned()),
+    }
+}
+
 fn of_jpeg(jpeg: &Jpeg<'_>) -> Metadata {
     Metadata {
+        described: jpeg.xmp.and_then(metadata::orientation_in_xmp),
         exif: jpeg.exif.map(<[u8]>::to_vec),
         profile: jpeg.profile(),
         other_colours: None,
     }
-}
-
-/// The pixels in sRGB, and what is to be said about their colours.
-fn in_srgb(
-    stored: Stored,
-    icc: Option<Result<Vec<u8>, &'static str>>,
-    other: Option<String>,
-) -> (RgbImage, Option<PhotoFact>) {
-    let (mut rgb, is_grey) = match stored {
-        Stored::Image(image) => {
-            let is_grey = !image.color().has_color();
-            (opaque(image, false), is_grey)
-        }
-        Stored::Premultiplied(image) => (opaque(image, true), false),
-        Stored::InvertedInks(inks, width, height) => return inks_in_srgb(inks, width, height, icc),
-    };
-    let done = match icc {
-        None => {
-            return (
-                rgb,
-                other.map(|what| caution(&format!("{what} is not applied"))),
-            );
-        }
-        Some(Err(why)) => Profile::Unusable(why.to_owned()),
-        Some(Ok(icc)) if is_grey => colour::grey_to_srgb(&mut rgb, &icc),
-        Some(Ok(icc)) => colour::rgb_to_srgb(&mut rgb, &icc),
-    };
-    (rgb, said(done))
-}
-
-fn inks_in_srgb(
-    inverted: Vec<u8>,
-    width: u32,
-    height: u32,
-    icc: Option<Result<Vec<u8>, &'static str>>,
-) -> (RgbImage, Option<PhotoFact>) {
-    let converted = match icc {
-        None => None,
-        Some(Err(why)) => Some(Err(Profile::Unusable(why.to_owned()))),
-        Some(Ok(icc)) => {
-            let inks: Vec<u8> = inverted.iter().map(|value| 255 - value).collect();
-            Some(colour::cmyk_to_srgb(&inks, &icc))
-        }
-    };
-    let (pixels, done) = match converted {
-        Some(Ok((pixels, done))) => (Some(pixels), Some(done)),
-        Some(Err(done)) => (None, Some(done)),
-        None => (None, None),
-    };
-    let pixels = pixels.unwrap_or_else(|| {
-        let (inks, _) = inverted.as_chunks::<4>();
-        let through = |[c, m, y, k]: &[u8; 4]| {
-            [c, m, y].map(|ink| ((u32::from(*ink) * u32::from(*k) + 127) / 255) as u8)
-        };
-        inks.iter().flat_map(through).collect()
-    });
-    let rgb = RgbImage::from_raw(width, height, pixels).unwrap_or_default();
-    (rgb, done.and_then(said))
-}
-
-fn said(done: Profile) -> Option<PhotoFact> {
-    match done {
-        Profile::Srgb => None,
-        Profile::Converted(from) => Some(PhotoFact {
-            name: "Colours",
-            value: format!("converted from {from}"),
-            is_caution: false,
-        }),
-        Profile::Unusable(why) => Some(caution(&format!("its profile is not applied ({why})"))),
-    }
-}
-
-fn caution(why: &str) -> PhotoFact {
-    PhotoFact {
-        name: "Colours",
-        value: format!("taken as sRGB: {why}"),
-        is_caution: true,
-    }
-}
-
-/// Three channels of 8 bits: 16-bit values scaled, grey tripled, transparency laid over white.
-fn opaque(decoded: DynamicImage, premultiplied: bool) -> RgbImage {
-    if !decoded.color().has_alpha() {
-        return decoded.into_rgb8();
-    }
-    let rgba = decoded.into_rgba8();
-    let mut rgb = RgbImage::new(rgba.width(), rgba.height());
-    rgb.as_mut()
-        .par_chunks_exact_mut(3)
-        .zip(rgba.as_raw().par_chunks_exact(4))
-        .with_min_len(1 << 14)
-        .for_each(|(over, pixel)| {
-            let alpha = u32::from(pixel[3]);
-            let share = if premultiplied { 255 } else { alpha };
-            for (value, &colour) in over.iter_mut().zip(pixel) {
-                let mixed = u32::from(colour) * share + 255 * (255 - alpha);
-                *value = ((mixed + 127) / 255).min(255) as u8;
-            }
-        });
-    rgb
 }
 
 /// Whether the end of the file was met somewhere below `error`.
@@ -471,25 +384,4 @@ fn ends_early(error: &ImageError) -> bool {
         cause = error.source();
     }
     false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn transparency_is_laid_over_white() {
-        let pixels = vec![10, 20, 30, 255, 10, 20, 30, 0, 0, 100, 255, 128];
-        let image = image::RgbaImage::from_raw(3, 1, pixels).unwrap();
-        let over = opaque(DynamicImage::ImageRgba8(image), false).into_raw();
-        assert_eq!(over, [10, 20, 30, 255, 255, 255, 127, 177, 255]);
-    }
-
-    #[test]
-    fn colours_multiplied_with_alpha_are_laid_over_white() {
-        let pixels = vec![10, 20, 30, 255, 0, 0, 0, 0, 0, 50, 128, 128];
-        let image = image::RgbaImage::from_raw(3, 1, pixels).unwrap();
-        let over = opaque(DynamicImage::ImageRgba8(image), true).into_raw();
-        assert_eq!(over, [10, 20, 30, 255, 255, 255, 127, 177, 255]);
-    }
 }

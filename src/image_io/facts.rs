@@ -30,6 +30,15 @@ pub struct PhotoFact {
     pub is_caution: bool,
 }
 
+impl PhotoFact {
+    /// What is to be told where no facts are shown, in words; nothing of what changes nothing.
+    pub fn caution(&self) -> Option<String> {
+        let PhotoFact { name, value, .. } = self;
+        self.is_caution
+            .then(|| format!("{} {value}", name.to_lowercase()))
+    }
+}
+
 /// The EXIF block (a TIFF structure), as far as it is not damaged.
 pub(super) fn exif(block: Vec<u8>) -> Option<Exif> {
     let mut reader = exif::Reader::new();
@@ -40,11 +49,10 @@ pub(super) fn exif(block: Vec<u8>) -> Option<Exif> {
 }
 
 /// How the camera was held.
-pub(super) fn orientation(exif: &Exif) -> Orientation {
+pub(super) fn orientation(exif: &Exif) -> Option<Orientation> {
     exif.get_field(Tag::Orientation, In::PRIMARY)
         .and_then(|field| u8::try_from(field.value.get_uint(0)?).ok())
         .and_then(Orientation::from_exif)
-        .unwrap_or(Orientation::NoTransforms)
 }
 
 /// The facts in an EXIF block; none where it tells nothing.
@@ -116,7 +124,7 @@ mod tests {
         let damaged = b"II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\x10\x01";
         for block in [&little[..], big, damaged] {
             let exif = exif(block.to_vec()).unwrap();
-            assert_eq!(orientation(&exif), Orientation::Rotate90);
+            assert_eq!(orientation(&exif), Some(Orientation::Rotate90));
         }
     }
 }

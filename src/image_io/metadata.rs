@@ -1,18 +1,24 @@
 //! What stands in a photo's file beside its pixels: EXIF and colours, wherever a container keeps
 //! them.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use flate2::read::ZlibDecoder;
+use image::metadata::Orientation;
 
-/// Bytes of metadata that are unpacked at most.
-const MOST_UNPACKED: u64 = 16 << 20;
+/// Bytes of a block of metadata that are unpacked at most.
+pub(super) const MOST_UNPACKED: u64 = 16 << 20;
+/// Why a larger one is not.
+pub(super) const TOO_LARGE: &str = "it has more than 16 MiB";
 
 /// What a file says about its pixels.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Metadata {
     /// A TIFF structure.
     pub exif: Option<Vec<u8>>,
+    /// How the camera was held, as a description in XML (XMP) tells; EXIF counts more.
+    pub described: Option<Orientation>,
     /// An ICC profile, or why it cannot be had.
     pub profile: Option<Result<Vec<u8>, &'static str>>,
     /// Colours that are told in another way and are not sRGB.
@@ -24,11 +30,14 @@ fn bare_exif(block: &[u8]) -> Vec<u8> {
     block.strip_prefix(b"Exif\0\0").unwrap_or(block).to_vec()
 }
 
-fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
+fn unpacked(packed: &[u8]) -> Result<Vec<u8>, &'static str> {
     let mut plain = Vec::new();
-    let unpacking = ZlibDecoder::new(packed).take(MOST_UNPACKED);
-    { unpacking }.read_to_end(&mut plain).ok()?;
-    Some(plain)
+    let mut unpacking = ZlibDecoder::new(packed).take(MOST_UNPACKED + 1);
+    let outcome = unpacking.read_to_end(&mut plain);
+    if plain.len() as u64 > MOST_UNPACKED {
+        return Err(TOO_LARGE);
+    }
+    outcome.map(|_| plain).map_err(|_| "it cannot be unpacked")
 }
 
 /// A PNG's chunks, before and behind its pixels, as far as they go: kind and content.
@@ -85,6 +94,28 @@ pub(super) fn mended_png(file: &[u8]) -> Option<Vec<u8>> {
     Some(mended)
 }
 
+/// A PNG without what stands beside its pixels: the decoder would unpack all of it, whatever its size.
+pub(super) fn bare_png(file: &[u8]) -> Cow<'_, [u8]> {
+    let beside = |kind: &[u8]| matches!(kind, b"iCCP" | b"iTXt" | b"tEXt" | b"zTXt" | b"eXIf");
+    let Some(start) = file
+        .get(..8)
+        .filter(|_| png_chunks(file).any(|(kind, _)| beside(kind)))
+    else {
+        return Cow::Borrowed(file);
+    };
+    let mut bare = start.to_vec();
+    let mut end = 8;
+    for (kind, content) in png_chunks(file) {
+        let whole = end..(end + content.len() + 12).min(file.len());
+        end = whole.end;
+        if !beside(kind) {
+            bare.extend_from_slice(&file[whole]);
+        }
+    }
+    bare.extend_from_slice(&file[end..]);
+    Cow::Owned(bare)
+}
+
 /// Of a PNG.
 pub(super) fn of_png(file: &[u8]) -> Metadata {
     let mut found = Metadata::default();
@@ -92,14 +123,21 @@ pub(super) fn of_png(file: &[u8]) -> Metadata {
     for (kind, content) in png_chunks(file) {
         match kind {
             b"eXIf" => found.exif = Some(bare_exif(content)),
-            b"zTXt" | b"tEXt" | b"iTXt" if found.exif.is_none() => {
-                found.exif = exif_in_text(kind, content);
+            b"zTXt" | b"tEXt" | b"iTXt" => {
+                let text = text(kind, content);
+                let Some((name, text)) = text else { continue };
+                match name {
+                    b"Raw profile type exif" | b"Raw profile type APP1" if found.exif.is_none() => {
+                        found.exif = exif_in_text(&text);
+                    }
+                    b"XML:com.adobe.xmp" => found.described = orientation_in_xmp(&text),
+                    _ => {}
+                }
             }
             b"iCCP" => {
                 let name = content.iter().position(|byte| *byte == 0);
                 let packed = name.and_then(|end| content.get(end + 2..));
-                let profile = packed.and_then(unpacked);
-                found.profile = Some(profile.ok_or("it cannot be unpacked"));
+                found.profile = Some(packed.map_or(Err("it is cut off"), unpacked));
             }
             b"sRGB" => says_srgb = true,
             b"cICP" => coded = Some(content),
@@ -143,34 +181,52 @@ fn are_srgb_primaries(content: &[u8]) -> bool {
     })
 }
 
-/// EXIF as ImageMagick writes it into a text chunk: its name, its length, and hexadecimal digits.
-fn exif_in_text(kind: &[u8], content: &[u8]) -> Option<Vec<u8>> {
+/// The name and the content of a text chunk.
+fn text<'a>(kind: &[u8], content: &'a [u8]) -> Option<(&'a [u8], Vec<u8>)> {
     let (name, rest) = content.split_at_checked(content.iter().position(|byte| *byte == 0)?)?;
-    if name != b"Raw profile type exif" && name != b"Raw profile type APP1" {
-        return None;
-    }
+    let wanted = name.starts_with(b"Raw profile type ") || name == b"XML:com.adobe.xmp";
     let text = match kind {
+        _ if !wanted => return None,
         b"tEXt" => rest.get(1..)?.to_vec(),
-        b"zTXt" => unpacked(rest.get(2..)?)?,
+        b"zTXt" => unpacked(rest.get(2..)?).ok()?,
         _ => {
             // Flag, method, language and translated name, each of these two ended by a zero.
             let packed = *rest.get(1)? == 1;
             let mut fields = rest.get(3..)?.splitn(3, |byte| *byte == 0);
             let text = fields.nth(2)?;
             if packed {
-                unpacked(text)?
+                unpacked(text).ok()?
             } else {
                 text.to_vec()
             }
         }
     };
-    // A line break, the kind, the length, then the digits.
-    let text = std::str::from_utf8(&text).ok()?;
+    Some((name, text))
+}
+
+/// EXIF as ImageMagick writes it into a text: a line break, the kind, the length, then hexadecimal
+/// digits.
+fn exif_in_text(text: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(text).ok()?;
     let digits: String = text.split_whitespace().skip(2).collect();
     let (pairs, _) = digits.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let block: Option<Vec<u8>> = pairs.iter().map(byte).collect();
     Some(bare_exif(&block?))
+}
+
+/// The orientation in a description, as an attribute or as an element.
+pub(super) fn orientation_in_xmp(packet: &[u8]) -> Option<Orientation> {
+    const NAME: &[u8] = b"tiff:Orientation";
+    let mut places = packet.windows(NAME.len()).enumerate();
+    let (start, _) = places.find(|(_, name)| *name == NAME)?;
+    let mut rest = packet[start + NAME.len()..].trim_ascii_start();
+    rest = match rest.strip_prefix(b">") {
+        Some(element) => element,
+        None => rest.strip_prefix(b"=")?.trim_ascii_start().get(1..)?,
+    };
+    let digit = rest.trim_ascii_start().first()?.checked_sub(b'0')?;
+    Orientation::from_exif(digit)
 }
 
 /// Of a WebP, whose chunks lie in a RIFF container.
@@ -187,6 +243,7 @@ pub(super) fn of_webp(file: &[u8]) -> Metadata {
         };
         match kind {
             b"EXIF" if found.exif.is_none() => found.exif = Some(bare_exif(content)),
+            b"XMP " => found.described = orientation_in_xmp(content),
             b"ICCP" => found.profile = Some(Ok(content.to_vec())),
             _ => {}
         }
@@ -223,6 +280,33 @@ mod tests {
         ] {
             assert_eq!(of_png(&file).exif.as_deref(), Some(&b"II*\0\x08"[..]));
         }
+    }
+
+    #[test]
+    fn an_orientation_is_read_out_of_a_description() {
+        for (packet, expected) in [
+            ("<a tiff:Orientation=\"6\"/>", Some(Orientation::Rotate90)),
+            ("<a tiff:Orientation = '3'/>", Some(Orientation::Rotate180)),
+            (
+                "<tiff:Orientation>8</tiff:Orientation>",
+                Some(Orientation::Rotate270),
+            ),
+            ("<tiff:Orientation>", None),
+            ("<a tiff:Orientation=\"9\"/>", None),
+            ("<a/>", None),
+        ] {
+            assert_eq!(orientation_in_xmp(packet.as_bytes()), expected, "{packet}");
+        }
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_is_read_is_told() {
+        let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut packer, &vec![0; MOST_UNPACKED as usize + 1]).unwrap();
+        let profile = [b"name\0\0".to_vec(), packer.finish().unwrap()].concat();
+        let file = png(&[(b"iCCP", &profile), (b"IDAT", &[1]), (b"IEND", b"")]);
+        assert_eq!(of_png(&file).profile, Some(Err(TOO_LARGE)));
+        assert_eq!(bare_png(&file).len(), file.len() - profile.len() - 12);
     }
 
     #[test]

@@ -3,15 +3,18 @@
 //! A photo is whatever someone names: it may be damaged, enormous, no photo at all, or not even a
 //! file. [`open_photo`] answers with upright 8-bit RGB pixels or with one line that says why not.
 
+mod bmp;
 mod colour;
 mod decode;
 mod facts;
+mod fault;
 mod input;
 mod jpeg;
 mod kind;
 mod list;
 mod metadata;
 mod orient;
+mod pixels;
 mod resize;
 mod stored;
 mod tiff;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{in_repository, run, sample, text};
+use crate::support::{in_repository, run, sample, text, told_photo};
 
 const PHOTOS: [(&str, &str); 4] = [
     ("dogs.jpg", "dog,grass"),
@@ -289,6 +289,31 @@ fn unreadable_photos_are_named_and_left_out() {
     assert_eq!(complaints.len(), 2, "{}", ran.err);
     let said = complaints[1];
     assert!(said.contains("rome.jpg: a text, not a photo"), "{said}");
+}
+
+#[test]
+fn colours_that_are_not_applied_are_told_once_a_photo_and_then_counted() {
+    let set = Set::new();
+    let mut list = String::new();
+    for photo in 0..7 {
+        let name = format!("{photo}.jpg");
+        fs::copy(told_photo(), set.at("images").join(&name)).expect("copied");
+        list += &format!("{name}\tdog\n");
+    }
+    set.write("val.tsv", &list);
+    let cache = set.at("cache");
+    let plain = ["--variant", "standard", "--json"];
+    let cached = [&plain[..], &["--cache", text(&cache)]].concat();
+    for more in [&plain[..], &cached, &cached] {
+        let ran = run(&set.arguments(more));
+        assert_eq!(ran.status, Some(0), "{}", ran.err);
+        let complaints = ran.complaints();
+        let told = complaints
+            .iter()
+            .filter(|line| line.contains(".jpg: colours taken as sRGB"));
+        assert_eq!(told.count(), 5, "{}", ran.err);
+        assert!(ran.err.contains("2 more photos"), "{}", ran.err);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Ran, in_repository, names, run, sample, text};
+use crate::support::{Ran, in_repository, names, run, sample, text, told_photo};
 
 /// Folders with the parts of the default bundle, as links or copies.
 struct Parts {
@@ -186,10 +186,12 @@ fn parts_that_do_not_belong_together_make_no_bundle() {
 #[test]
 fn ordinary_regions_of_ones_own_photos_take_the_place_of_the_shipped_ones() {
     let folder = crate::bundles::copy();
-    let (kitten, horses) = (sample("kitten.jpg"), sample("horses.jpg"));
+    let (kitten, told) = (sample("kitten.jpg"), told_photo());
     let model = text(folder.path());
-    let ran = run(&["import", model, "--ordinary", &kitten, &horses]);
+    let ran = run(&["import", model, "--ordinary", &kitten, text(&told)]);
     assert_eq!(ran.status, Some(0), "{}", ran.err);
+    let caution = "colour.jpg: colours taken as sRGB";
+    assert_eq!(ran.err.matches(caution).count(), 1, "{}", ran.err);
     assert!(
         ran.out.contains("392 ordinary regions of 2 photos"),
         "{}",

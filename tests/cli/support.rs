@@ -11,6 +11,11 @@ pub fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// A photo whose colour profile lacks a part.
+pub fn told_photo() -> PathBuf {
+    in_repository("tests/photos/kinds/told_missing_part.colour.jpg")
+}
+
 /// One of the sample photos as a path.
 pub fn sample(name: &str) -> String {
     let path = in_repository("assets/photos").join(name);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 
-use crate::support::{Ran, in_repository, names, run, text};
+use crate::support::{Ran, in_repository, names, run, text, told_photo};
 
 const COLOURS: [(&str, [u8; 3]); 3] = [
     ("red square", [220, 30, 30]),
@@ -150,6 +150,29 @@ fn anchors_of_another_encoder_are_refused(place: &Place, manifest: &str) {
         refusal.contains("label_features.safetensors were encoded with another label encoder"),
         "{refusal}"
     );
+}
+
+#[test]
+fn colours_that_are_not_applied_and_labels_read_in_part_are_told() {
+    let place = Place::new();
+    let photo = place.at("data/images/told.jpg");
+    fs::copy(told_photo(), &photo).expect("copied");
+    for (list, more) in [
+        ("train.tsv", "told.jpg\tdog 🐶\n"),
+        ("vocabulary.txt", "dog 🐶\n"),
+    ] {
+        let list = place.at("data").join(list);
+        let before = fs::read_to_string(&list).expect("a list");
+        fs::write(&list, before.trim_end().to_owned() + "\n" + more).expect("written");
+    }
+    let ran = place.train(&["--variant", "ridge"]);
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    for said in [
+        "told.jpg: colours taken as sRGB",
+        "“dog 🐶” is read without “🐶”",
+    ] {
+        assert_eq!(ran.err.matches(said).count(), 1, "{}", ran.err);
+    }
 }
 
 #[test]

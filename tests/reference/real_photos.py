@@ -2,7 +2,7 @@
 JPEG layout, TIFF, BMP, PNG, PNM and WebP that people have, with orientation and colour profiles wherever
 they can stand.
 
-    python tests/reference/real_photos.py      # needs Pillow, NumPy and tifffile
+    python tests/reference/real_photos.py      # needs Pillow, NumPy, tifffile and imagecodecs
 
 A file's name is WHAT.REFERENCE.ENDING: it must look like tests/photos/kinds/REFERENCE.png, which comes
 from the picture itself or from Pillow.
@@ -17,6 +17,7 @@ import numpy
 import tifffile
 from jpeg_encoder import encode, segment
 from PIL import Image, ImageCms
+from tiff_writer import packed_bits, shared_chroma, write
 
 FOLDER = pathlib.Path(__file__).parent.parent / "photos" / "kinds"
 WIDTH, HEIGHT = 37, 29
@@ -107,6 +108,15 @@ def progressive_jpegs():
             ending = "_restart" if restart else ""
             data = saved(PICTURE, "JPEG", quality=98, progressive=True, restart_marker_blocks=restart, **options)
             save(f"progressive_{name}{ending}.colour.jpg", data)
+    # Steep enough that a decoder's rounding shows.
+    noise = numpy.random.default_rng(1).integers(-40, 40, COLOUR.shape)
+    rough = Image.fromarray((COLOUR + noise).clip(0, 255).astype(numpy.uint8))
+    for subsampling in (0, 1, 2):
+        for quality in (30, 90):
+            data = saved(rough, "JPEG", quality=quality, progressive=True, subsampling=subsampling)
+            name = f"rough_{subsampling}_{quality}"
+            picture(name, Image.open(io.BytesIO(data)))
+            save(f"{name}.{name}.jpg", data)
     save("progressive.grey.jpg", saved(Image.fromarray(GREY), "JPEG", quality=98, progressive=True))
 
 
@@ -165,6 +175,152 @@ def tiffs():
     tiff("palette.grey", GREY, photometric="palette", colormap=numpy.tile(numpy.arange(256, dtype="u2") * 257, (3, 1)))
 
 
+def by_hand(name, chunks, photometric, bits, extra=(), order="<", **other):
+    """A TIFF whose samples lie in `chunks`; `other` maps t273 and the like to type and values."""
+    rows = -(-HEIGHT // len(chunks))
+    tags = {256: ("H", [WIDTH]), 257: ("H", [HEIGHT]), 258: ("H", bits), 262: ("H", [photometric])}
+    tags |= {259: ("H", [1]), 277: ("H", [len(bits)]), 278: ("H", [rows])}
+    if extra:
+        tags[338] = ("H", extra)
+    tags |= {int(tag[1:]): value for tag, value in other.items()}
+    data = write(chunks, tags, order)
+    save(f"{name}.tif", data)
+    return data
+
+
+def as_pillow(name, data, reference):
+    """The reference is what Pillow reads."""
+    save(f"{name}.{reference}.tif", data)
+    picture(reference, Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def palettes():
+    for bits in (1, 2, 4, 8):
+        index = GREY >> (8 - bits)
+        level = numpy.arange(1 << bits) * 255 // ((1 << bits) - 1)
+        colours = numpy.stack([255 - level, level, level // 2])
+        picture(f"painted_{bits}", colours.T[index].astype(numpy.uint8))
+        rows = b"".join(packed_bits(index, bits))
+        wide = {"t320": ("H", (colours * 257).ravel().tolist())}
+        by_hand(f"palette_{bits}.painted_{bits}", [rows], 3, [bits], **wide)
+        by_hand(f"palette_{bits}_big_endian.painted_{bits}", [rows], 3, [bits], order=">", **wide)
+        by_hand(f"palette_{bits}_deflate.painted_{bits}", [zlib.compress(rows)], 3, [bits], **wide, t259=("H", [8]))
+        turned = bytes(int(f"{byte:08b}"[::-1], 2) for byte in rows)
+        by_hand(f"palette_{bits}_turned_bits.painted_{bits}", [turned], 3, [bits], **wide, t266=("H", [2]))
+        by_hand(f"told_palette_{bits}_narrow.painted_{bits}", [rows], 3, [bits], t320=("H", colours.ravel().tolist()))
+    tiff("palette_tiles.painted_8", GREY, photometric="palette", colormap=(colours * 257).astype("u2"), tile=(16, 16))
+    tiff("palette_lzw.painted_8", GREY, photometric="palette", colormap=(colours * 257).astype("u2"), compression="lzw", predictor=2)
+    pairs = numpy.dstack([GREY, ALPHA])
+    picture("painted_over_white", over_white(colours.T[GREY]))
+    by_hand("palette_alpha.painted_over_white", [pairs.tobytes()], 3, [8, 8], [2], **wide)
+    by_hand("palette_unknown.painted_8", [pairs.tobytes()], 3, [8, 8], [0], **wide)
+    by_hand("palette_cut.painted_8", [GREY.tobytes()], 3, [8], t320=("H", [0] * 300))
+
+
+def odd_bits():
+    picture("four_bits", (GREY >> 4) * 17)
+    for bits in (2, 4):
+        name = {2: "two_bits", 4: "four_bits"}[bits]
+        for photometric, values in ((0, 255 - GREY), (1, GREY)):
+            rows = packed_bits(values >> (8 - bits), bits)
+            by_hand(f"grey_{bits}_{photometric}.{name}", [b"".join(rows[:15]), b"".join(rows[15:])], photometric, [bits])
+    for bits in (10, 12, 14):
+        most = (1 << bits) - 1
+        grey, colour = [(values.astype(int) * most // 255).reshape(HEIGHT, -1) for values in (GREY, COLOUR)]
+        by_hand(f"grey_{bits}.grey", [b"".join(packed_bits(grey, bits))], 1, [bits])
+        by_hand(f"rgb_{bits}.colour", [b"".join(packed_bits(colour, bits))], 2, [bits] * 3, order=">")
+    rows = [bytes(int(f"{byte:08b}"[::-1], 2) for byte in row.tobytes()) for row in COLOUR]
+    by_hand("turned_bits.colour", [b"".join(rows)], 2, [8] * 3, t266=("H", [2]))
+
+
+def samples_beside():
+    colour_alpha = numpy.dstack([COLOUR, ALPHA])
+    by_hand("no_word_of_alpha.colour_over_white", [colour_alpha.tobytes()], 2, [8] * 4)
+    by_hand("corel.colour_over_white", [colour_alpha.tobytes()], 2, [8] * 4, [999])
+    by_hand("alpha_and_more.colour_over_white", [numpy.dstack([colour_alpha, ALPHA]).tobytes()], 2, [8] * 5, [2, 0])
+    by_hand("two_unknown.colour", [numpy.dstack([colour_alpha, ALPHA]).tobytes()], 2, [8] * 5, [0, 0])
+    by_hand("unknown_second.grey", [numpy.dstack([GREY, ALPHA]).tobytes()], 1, [8] * 2, [0])
+    by_hand("unexplained_second.grey", [numpy.dstack([GREY, ALPHA]).tobytes()], 1, [8] * 2)
+    multiplied = (GREY * (ALPHA / 255)).round().astype(numpy.uint8)
+    by_hand("multiplied_grey.grey_over_white", [numpy.dstack([multiplied, ALPHA]).tobytes()], 1, [8] * 2, [1])
+    inks = numpy.dstack([255 - COLOUR, numpy.zeros_like(ALPHA)])
+    by_hand("inks_and_unknown.colour", [numpy.dstack([inks, ALPHA]).tobytes()], 5, [8] * 5, [0])
+    by_hand("inks_and_alpha.colour", [numpy.dstack([inks, ALPHA]).tobytes()], 5, [8] * 5, [2])
+    tiff("inks_planes.colour", inks.transpose(2, 0, 1), photometric="separated", planarconfig="separate")
+    tiff("inks_tiles.colour", inks, photometric="separated", tile=(16, 16))
+    for kind in ("u1", "u2", "f4"):
+        factor = {"u1": 1, "u2": 257, "f4": 1 / 255}[kind]
+        planes = (COLOUR.astype(float) * factor).astype(kind).transpose(2, 0, 1)
+        tiff(f"{kind}_planes_of_tiles.colour", planes, photometric="rgb", planarconfig="separate", tile=(16, 16))
+
+
+def luma_and_chroma():
+    pixels = numpy.dstack(LUMA_CHROMA)
+    # Eight bits of luma and chroma are up to three levels from the picture.
+    data = by_hand("luma_chroma.luma_chroma", [pixels.tobytes()], 6, [8] * 3, t530=("H", [1, 1]))
+    as_pillow("luma_chroma", data, "luma_chroma")
+    by_hand("luma_alone.grey", [GREY.tobytes()], 6, [8])
+    for across, down in ((2, 1), (1, 2), (2, 2), (4, 1), (4, 2), (4, 4)):
+        rows = shared_chroma(pixels, across, down)
+        factors = ("H", [across, down])
+        by_hand(f"shared_{across}{down}.shared_{across}{down}", [b"".join(rows)], 6, [8] * 3, t530=factors)
+        # Pillow does not read it without compression.
+        name = f"shared_{across}{down}_packed"
+        data = by_hand(f"{name}.shared_{across}{down}", [zlib.compress(b"".join(rows))], 6, [8] * 3, t530=factors, t259=("H", [8]))
+        as_pillow(name, data, f"shared_{across}{down}")
+        cut = 16 // down
+        strips = [b"".join(rows[:cut]), b"".join(rows[cut:])]
+        by_hand(f"shared_{across}{down}_strips.shared_{across}{down}", strips, 6, [8] * 3, t530=factors, t278=("H", [16]))
+        packed = [zlib.compress(strip) for strip in strips]
+        options = {"t278": ("I", [16]), "t259": ("H", [8]), "order": ">"}
+        by_hand(f"shared_{across}{down}_deflate.shared_{across}{down}", packed, 6, [8] * 3, t530=factors, **options)
+        whole = pixels[[min(y, HEIGHT - 1) for y in range(32)]][:, [min(x, WIDTH - 1) for x in range(48)]]
+        tiles = [b"".join(shared_chroma(whole[y : y + 16, x : x + 16], across, down)) for y in (0, 16) for x in (0, 16, 32)]
+        side = {"t322": ("H", [16]), "t323": ("H", [16])}
+        by_hand(f"shared_{across}{down}_tiles.shared_{across}{down}", tiles, 6, [8] * 3, t530=factors, **side)
+    rows = shared_chroma(pixels, 2, 2)
+    by_hand("shared_cut.colour", [b"".join(rows[:8]), b"".join(rows[8:])], 6, [8] * 3, t278=("H", [15]))
+    video = (pixels * numpy.array([219, 224, 224]) / 255 + numpy.array([16, 16, 16])).round().astype(numpy.uint8)
+    levels = [(level, 1) for level in (16, 235, 128, 240, 128, 240)]
+    luma, blue, red = [(video[..., c] - none) / width for c, none, width in ((0, 16, 219), (1, 128, 112), (2, 128, 112))]
+    red, blue = 1.402 * 127 * red, 1.772 * 127 * blue
+    luma = 255 * luma
+    channels = [luma + red, luma - (0.299 * red + 0.114 * blue) / 0.587, luma + blue]
+    picture("video_range", numpy.dstack(channels).round().clip(0, 255).astype(numpy.uint8))
+    by_hand("video_range.video_range", [video.tobytes()], 6, [8] * 3, t530=("H", [1, 1]), t532=("R", levels))
+    shares = numpy.array([0.2126, 0.7152, 0.0722])
+    luma = COLOUR @ shares
+    chroma = [(COLOUR[..., c] - luma) / (2 - 2 * shares[c]) + 128 for c in (2, 0)]
+    other = numpy.dstack([luma, *chroma]).round().clip(0, 255).astype(numpy.uint8)
+    fractions = [(round(share * 10000), 10000) for share in shares]
+    by_hand("other_shares.colour", [other.tobytes()], 6, [8] * 3, t530=("H", [1, 1]), t529=("R", fractions))
+
+
+def jpegs_in_tiff():
+    options = {"compression": "jpeg", "compressionargs": {"level": 95}}
+    for name, data, kind in (("jpeg_grey", GREY, "minisblack"), ("jpeg_rgb", COLOUR, "rgb")):
+        for arrangement, how in (("strips", {"rowsperstrip": 16}), ("tiles", {"tile": (16, 16)})):
+            buffer = io.BytesIO()
+            args = {**options["compressionargs"], "outcolorspace": "rgb"} if kind == "rgb" else options["compressionargs"]
+            tifffile.imwrite(buffer, data, photometric=kind, metadata=None, compression="jpeg", compressionargs=args, **how)
+            as_pillow(f"{name}_{arrangement}", buffer.getvalue(), f"{name}_{arrangement}")
+    for across, down in ((1, 1), (2, 1), (2, 2)):
+        for arrangement, how in (("strips", {"rowsperstrip": 16}), ("tiles", {"tile": (16, 16)})):
+            buffer = io.BytesIO()
+            tifffile.imwrite(buffer, COLOUR, photometric="ycbcr", metadata=None, subsampling=(across, down), **options, **how)
+            as_pillow(f"jpeg_{across}{down}_{arrangement}", buffer.getvalue(), f"jpeg_{across}{down}_{arrangement}")
+    as_pillow("jpeg_by_pillow", saved(PICTURE, "TIFF", compression="jpeg", quality=90), "jpeg_by_pillow")
+    inks = Image.merge("CMYK", [Image.fromarray(255 - COLOUR[..., c]) for c in range(3)] + [Image.new("L", (WIDTH, HEIGHT))])
+    as_pillow("jpeg_inks", saved(inks, "TIFF", compression="jpeg", quality=95), "jpeg_inks")
+    for photometric in (0, 1):
+        data = saved(Image.fromarray(BITS), "TIFF", compression="group4", tiffinfo={262: photometric})
+        save(f"group4_{photometric}.black_white.tif", data)
+    for method in ("group3", "tiff_ccitt", "lzma", "zstd"):
+        of_bits = method in ("group3", "tiff_ccitt")
+        image, reference = (Image.fromarray(BITS), "black_white") if of_bits else (PICTURE, "colour")
+        save(f"{method}.{reference}.tif", saved(image, "TIFF", compression=method))
+
+
 # BMP
 
 
@@ -182,6 +338,32 @@ def bmp(name, bits, rows, masks=(0, 0, 0), method=0, header=40, down=False, alph
 
 def rows_packed():
     return b"".join(b"".join(bytes([1, value]) for value in row) + b"\0\0" for row in GREY[::-1]) + b"\0\1"
+
+
+def run_lengths_with_gaps():
+    """The palette's first colour is no black; half of the pixels are passed over."""
+    level = numpy.arange(256)
+    colours = numpy.stack([255 - level, level // 2, level], -1).astype(numpy.uint8)
+    for bits, method in ((8, 1), (4, 2)):
+        index = GREY >> (8 - bits)
+        kept = numpy.where((ACROSS // 8 + DOWN // 4) % 2, index, 0)
+        picture(f"gaps_{bits}", colours[kept])
+        data, gap = b"", 0
+        for row, visible in zip(kept[::-1], ((ACROSS // 8 + DOWN // 4) % 2)[::-1]):
+            for value, is_there in zip(row, visible):
+                if not is_there:
+                    gap += 1
+                    continue
+                if gap:
+                    data += bytes([0, 2, gap, 0])
+                data, gap = data + bytes([1, value if bits == 8 else value << 4]), 0
+            data, gap = data + b"\0\0", 0
+        head = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, bits, method, 0, 2835, 2835, 1 << bits, 0)
+        palette = b"".join(bytes([*colour[::-1], 0]) for colour in colours[: 1 << bits])
+        start = 14 + len(head) + len(palette)
+        for name, end in (("gaps", b"\0\1"), ("gaps_no_end", b"")):
+            body = head + palette + data + end
+            save(f"{name}_{bits}.gaps_{bits}.bmp", b"BM" + struct.pack("<IHHI", 14 + len(body), 0, 0, start) + body)
 
 
 def packed(masks, bits, alpha=0):
@@ -214,6 +396,7 @@ def bmps():
     greys = b"".join(bytes([value] * 3 + [0]) for value in range(256))
     bmp("palette.grey", 8, [row.tobytes() for row in GREY], palette=greys)
     bmp("run_lengths.grey", 8, [], method=1, palette=greys)
+    run_lengths_with_gaps()
 
 
 # PNG and PNM
@@ -280,6 +463,21 @@ def orientations():
     exif[0x0112] = 6
     pair = {"save_all": True, "append_images": [PICTURE.rotate(180)], "quality": 98, "subsampling": 0}
     save("two_pictures.upright.jpg", saved(PICTURE, "MPO", exif=exif, **pair))
+
+
+def descriptions():
+    """An orientation that stands in XMP alone, which Pillow turns photos by too."""
+    start = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    start += b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+    for form, text in (("attribute", b' tiff:Orientation="6"/>'), ("element", b"><tiff:Orientation>6</tiff:Orientation></rdf:Description>")):
+        packet = start + text + b"</rdf:RDF></x:xmpmeta>"
+        jpeg = saved(PICTURE, "JPEG", quality=98, subsampling=0)
+        save(f"xmp_{form}.upright.jpg", jpeg[:20] + segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet) + jpeg[20:])
+        save(f"xmp_{form}.upright.webp", saved(PICTURE, "WEBP", lossless=True, xmp=packet))
+        save(f"xmp_{form}.upright.png", png(COLOUR, 8, 2, before=chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + packet)))
+        packed = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(packet)
+        save(f"xmp_packed_{form}.upright.png", png(COLOUR, 8, 2, behind=chunk(b"iTXt", packed)))
+        by_hand(f"xmp_{form}.upright", [COLOUR.tobytes()], 2, [8] * 3, t700=("B", list(packet)))
 
 
 def webp_with(exif):
@@ -349,7 +547,7 @@ def main():
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.iterdir():
         old.unlink()
-    for write in (references, jpeg_layouts, progressive_jpegs, tiffs, bmps, pngs, pnms, orientations, profiles):
+    for write in (references, jpeg_layouts, progressive_jpegs, tiffs, palettes, odd_bits, samples_beside, luma_and_chroma, jpegs_in_tiff, bmps, pngs, pnms, orientations, descriptions, profiles):
         write()
 
 

@@ -49,6 +49,10 @@ pub(super) struct Category {
     pub supercategory: Scalar,
 }
 
+/// No photo has so many pixels: what is not below it, infinity included, is no number here. An exponent
+/// of three digits, of which [`super::python_numbers`] leaves two, is above it in either form.
+const BOUND: f64 = 1e10;
+
 /// A single value of any type.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Scalar {
@@ -62,7 +66,7 @@ pub(super) enum Scalar {
 }
 
 impl Scalar {
-    /// A finite number, also one that is written as a text.
+    /// A number below [`BOUND`], also one that is written as a text.
     pub fn number(&self) -> Option<f64> {
         let number = match self {
             Self::Whole(number) => *number as f64,
@@ -70,7 +74,7 @@ impl Scalar {
             Self::Text(text) => text.trim().parse().ok()?,
             Self::Nothing | Self::Truth(_) => return None,
         };
-        number.is_finite().then_some(number)
+        (number.abs() < BOUND).then_some(number)
     }
 
     /// A side of a photo.

@@ -1,6 +1,10 @@
-//! JSON as Python's `json` writes it: bare `NaN`, `Infinity` and `-Infinity`, which JSON does not have.
+//! JSON as Python's `json` writes it: bare `NaN`, `Infinity` and `-Infinity`, which JSON does not have,
+//! and numbers that no computer holds, for which the reader would refuse the file.
 
 use std::io::{BufRead, Read, Result};
+
+/// Digits of an exponent that are kept: whatever has more is no number of a photo's pixels either way.
+const EXPONENT: u8 = 2;
 
 /// Each of those becomes an empty text of its length, which is no number to any reader; lines and
 /// columns stay as they are.
@@ -12,6 +16,9 @@ pub(super) struct WithoutNaN<R> {
     rest: &'static [u8],
     /// Whether the empty text is still to be closed.
     open: bool,
+    after_digit: bool,
+    /// Digits of the exponent under way, leading zeros not counted.
+    exponent: Option<u8>,
 }
 
 impl<R: BufRead> WithoutNaN<R> {
@@ -22,6 +29,8 @@ impl<R: BufRead> WithoutNaN<R> {
             escaped: false,
             rest: &[],
             open: false,
+            after_digit: false,
+            exponent: None,
         }
     }
 
@@ -29,6 +38,19 @@ impl<R: BufRead> WithoutNaN<R> {
         self.rest = rest;
         self.open = true;
         b'"'
+    }
+
+    /// What stands for a byte of an exponent; nothing of another one.
+    fn of_exponent(&mut self, byte: u8) -> Option<u8> {
+        let after_digit = std::mem::replace(&mut self.after_digit, byte.is_ascii_digit());
+        self.exponent = match (self.exponent, byte) {
+            (None, b'e' | b'E') if after_digit => Some(0),
+            (Some(0), b'+' | b'-' | b'0') => Some(0),
+            (Some(EXPONENT), b'0'..=b'9') => return Some(b' '),
+            (Some(digits), b'0'..=b'9') => Some(digits + 1),
+            _ => None,
+        };
+        self.exponent.map(|_| byte)
     }
 
     /// What stands for `byte`; `next` is the one behind it.
@@ -46,6 +68,9 @@ impl<R: BufRead> WithoutNaN<R> {
         if self.in_text {
             self.in_text = self.escaped || byte != b'"';
             self.escaped = byte == b'\\' && !self.escaped;
+            return byte;
+        }
+        if let Some(byte) = self.of_exponent(byte) {
             return byte;
         }
         match byte {
@@ -98,5 +123,15 @@ mod tests {
             WithoutNaN::new(inner).read_to_string(&mut text).unwrap();
             assert_eq!(text, expected, "{capacity}");
         }
+    }
+
+    #[test]
+    fn exponents_are_cut_where_no_number_holds_them() {
+        let json = r#"[1e999,-2.5E+1234, 1e0005,1e-400,3e12,true,"1e999",1e999]"#;
+        let expected = r#"[1e99 ,-2.5E+12  , 1e0005,1e-40 ,3e12,true,"1e999",1e99 ]"#;
+        let mut text = String::new();
+        let mut reader = WithoutNaN::new(json.as_bytes());
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, expected);
     }
 }

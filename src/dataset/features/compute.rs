@@ -10,12 +10,13 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::cautions::CautionWriter;
 use super::layout::RecordLayout;
 use super::stamps::{Stamp, StampWriter};
 use super::store::{Durable, Hash, Store, Writer};
 use super::{CacheError, FeatureSource};
 use crate::files::{FileError, read_bounded};
-use crate::image_io::{NetworkInput, PhotoLimits, decode_photo};
+use crate::image_io::{NetworkInput, PhotoFact, PhotoLimits, decode_photo};
 
 /// Photos that are decoded while as many go through the backbone.
 const AHEAD: usize = 16;
@@ -28,6 +29,8 @@ struct Read {
     hash: Hash,
     /// The network's input `[S, S, 3]`; `None` where the features are there already.
     pixels: Option<Vec<u8>>,
+    /// What is to be told of its pixels.
+    cautions: Vec<String>,
 }
 
 /// A photo that cannot be read, with the reason in one line.
@@ -46,6 +49,14 @@ pub(super) struct Step {
 struct Batch {
     records: Vec<(Hash, Vec<u8>)>,
     stamps: Vec<(PathBuf, Stamp, Hash)>,
+    cautions: Vec<(Hash, String)>,
+}
+
+/// Where all that is kept is written to.
+pub(super) struct Writers<F> {
+    pub records: Writer<F>,
+    pub stamps: StampWriter,
+    pub cautions: CautionWriter,
 }
 
 /// Computes the features of `photos` and writes those that `store` does not have. `after` is called
@@ -57,7 +68,7 @@ pub(super) fn compute<F: Durable + Send>(
     source: &dyn FeatureSource,
     store: &Store,
     photos: &[PathBuf],
-    writers: (Writer<F>, StampWriter),
+    writers: Writers<F>,
     after: &mut dyn FnMut(Step) -> bool,
 ) -> Result<(), CacheError> {
     thread::scope(|scope| {
@@ -77,14 +88,15 @@ pub(super) fn compute<F: Durable + Send>(
 }
 
 fn write_all<F: Durable>(
-    (mut records, mut stamps): (Writer<F>, StampWriter),
+    mut writers: Writers<F>,
     batches: &Receiver<Batch>,
 ) -> Result<(), FileError> {
     for batch in batches {
-        records.append(&batch.records)?;
-        stamps.append(&batch.stamps)?;
+        writers.cautions.append(&batch.cautions)?;
+        writers.records.append(&batch.records)?;
+        writers.stamps.append(&batch.stamps)?;
     }
-    records.finish()
+    writers.records.finish()
 }
 
 fn compute_all(
@@ -131,11 +143,13 @@ fn read_photo(path: &Path, input: NetworkInput, store: &Store) -> Result<Read, S
     let limits = PhotoLimits::default();
     let bytes = read_bounded(path, limits.file_bytes).map_err(|error| error.to_string())?;
     let hash: Hash = Sha256::digest(&bytes).into();
+    let mut cautions = Vec::new();
     let pixels = match store.place(&hash) {
         Some(_) => None,
         None => {
             let photo = decode_photo(&bytes, &path.display().to_string(), limits)
                 .map_err(|error| error.to_string())?;
+            cautions.extend(photo.facts.iter().filter_map(PhotoFact::caution));
             Some(input.pixels(&photo.rgb).into_raw())
         }
     };
@@ -144,6 +158,7 @@ fn read_photo(path: &Path, input: NetworkInput, store: &Store) -> Result<Read, S
         stamp,
         hash,
         pixels,
+        cautions,
     })
 }
 
@@ -165,7 +180,7 @@ fn take_step(
         unreadable: Vec::new(),
         computed: 0,
     };
-    let mut stamps = Vec::new();
+    let (mut stamps, mut cautions) = (Vec::new(), Vec::new());
     let mut inputs = Vec::new();
     for photo in photos {
         match photo {
@@ -179,6 +194,8 @@ fn take_step(
                 if let Some((path, stamp)) = photo.stamp {
                     stamps.push((path, stamp, photo.hash));
                 }
+                let of_photo = photo.cautions.into_iter();
+                cautions.extend(of_photo.map(|caution| (photo.hash, caution)));
                 step.read.push((photo.path, photo.hash));
             }
         }
@@ -188,7 +205,12 @@ fn take_step(
     for batch in inputs.chunks(source.batch().max(1)) {
         records.extend(records_of(source, layout, batch)?);
     }
-    Ok((Batch { records, stamps }, step))
+    let batch = Batch {
+        records,
+        stamps,
+        cautions,
+    };
+    Ok((batch, step))
 }
 
 /// The records of a batch of inputs.

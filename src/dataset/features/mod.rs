@@ -5,6 +5,7 @@
 //! size and the way photos are brought to it; the folder of a cache may hold features of several
 //! backbones. The cache survives being killed, a full disk and a second process.
 
+mod cautions;
 mod compute;
 mod error;
 mod gather;
@@ -24,7 +25,9 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
-use crate::files::{free_bytes, write_error};
+use crate::files::{free_bytes, shown, write_error};
+use cautions::{CAUTIONS, CautionWriter, Cautions};
+use compute::Writers;
 use layout::RecordLayout;
 use stamps::{STAMPS, StampWriter, Stamps};
 use store::{Facts, Hash, Store};
@@ -70,6 +73,8 @@ pub struct FillProgress {
 pub struct FillReport {
     /// Photos that cannot be read, each with one line that says why.
     pub unreadable: Vec<(PathBuf, String)>,
+    /// What is to be told of photos' pixels, one line each, with the photo's name.
+    pub cautions: Vec<String>,
     /// Photos whose features were computed.
     pub added: usize,
     /// Photos whose features were there already.
@@ -78,13 +83,20 @@ pub struct FillReport {
     pub stopped: bool,
 }
 
+/// Where a photo's record is.
+struct Found {
+    place: usize,
+    hash: Hash,
+}
+
 /// Features of photos on the disk, mapped into memory.
 pub struct FeatureCache {
     root: PathBuf,
     store: Store,
     stamps: Stamps,
+    cautions: Cautions,
     /// Records of the photos that were asked for.
-    found: HashMap<PathBuf, usize>,
+    found: HashMap<PathBuf, Found>,
 }
 
 impl FeatureCache {
@@ -127,6 +139,7 @@ impl FeatureCache {
             root: folder.to_owned(),
             store: Store::open(&place, facts)?,
             stamps: Stamps::read(&folder.join(STAMPS))?,
+            cautions: Cautions::read(&folder.join(CAUTIONS))?,
             found: HashMap::new(),
         })
     }
@@ -151,6 +164,7 @@ impl FeatureCache {
         let mut report = FillReport::default();
         if self.find_known(photos).is_empty() {
             report.reused = photos.len();
+            report.cautions = self.cautions_of(photos);
             return Ok(report);
         }
         let _lock = self.lock()?;
@@ -163,15 +177,29 @@ impl FeatureCache {
         let hashes = result?;
         for (path, hash) in hashes {
             if let Some(place) = self.store.place(&hash) {
-                self.found.insert(path, place);
+                self.found.insert(path, Found { place, hash });
             }
         }
+        report.cautions = self.cautions_of(photos);
         Ok(report)
+    }
+
+    /// One line for each photo and each thing to be told of its pixels.
+    fn cautions_of(&self, photos: &[PathBuf]) -> Vec<String> {
+        let mut asked = HashSet::new();
+        let mut cautions = Vec::new();
+        for path in photos.iter().filter(|path| asked.insert(*path)) {
+            let hash = self.found.get(path).map(|found| &found.hash);
+            for caution in hash.map_or(&[][..], |hash| self.cautions.of(hash)) {
+                cautions.push(format!("{}: {caution}", shown(path)));
+            }
+        }
+        cautions
     }
 
     /// The record of a photo that a [`FeatureCache::fill`] of this session was given and could read.
     pub fn find(&self, path: &Path) -> Option<usize> {
-        self.found.get(path).copied()
+        self.found.get(path).map(|found| found.place)
     }
 
     /// How many records there are.
@@ -256,10 +284,13 @@ impl FeatureCache {
             }
             let known = compute::stamp_of(path)
                 .and_then(|(absolute, stamp)| self.stamps.hash(&absolute, stamp))
-                .and_then(|hash| self.store.place(&hash));
+                .and_then(|hash| {
+                    let place = self.store.place(&hash)?;
+                    Some(Found { place, hash })
+                });
             match known {
-                Some(place) => {
-                    self.found.insert(path.clone(), place);
+                Some(found) => {
+                    self.found.insert(path.clone(), found);
                 }
                 None => {
                     self.found.remove(path);
@@ -289,10 +320,11 @@ impl FeatureCache {
         };
         progress(now);
         self.refuse_without_room(pending.len(), now.bytes)?;
-        let writers = (
-            self.store.writer()?,
-            StampWriter::open(&self.root.join(STAMPS))?,
-        );
+        let writers = Writers {
+            records: self.store.writer()?,
+            stamps: StampWriter::open(&self.root.join(STAMPS))?,
+            cautions: CautionWriter::open(&self.root.join(CAUTIONS))?,
+        };
         let mut hashes = Vec::new();
         let start = Instant::now();
         let before = now.done;
@@ -343,6 +375,7 @@ impl FeatureCache {
     fn reload(&mut self) -> Result<(), CacheError> {
         self.store = Store::open(&self.store.folder, self.store.facts.clone())?;
         self.stamps = Stamps::read(&self.root.join(STAMPS))?;
+        self.cautions = Cautions::read(&self.root.join(CAUTIONS))?;
         Ok(())
     }
 }

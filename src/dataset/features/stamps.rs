@@ -73,13 +73,8 @@ pub(super) struct Stamps {
 
 impl Stamps {
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let bytes = match read_bounded(path, LIMIT) {
-            Err(FileError::Missing(_) | FileError::Empty(_)) => Vec::new(),
-            read => read?,
-        };
-        let text = String::from_utf8_lossy(&bytes[..whole_lines(&bytes)]);
         Ok(Self {
-            known: text.lines().filter_map(parse).collect(),
+            known: whole_text(path)?.lines().filter_map(parse).collect(),
         })
     }
 
@@ -88,6 +83,16 @@ impl Stamps {
         let (known, hash) = self.known.get(path)?;
         (*known == stamp).then_some(*hash)
     }
+}
+
+/// The whole lines of a list that may not be there yet.
+pub(super) fn whole_text(path: &Path) -> Result<String, FileError> {
+    let mut bytes = match read_bounded(path, LIMIT) {
+        Err(FileError::Missing(_) | FileError::Empty(_)) => Vec::new(),
+        read => read?,
+    };
+    bytes.truncate(whole_lines(&bytes));
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The length of `bytes` up to the last line that is whole.
@@ -113,7 +118,7 @@ fn parse(line: &str) -> Option<(PathBuf, (Stamp, Hash))> {
     Some((path, (stamp, hash)))
 }
 
-fn parse_hash(text: &str) -> Option<Hash> {
+pub(super) fn parse_hash(text: &str) -> Option<Hash> {
     let mut hash = Hash::default();
     if text.len() != 2 * hash.len() {
         return None;
@@ -122,6 +127,26 @@ fn parse_hash(text: &str) -> Option<Hash> {
         *byte = u8::from_str_radix(text.get(place..place + 2)?, 16).ok()?;
     }
     Some(hash)
+}
+
+pub(super) fn hexadecimal(hash: &Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Opens a list to go on behind its last whole line.
+pub(super) fn behind_whole_lines(path: &Path) -> Result<File, FileError> {
+    let whole = match read_bounded(path, LIMIT) {
+        Err(FileError::Missing(_) | FileError::Empty(_)) => 0,
+        read => whole_lines(&read?),
+    };
+    let mut options = OpenOptions::new();
+    let open = options.write(true).create(true).truncate(false).open(path);
+    let file = open.and_then(|mut file| {
+        file.set_len(whole as u64)?;
+        file.seek(SeekFrom::Start(whole as u64))?;
+        Ok(file)
+    });
+    file.map_err(|error| write_error(path, error))
 }
 
 /// Appends to `photos.tsv`.
@@ -133,20 +158,9 @@ pub(super) struct StampWriter {
 impl StampWriter {
     /// Goes on behind the last whole line.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let whole = match read_bounded(path, LIMIT) {
-            Err(FileError::Missing(_) | FileError::Empty(_)) => 0,
-            read => whole_lines(&read?),
-        };
-        let mut options = OpenOptions::new();
-        let open = options.write(true).create(true).truncate(false).open(path);
-        let file = open.and_then(|mut file| {
-            file.set_len(whole as u64)?;
-            file.seek(SeekFrom::Start(whole as u64))?;
-            Ok(file)
-        });
         Ok(Self {
             path: path.to_owned(),
-            file: file.map_err(|error| write_error(path, error))?,
+            file: behind_whole_lines(path)?,
         })
     }
 
@@ -159,7 +173,7 @@ impl StampWriter {
                 continue;
             };
             if stamp.is_settled() {
-                let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hash = hexadecimal(hash);
                 let Stamp {
                     length,
                     changed,

@@ -393,14 +393,16 @@ fn a_disk_that_fills_up_leaves_whole_records() {
             file: File::create(path).unwrap(),
             left,
         };
-        let writers: (Writer<Full>, StampWriter) = (
-            cache
-                .store
-                .writer()
-                .unwrap()
-                .over(full(&data, data_left), full(&index, index_left)),
-            StampWriter::open(&place.cache().join(STAMPS)).unwrap(),
-        );
+        let records: Writer<Full> = cache
+            .store
+            .writer()
+            .unwrap()
+            .over(full(&data, data_left), full(&index, index_left));
+        let writers = Writers {
+            records,
+            stamps: StampWriter::open(&place.cache().join(STAMPS)).unwrap(),
+            cautions: CautionWriter::open(&place.cache().join(CAUTIONS)).unwrap(),
+        };
         let error = compute::compute(&source, &cache.store, &photos, writers, &mut |_| true);
         let error = error.unwrap_err().to_string();
         assert!(error.contains("no space left"), "{error}");

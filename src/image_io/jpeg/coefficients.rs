@@ -34,7 +34,7 @@ impl Account {
         }
         // Not all of it, whatever rounding says.
         let percent = (100.0 * self.done / self.total.max(1.0)).min(99.0) as u8;
-        Some(Fault::Incomplete(percent))
+        Some(Fault::Incomplete(Some(percent)))
     }
 }
 

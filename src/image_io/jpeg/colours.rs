@@ -6,7 +6,7 @@ use super::samples::Samples;
 
 /// How components become channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Colours {
+pub(in crate::image_io) enum Colours {
     /// They are channels.
     Plain,
     /// Luma and two of chroma, then red, green and blue.

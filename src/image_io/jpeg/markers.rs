@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Fault;
+use super::colours::Colours;
 use super::huffman::Table;
 
 /// Positions of coefficients in the order in which they are stored.
@@ -19,11 +20,15 @@ pub(crate) struct Jpeg<'a> {
     pub(super) scans: Vec<Scan<'a>>,
     /// The TIFF structure of the first EXIF segment.
     pub(crate) exif: Option<&'a [u8]>,
+    /// A description of the picture in XML.
+    pub(crate) xmp: Option<&'a [u8]>,
     /// Parts of a colour profile: number, how many there are, bytes.
     profile: Vec<(u8, u8, &'a [u8])>,
     pub(super) has_jfif: bool,
     /// The colour transform that Adobe's segment names.
     pub(super) adobe: Option<u8>,
+    /// What the colours are, where something outside says it.
+    pub(super) told: Option<Colours>,
 }
 
 /// What the frame's header says.
@@ -142,6 +147,9 @@ impl<'a> Jpeg<'a> {
     fn take_exif(&mut self, segment: &'a [u8]) {
         if self.exif.is_none() {
             self.exif = segment.strip_prefix(b"Exif\0\0");
+        }
+        if self.xmp.is_none() {
+            self.xmp = segment.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0");
         }
     }
 

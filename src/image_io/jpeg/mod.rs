@@ -14,18 +14,10 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use colours::Colours;
+use super::fault::Fault;
+pub(super) use colours::Colours;
 pub(super) use markers::Jpeg;
 use markers::{Frame, Scan};
-
-/// Why a JPEG is no photo.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Unsupported(String),
-    Damaged(String),
-    /// So many per cent of it could be read.
-    Incomplete(u8),
-}
 
 /// What a pixel's channels are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +28,24 @@ pub(super) enum Channels {
     InvertedCmyk,
 }
 
+impl Channels {
+    /// How many there are.
+    pub(super) fn count(self) -> usize {
+        match self {
+            Self::Grey => 1,
+            Self::Rgb => 3,
+            Self::InvertedCmyk => 4,
+        }
+    }
+}
+
 impl Jpeg<'_> {
+    /// The same with its colours told by the container that it lies in.
+    pub(super) fn told(mut self, colours: Colours) -> Self {
+        self.told = Some(colours);
+        self
+    }
+
     /// Width and height; refuses what no part of this program decodes.
     pub(super) fn size(&self) -> Result<(u32, u32), Fault> {
         let frame = self.frame()?;
@@ -105,13 +114,17 @@ impl Jpeg<'_> {
             _ => false,
         };
         let whole = scan.components.len() == components.len();
+        let own = self.told.is_none() || components.len() == 1;
         // Where Adobe's marker contradicts JFIF's, libjpeg and `zune-jpeg` differ.
         let simple = frame.process < 2 && scan.restart == 0 && self.adobe != Some(0);
-        (usual && whole && simple).then_some(scan)
+        (usual && whole && simple && own).then_some(scan)
     }
 
     /// As libjpeg decides.
     fn colours(&self, frame: &Frame) -> Colours {
+        if let Some(told) = self.told {
+            return told;
+        }
         let ids: Vec<_> = frame.components.iter().map(|c| c.id).collect();
         match (&ids[..], self.adobe) {
             ([_], _) | ([_, _, _, _], None | Some(0)) => Colours::Plain,

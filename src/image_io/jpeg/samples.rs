@@ -1,6 +1,6 @@
 //! Quantised coefficients → samples of each component.
 
-use std::sync::LazyLock;
+use std::num::Wrapping;
 
 use rayon::prelude::*;
 
@@ -14,31 +14,19 @@ pub(super) struct Samples {
     pub values: Vec<u8>,
 }
 
-/// The inverse cosine transform's basis: by frequency, then by place.
-static BASIS: LazyLock<[[f32; 8]; 8]> = LazyLock::new(|| {
-    std::array::from_fn(|frequency| {
-        std::array::from_fn(|place| {
-            let scale = if frequency == 0 { 0.5f64.sqrt() } else { 1.0 };
-            let angle = (2 * place + 1) as f64 * frequency as f64 * std::f64::consts::PI / 16.0;
-            (0.5 * scale * angle.cos()) as f32
-        })
-    })
-});
-
 /// The samples of a plane whose coefficients are multiples of `steps`.
 pub(super) fn samples(plane: Plane, steps: &[u16; 64]) -> Samples {
     let stride = plane.wide * 8;
     let mut values = vec![0; stride * plane.high * 8];
-    let steps = steps.map(f32::from);
-    let basis = *BASIS;
+    let steps = steps.map(|step| Wrapping(i32::from(step)));
     values
         .par_chunks_mut(stride * 8)
         .zip(plane.coefficients.par_chunks(plane.wide * 64))
         .for_each(|(rows, blocks)| {
             for (column, block) in blocks.as_chunks::<64>().0.iter().enumerate() {
-                let square = transformed(block, &steps, &basis);
+                let square = transformed(block, &steps);
                 for (row, line) in rows.chunks_exact_mut(stride).zip(&square) {
-                    line_into(&mut row[column * 8..][..8], line);
+                    row[column * 8..][..8].copy_from_slice(line);
                 }
             }
         });
@@ -50,38 +38,73 @@ pub(super) fn samples(plane: Plane, steps: &[u16; 64]) -> Samples {
     }
 }
 
-#[inline]
-fn line_into(target: &mut [u8], line: &[f32; 8]) {
-    for (value, &exact) in target.iter_mut().zip(line) {
-        // Casting saturates.
-        *value = (exact + 128.5) as u8;
-    }
-}
+/// Fixed-point numbers, which damaged data may carry over their end.
+type Number = Wrapping<i32>;
 
-/// One block's samples around zero.
+/// Bits behind the point of the factors below, and those that columns keep.
+const FACTOR_BITS: usize = 13;
+const KEPT_BITS: usize = 2;
+
+/// One block's samples: libjpeg's slow integer transform to the bit, so that photos are the pixels
+/// that nearly all programs see.
 #[inline]
-fn transformed(block: &[i16; 64], steps: &[f32; 64], basis: &[[f32; 8]; 8]) -> [[f32; 8]; 8] {
+fn transformed(block: &[i16; 64], steps: &[Number; 64]) -> [[u8; 8]; 8] {
+    let at = |place: usize| Wrapping(i32::from(block[place])) * steps[place];
     if block[1..].iter().all(|coefficient| *coefficient == 0) {
-        return [[f32::from(block[0]) * steps[0] / 8.0; 8]; 8];
+        let level = byte((at(0) + Wrapping(4)) >> 3);
+        return [[level; 8]; 8];
     }
-    let mut square = [[0.0; 8]; 8];
-    let (rows, _) = block.as_chunks::<8>();
-    for (frequency, row) in rows.iter().enumerate() {
-        if row.iter().all(|coefficient| *coefficient == 0) {
-            continue;
-        }
-        let mut line = [0.0f32; 8];
-        for (across, &coefficient) in row.iter().enumerate() {
-            let value = f32::from(coefficient) * steps[frequency * 8 + across];
-            for (sum, wave) in line.iter_mut().zip(&basis[across]) {
-                *sum += value * wave;
-            }
-        }
-        for (sums, wave) in square.iter_mut().zip(basis[frequency]) {
-            for (sum, value) in sums.iter_mut().zip(&line) {
-                *sum += value * wave;
-            }
-        }
+    let mut columns = [[Wrapping(0); 8]; 8];
+    for (x, column) in columns.iter_mut().enumerate() {
+        let column_is_flat = (1..8).all(|y| block[8 * y + x] == 0);
+        *column = match column_is_flat {
+            true => [at(x) << KEPT_BITS; 8],
+            false => line(
+                [0, 1, 2, 3, 4, 5, 6, 7].map(|y| at(8 * y + x)),
+                FACTOR_BITS - KEPT_BITS,
+            ),
+        };
+    }
+    let mut square = [[0; 8]; 8];
+    for (y, row) in square.iter_mut().enumerate() {
+        // The transform scales by 8.
+        let line = line(columns.map(|column| column[y]), FACTOR_BITS + KEPT_BITS + 3);
+        *row = line.map(byte);
     }
     square
+}
+
+/// A sample around zero as one from 0 to 255.
+#[inline]
+fn byte(value: Number) -> u8 {
+    (value.0.saturating_add(128)).clamp(0, 255) as u8
+}
+
+/// Eight frequencies → eight places, with `shift` bits dropped (Loeffler, Ligtenberg and Moschytz).
+#[inline]
+fn line(f: [Number; 8], shift: usize) -> [Number; 8] {
+    let times = |value: Number, factor: i32| value * Wrapping(factor);
+    let shared = times(f[2] + f[6], 4433);
+    let (low, high) = (shared - times(f[6], 15_137), shared + times(f[2], 6270));
+    let (sum, difference) = ((f[0] + f[4]) << FACTOR_BITS, (f[0] - f[4]) << FACTOR_BITS);
+    let even = [sum + high, difference + low, difference - low, sum - high];
+    let all = times(f[7] + f[3] + f[5] + f[1], 9633);
+    let outer = times(f[7] + f[1], -7373);
+    let inner = times(f[5] + f[3], -20_995);
+    let thirds = times(f[7] + f[3], -16_069) + all;
+    let firsts = times(f[5] + f[1], -3196) + all;
+    let odd = [
+        times(f[1], 12_299) + outer + firsts,
+        times(f[3], 25_172) + inner + thirds,
+        times(f[5], 16_819) + inner + firsts,
+        times(f[7], 2446) + outer + thirds,
+    ];
+    let half = Wrapping(1) << (shift - 1);
+    [0, 1, 2, 3, 4, 5, 6, 7].map(|place| {
+        let value = match place {
+            0..4 => even[place] + odd[place],
+            _ => even[7 - place] - odd[7 - place],
+        };
+        (value + half) >> shift
+    })
 }
