@@ -208,6 +208,16 @@ fn what_is_missing_of_a_jpeg_in_a_tiff_is_told() {
     }
 }
 
+/// Its pixels are whole, but how it was held stands behind them.
+#[test]
+fn a_webp_that_ends_before_its_orientation_is_told() {
+    for name in ["exif_bare_big", "xmp_element"] {
+        let whole = fs::read(folder().join(format!("{name}.upright.webp"))).unwrap();
+        let error = decode(&whole[..whole.len() - 4]).unwrap_err();
+        assert!(error.to_string().contains(" % of it"), "{error}");
+    }
+}
+
 #[test]
 fn run_lengths_that_end_early_are_told() {
     let whole = fs::read(folder().join("gaps_8.gaps_8.bmp")).unwrap();

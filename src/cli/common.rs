@@ -197,7 +197,7 @@ pub fn print_cautions(photo: &ShownPhoto) {
 
 /// The same of the photos of a set: the first few, and how many more there are.
 pub fn print_all_cautions(cautions: &[String]) {
-    complain_of(cautions, "photos come with a word of this kind");
+    complain_of(cautions, "photos with such a note");
 }
 
 /// One line on standard error.

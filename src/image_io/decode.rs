@@ -192,6 +192,9 @@ impl File<'_> {
 
     fn other(&self) -> Result<(Stored, Metadata, Option<Orientation>), PhotoError> {
         let mut metadata = self.metadata();
+        if metadata.is_cut {
+            return Err(self.truncated(self.share_there()));
+        }
         let mut decoder = self.decoder().map_err(|error| self.explain(error))?;
         let (width, height) = decoder.dimensions();
         self.check_size(width, height, decoder.total_bytes())?;
@@ -356,6 +359,7 @@ fn of_tiff(tiff: &Tiff<'_>) -> Metadata {
         described: tiff.xmp.as_deref().and_then(metadata::orientation_in_xmp),
         profile: tiff.profile.clone(),
         other_colours: tiff.other_colours.then(|| own.to_owned()),
+        is_cut: false,
     }
 }
 
@@ -365,6 +369,7 @@ fn of_jpeg(jpeg: &Jpeg<'_>) -> Metadata {
         exif: jpeg.exif.map(<[u8]>::to_vec),
         profile: jpeg.profile(),
         other_colours: None,
+        is_cut: false,
     }
 }
 

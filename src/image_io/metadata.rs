@@ -9,6 +9,9 @@ use image::metadata::Orientation;
 
 /// Bytes of a block of metadata that are unpacked at most.
 pub(super) const MOST_UNPACKED: u64 = 16 << 20;
+/// Flags of an extended WebP.
+const WITH_EXIF: u8 = 8;
+const WITH_XMP: u8 = 4;
 /// Why a larger one is not.
 pub(super) const TOO_LARGE: &str = "it has more than 16 MiB";
 
@@ -23,6 +26,8 @@ pub(super) struct Metadata {
     pub profile: Option<Result<Vec<u8>, &'static str>>,
     /// Colours that are told in another way and are not sRGB.
     pub other_colours: Option<String>,
+    /// The file announces EXIF or XMP and ends before it.
+    pub is_cut: bool,
 }
 
 /// EXIF as some programs write it, with what begins a JPEG's segment.
@@ -232,6 +237,7 @@ pub(super) fn orientation_in_xmp(packet: &[u8]) -> Option<Orientation> {
 /// Of a WebP, whose chunks lie in a RIFF container.
 pub(super) fn of_webp(file: &[u8]) -> Metadata {
     let mut found = Metadata::default();
+    let (mut announced, mut met) = (0, 0);
     let mut rest = file.get(12..).unwrap_or_default();
     while let (Some(kind), Some(length)) = (rest.get(..4), rest.get(4..8)) {
         let length = length
@@ -242,14 +248,24 @@ pub(super) fn of_webp(file: &[u8]) -> Metadata {
             break;
         };
         match kind {
-            b"EXIF" if found.exif.is_none() => found.exif = Some(bare_exif(content)),
-            b"XMP " => found.described = orientation_in_xmp(content),
+            b"VP8X" => announced = content.first().copied().unwrap_or(0) & (WITH_EXIF | WITH_XMP),
+            b"EXIF" if found.exif.is_none() => {
+                met |= WITH_EXIF;
+                found.exif = Some(bare_exif(content));
+            }
+            b"XMP " => {
+                met |= WITH_XMP;
+                found.described = orientation_in_xmp(content);
+            }
             b"ICCP" => found.profile = Some(Ok(content.to_vec())),
             _ => {}
         }
         // Chunks start at even places.
         rest = rest.get(8 + length + length % 2..).unwrap_or_default();
     }
+    let length = file.get(4..8).and_then(|bytes| bytes.try_into().ok());
+    let length = length.map_or(0, u32::from_le_bytes) as usize;
+    found.is_cut = announced & !met != 0 && file.len() < length.saturating_add(8);
     found
 }
 

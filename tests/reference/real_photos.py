@@ -282,7 +282,7 @@ def luma_and_chroma():
     by_hand("shared_cut.colour", [b"".join(rows[:8]), b"".join(rows[8:])], 6, [8] * 3, t278=("H", [15]))
     video = (pixels * numpy.array([219, 224, 224]) / 255 + numpy.array([16, 16, 16])).round().astype(numpy.uint8)
     levels = [(level, 1) for level in (16, 235, 128, 240, 128, 240)]
-    luma, blue, red = [(video[..., c] - none) / width for c, none, width in ((0, 16, 219), (1, 128, 112), (2, 128, 112))]
+    luma, blue, red = [(video[..., c].astype(float) - none) / width for c, none, width in ((0, 16, 219), (1, 128, 112), (2, 128, 112))]
     red, blue = 1.402 * 127 * red, 1.772 * 127 * blue
     luma = 255 * luma
     channels = [luma + red, luma - (0.299 * red + 0.114 * blue) / 0.587, luma + blue]

@@ -104,17 +104,15 @@ impl<'a> Tiff<'a> {
     /// Decodes the pixels; no part of the way may take more than `most` bytes.
     pub(super) fn decode(&self, most: u64) -> Result<Stored, Fault> {
         let layout = &self.layout;
-        let (levels, colours) = match layout.compression {
-            // The JPEG's decoder makes colours of luma and chroma.
-            JPEG => {
-                let levels = chunks::levels(self.file, layout, &self.colours, most)?;
-                (levels, self.colours.of_jpeg())
-            }
-            _ => {
-                let indexed = matches!(self.colours, Colours::Palette { .. });
-                let levels = samples::levels(self.file, layout, indexed, most)?;
-                (levels, &self.colours)
-            }
+        let indexed = matches!(self.colours, Colours::Palette { .. });
+        let levels = match layout.compression {
+            JPEG => chunks::levels(self.file, layout, &self.colours, most)?,
+            _ => samples::levels(self.file, layout, indexed, most)?,
+        };
+        let colours = match layout.compression {
+            // The JPEG's decoder makes colours of luma and chroma, but for single planes.
+            JPEG if !layout.separate => self.colours.of_jpeg(),
+            _ => &self.colours,
         };
         let size = self.size()?;
         let stored = colours.stored(levels, layout.samples, size);

@@ -31,7 +31,7 @@ pub(super) fn levels(
         return Ok(whole_chroma(&rows, layout));
     }
     let planes = if layout.separate { layout.samples } else { 1 };
-    if planes == 1 && layout.bits == 8 {
+    if planes == 1 && layout.bits == 8 && !layout.is_float {
         let mut levels = rows.bytes;
         levels.truncate(layout.height * rows.row_bytes);
         return Ok(levels);
