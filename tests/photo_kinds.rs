@@ -193,8 +193,8 @@ fn what_is_missing_of_a_jpeg_in_a_tiff_is_told() {
     for name in ["jpeg_22_strips", "jpeg_rgb_tiles", "jpeg_grey_strips"] {
         let whole = fs::read(folder().join(format!("{name}.{name}.tif"))).unwrap();
         let starts = whole.windows(2).enumerate();
-        let scans = starts.filter(|(_, pair)| *pair == b"\xff\xda");
-        let last = scans.last().unwrap().0;
+        let mut scans = starts.filter(|(_, pair)| *pair == b"\xff\xda");
+        let last = scans.next_back().unwrap().0;
         for ending in [&b"\xff\xd9"[..], b"\0\0\0\0"] {
             let mut cut = whole.clone();
             cut[last + 30..][..ending.len()].copy_from_slice(ending);
