@@ -208,6 +208,23 @@ fn measure(size: [f32; 2], panels: Panels) {
         4 => chord(Modifiers::COMMAND | Modifiers::SHIFT, egui::Key::Z),
         _ => Vec::new(),
     });
+    inspect(&mut window);
+}
+
+/// The chosen region goes round while the inspector shows everything about it.
+fn inspect(window: &mut Headless) {
+    window.app.give(Command::RegionRight);
+    window.frame(Vec::new());
+    let keys = [
+        egui::Key::ArrowRight,
+        egui::Key::ArrowDown,
+        egui::Key::ArrowLeft,
+        egui::Key::ArrowUp,
+    ];
+    window.frames("moving the region", |n| match n % 4 {
+        0 => chord(Modifiers::SHIFT, keys[n / 4 % 4]),
+        _ => Vec::new(),
+    });
 }
 
 fn press(key: egui::Key) -> Vec<Event> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use biam_lens::engine::{
-    Comparison, DeviceChoice, Failure, PhotoSource, Reply, Request, Worker, WorkerOptions, samples,
+    Comparison, Cover, Covering, DeviceChoice, Failure, Occluded, PhotoSource, Reply, Request,
+    Worker, WorkerOptions, samples,
 };
 use biam_lens::model::VariantId;
 use biam_lens::semantics::LabelStatus;
@@ -240,4 +241,164 @@ fn maps_are_the_same_whatever_else_is_asked() {
         let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(difference < 1e-4, "{difference}");
     }
+}
+
+#[test]
+fn parts_of_a_response_add_up_to_the_map_and_a_region_s_look_to_one() {
+    let worker = start();
+    let labels = ["drum", "window", "giraffe"];
+    worker.ask(compare(sample(), &labels));
+    let found = comparison(&worker);
+    worker.ask(Request::LookInside {
+        photo: sample(),
+        labels: labels.map(str::to_owned).to_vec(),
+        variants: VariantId::PAPER.to_vec(),
+    });
+    let inside = wait(&worker, |reply| match reply {
+        Reply::Inside(inside) => Some(inside),
+        Reply::Failure(failure) => panic!("{}", failure.message),
+        _ => None,
+    });
+    worker.ask(Request::Attend {
+        photo: sample(),
+        region: 77,
+        variants: VariantId::PAPER.to_vec(),
+    });
+    let looks = wait(&worker, |reply| match reply {
+        Reply::Looks(looks) => Some(looks),
+        Reply::Failure(failure) => panic!("{}", failure.message),
+        _ => None,
+    });
+    for (place, &variant) in found.variants.iter().enumerate() {
+        for (label, map) in labels.iter().zip(&found.maps[place]) {
+            let parts = inside.parts(label, variant).expect("blocks");
+            for (region, &response) in map.responses.iter().enumerate() {
+                let sum: f32 = parts.iter().map(|(_, map)| map[region]).sum();
+                let off = (sum - response).abs();
+                assert!(
+                    off < 1e-4 * response.abs().max(1.0),
+                    "{variant} {label}: {off}"
+                );
+            }
+        }
+    }
+    for variant in VariantId::PAPER {
+        let inside = inside.network(variant).expect("asked for");
+        let has_rcb = [VariantId::RCB, VariantId::BIAM].contains(&variant);
+        assert_eq!(
+            (inside.attends, looks.network(variant).is_some()),
+            (has_rcb, has_rcb)
+        );
+        let has_scb = [VariantId::SCB, VariantId::BIAM].contains(&variant);
+        assert_eq!(inside.gate.is_some(), has_scb);
+        for head in looks.network(variant).map_or(&[][..], |looks| &looks.from) {
+            assert!((head.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+        }
+    }
+}
+
+fn occluded(worker: &Worker, labels: &[&str], cover: Cover) -> Arc<Occluded> {
+    worker.ask(Request::Occlude(Covering {
+        photo: sample(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        variants: vec![VariantId::STANDARD, VariantId::BIAM],
+        k: 10,
+        cover,
+    }));
+    wait(worker, |reply| match reply {
+        Reply::Occluded(occluded) => Some(occluded),
+        Reply::Failure(failure) => panic!("{}", failure.message),
+        _ => None,
+    })
+}
+
+#[test]
+fn covering_a_thing_costs_its_score_and_covering_nothing_none() {
+    let worker = start();
+    worker.ask(compare(sample(), &["drum", "window"]));
+    let found = comparison(&worker);
+    let nothing = occluded(
+        &worker,
+        &["drum", "window"],
+        Cover::Area([0.5, 0.5, 0.5, 0.9]),
+    );
+    // The drum stands below the middle of the first sample.
+    let below = occluded(
+        &worker,
+        &["drum", "window"],
+        Cover::Area([0.0, 0.5, 1.0, 1.0]),
+    );
+    for (place, variant) in [(0, VariantId::STANDARD), (3, VariantId::BIAM)] {
+        let [whole, same] = nothing.scores("drum", variant).expect("scores");
+        let score = found.maps[place][0].score(10);
+        assert!((whole - score).abs() < 1e-3, "{variant}: {whole} {score}");
+        assert!((whole - same).abs() < 1e-3, "{variant}: {whole} {same}");
+        let drum = below.drops("drum", variant).expect("drops")[0];
+        assert!(drum > 0.5 * whole, "{variant}: {drum} of {whole}");
+    }
+}
+
+#[test]
+fn a_slid_square_counts_its_places_and_can_be_cancelled() {
+    let worker = start();
+    worker.ask(compare(sample(), &["drum"]));
+    comparison(&worker);
+    let slide = || {
+        Request::Occlude(Covering {
+            photo: sample(),
+            labels: vec!["drum".to_owned()],
+            variants: vec![VariantId::BIAM],
+            k: 10,
+            cover: Cover::Slide { places: 3 },
+        })
+    };
+    worker.ask(slide());
+    let told = wait(&worker, |reply| match reply {
+        Reply::Progress(Some(progress)) if progress.fraction.is_some() => Some(progress),
+        _ => None,
+    });
+    assert!(told.doing.contains("of 10 places"), "{}", told.doing);
+    worker.ask(Request::Cancel);
+    // A region is looked into at once although the square is still slid.
+    worker.ask(compare(sample(), &["window"]));
+    comparison(&worker);
+    let occluded = occluded(&worker, &["drum"], Cover::Slide { places: 3 });
+    assert_eq!(occluded.asked.cover, Cover::Slide { places: 3 });
+    let drops = occluded.drops("drum", VariantId::BIAM).expect("drops");
+    assert_eq!(drops.len(), 9);
+    let most = (0..9).max_by(|&a, &b| drops[a].total_cmp(&drops[b]));
+    assert!(most.expect("places") / 3 >= 1, "the drum stands below");
+}
+
+#[test]
+fn another_scene_changes_only_networks_with_a_scene_block() {
+    let worker = start();
+    worker.ask(compare(sample(), &["drum"]));
+    let found = comparison(&worker);
+    let scene = PhotoSource::Sample(samples::names().nth(1).expect("two samples"));
+    let ask = |scene: &PhotoSource| {
+        worker.ask(Request::OtherScene {
+            photo: sample(),
+            scene: scene.clone(),
+            labels: vec!["drum".to_owned()],
+            variants: VariantId::PAPER.to_vec(),
+        });
+        wait(&worker, |reply| match reply {
+            Reply::Scene(scene) => Some(scene),
+            Reply::Failure(failure) => panic!("{}", failure.message),
+            _ => None,
+        })
+    };
+    let (own, other) = (ask(&sample()), ask(&scene));
+    let variants: Vec<VariantId> = other.networks.iter().map(|of| of.variant).collect();
+    assert_eq!(variants, [VariantId::SCB, VariantId::BIAM]);
+    let map = &found.maps[3][0].responses;
+    let same = own.map("drum", VariantId::BIAM).expect("a map");
+    let different = other.map("drum", VariantId::BIAM).expect("a map");
+    let distance = |other: &[f32]| {
+        let pairs = map.iter().zip(other);
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    assert!(distance(&same.responses) < 1e-4);
+    assert!(distance(&different.responses) > 1e-3);
 }

@@ -11,7 +11,7 @@ use biam_lens::model::network::{Array, Trainable};
 use biam_lens::model::ordinary_regions::Sampler;
 use biam_lens::model::silenced::view;
 use biam_lens::model::{
-    Biam, BiamLearner, Block, Blocks, EncodeOptions, Filler, ModelConfig, Network, Preset,
+    Biam, BiamLearner, Block, Blocks, EncodeOptions, Filler, ModelConfig, Network, Part, Preset,
     SilencedView,
 };
 use candle_core::{D, DType, Device, Result, Tensor};
@@ -128,6 +128,38 @@ fn check_maps(fixture: &Fixture, network: &Biam, options: &EncodeOptions, key: &
     }
 }
 
+/// The parts of all photos' responses, added up, are the reference's maps; so says their number.
+fn check_parts(
+    fixture: &Fixture,
+    network: &dyn Network,
+    options: &EncodeOptions,
+    key: &str,
+) -> Vec<Part> {
+    let photos = fixture.photos();
+    let labels = network.prepare_labels(fixture.get("labels")).expect(key);
+    let expected = fixture.get(&format!("{key}.maps"));
+    let mut names = Vec::new();
+    for photo in 0..expected.dim(0).expect(key) {
+        let one = RegionFeatures {
+            regions: photos.regions.narrow(0, photo, 1).expect(key),
+            global: photos.global.narrow(0, photo, 1).expect(key),
+            covered: photos.covered,
+        };
+        let inside = network.look_inside(&one, options).expect(key);
+        let parts = inside.expect(key).parts.of_labels(&labels).expect(key);
+        let sum = parts
+            .iter()
+            .skip(1)
+            .fold(parts[0].1.clone(), |sum, (_, part)| {
+                (sum + part).expect("one shape")
+            });
+        let maps = expected.get(photo).and_then(|maps| maps.flatten_from(1));
+        assert_close(&sum, &maps.expect(key), &format!("{key}: sum of parts"));
+        names = parts.into_iter().map(|(part, _)| part).collect();
+    }
+    names
+}
+
 fn every(check: impl Fn(&Fixture, Preset, Blocks)) {
     let fixture = Fixture::load();
     for preset in [Preset::Paper, Preset::Authors] {
@@ -234,6 +266,71 @@ fn a_silenced_block_is_its_mean_over_ordinary_regions_or_zero() {
             &options,
             &format!("silenced.paper.{branch}.zero"),
         );
+    }
+}
+
+#[test]
+fn the_parts_of_a_response_add_up_to_the_reference() {
+    every(|fixture, preset, variant| {
+        let network = fixture.network(preset, variant, &config(preset));
+        let key = format!("eval.{}.{}", name(preset), named(variant));
+        let parts = check_parts(fixture, &network, &EncodeOptions::default(), &key);
+        assert_eq!(parts.contains(&Part::Rcb), variant.has_rcb(), "{key}");
+        assert_eq!(parts.contains(&Part::Scb), variant.has_scb(), "{key}");
+        let has_bias = config(preset).classifier_bias;
+        assert_eq!(parts.contains(&Part::LabelIndependent), has_bias, "{key}");
+        // The authors' scene block hands no h_r on.
+        let hands_on = variant != Blocks::Scb || preset == Preset::Paper;
+        assert_eq!(parts.contains(&Part::Latent), hands_on, "{key}");
+    });
+    let fixture = Fixture::load();
+    for preset in [Preset::Paper, Preset::Authors] {
+        let network = Arc::new(fixture.network(preset, Blocks::Both, &config(preset)));
+        for (block, branch) in [(Block::Rcb, "region"), (Block::Scb, "scene")] {
+            let view = SilencedView::new(network.clone(), block);
+            let key = format!("silenced.{}.{branch}.mean", name(preset));
+            let parts = check_parts(&fixture, &view, &EncodeOptions::default(), &key);
+            assert!(parts.contains(&Part::Filler), "{key}");
+        }
+    }
+    let config = ModelConfig {
+        shortcut: true,
+        ..config(Preset::Authors)
+    };
+    let network = fixture.network(Preset::Authors, Blocks::Both, &config);
+    let parts = check_parts(&fixture, &network, &EncodeOptions::default(), "shortcut");
+    assert!(parts.contains(&Part::Shortcut));
+}
+
+#[test]
+fn the_attention_of_one_region_is_a_row_of_the_reference() {
+    let fixture = Fixture::load();
+    let photos = fixture.photos();
+    for blocks in [Blocks::Rcb, Blocks::Both] {
+        let network = fixture.network(Preset::Authors, blocks, &config(Preset::Authors));
+        let whole = fixture.get(&format!("eval.authors.{}.attention", named(blocks)));
+        for photo in 0..2 {
+            let one = RegionFeatures {
+                regions: photos.regions.narrow(0, photo, 1).expect("one"),
+                global: photos.global.narrow(0, photo, 1).expect("one"),
+                covered: photos.covered,
+            };
+            let inside = network.look_inside(&one, &EncodeOptions::default());
+            let inside = inside.expect("fits").expect("blocks");
+            let attention = inside.attention.expect("a region block");
+            let whole = whole.get(photo).expect("a photo");
+            for region in [0, 13, 29] {
+                let tensor = |rows: Vec<Vec<f32>>| Tensor::new(rows, &Device::Cpu).expect("rows");
+                let from = tensor(attention.from_region(region).expect("a row"));
+                let row = whole.narrow(1, region, 1).and_then(|row| row.squeeze(1));
+                assert_close(&from, &row.expect("a row"), "from");
+                let to = tensor(attention.to_region(region).expect("a column"));
+                let column = whole
+                    .narrow(2, region, 1)
+                    .and_then(|column| column.squeeze(2));
+                assert_close(&to, &column.expect("a column"), "to");
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 pub use super::effects::{Effect, available, carry_out, is_on};
+use super::inspector_commands;
 use super::state::{SidePanel, Theme};
 use super::view::{LabelsAs, PanelLayout};
 use crate::engine::DeviceChoice;
@@ -83,6 +84,15 @@ pub enum Command {
     ComputeAgain,
     Cancel,
     Device(DeviceChoice),
+    /// The inspector takes the place of the labels, or gives it back.
+    ToggleInspector,
+    RegionUp,
+    RegionDown,
+    RegionLeft,
+    RegionRight,
+    PinRegion,
+    /// The pinned regions as a table, or else the chosen one.
+    CopyRegions,
     DismissMessages,
     Palette,
     Help,
@@ -95,17 +105,19 @@ pub enum Menu {
     Labels,
     View,
     Display,
+    Inside,
     Compute,
     Help,
 }
 
 impl Menu {
     /// All menus, left to right.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::File,
         Self::Labels,
         Self::View,
         Self::Display,
+        Self::Inside,
         Self::Compute,
         Self::Help,
     ];
@@ -117,6 +129,7 @@ impl Menu {
             Self::Labels => "Labels",
             Self::View => "View",
             Self::Display => "Display",
+            Self::Inside => "Inside",
             Self::Compute => "Compute",
             Self::Help => "Help",
         }
@@ -150,6 +163,7 @@ fn list() -> Vec<Entry> {
     list.extend(label_menu());
     list.extend(view_menu());
     list.extend(display_menu());
+    list.extend(menu(Menu::Inside, inspector_commands::rows()));
     list.extend(compute_menu());
     list.extend(help_menu());
     list
@@ -157,9 +171,9 @@ fn list() -> Vec<Entry> {
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
-const PLAIN: Modifiers = Modifiers::NONE;
+pub(super) const PLAIN: Modifiers = Modifiers::NONE;
 
-fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
+pub(super) fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(modifiers, key))
 }
 
@@ -182,12 +196,16 @@ fn menu(menu: Menu, rows: Vec<Row>) -> Vec<Entry> {
     entries
 }
 
-enum Row {
+pub(super) enum Row {
     Action(Command, String, Option<KeyboardShortcut>),
     Line,
 }
 
-fn row(command: Command, name: impl Into<String>, shortcut: Option<KeyboardShortcut>) -> Row {
+pub(super) fn row(
+    command: Command,
+    name: impl Into<String>,
+    shortcut: Option<KeyboardShortcut>,
+) -> Row {
     Row::Action(command, name.into(), shortcut)
 }
 

@@ -85,7 +85,7 @@ fn labels_as(ui: &mut Ui, state: &mut AppState) {
     response.labelled_by(name.id);
 }
 
-fn label_choice(ui: &mut Ui, state: &mut AppState) {
+pub(super) fn label_choice(ui: &mut Ui, state: &mut AppState) {
     let Some(now) = state.chosen_label() else {
         return;
     };
@@ -107,7 +107,7 @@ fn label_choice(ui: &mut Ui, state: &mut AppState) {
 }
 
 /// A choice of variant A (`first`) or B.
-fn variant_choice(ui: &mut Ui, state: &mut AppState, name: &str, first: bool) {
+pub(super) fn variant_choice(ui: &mut Ui, state: &mut AppState, name: &str, first: bool) {
     let now = if first {
         state.chosen_variant()
     } else {

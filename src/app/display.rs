@@ -119,7 +119,9 @@ fn settings(ui: &mut Ui, state: &mut AppState) {
             ui,
             own.and(Some("A difference has no score of its own")),
             |ui| {
-                ui.checkbox(&mut style.marks, "Marks").on_hover_text(marks);
+                together(ui, 66.0, |ui| {
+                    ui.checkbox(&mut style.marks, "Marks").on_hover_text(marks);
+                });
             },
         );
         pooled_regions(ui, state);

@@ -1,6 +1,7 @@
 //! What the commands do: whether one can be given now, and how it changes the state.
 
 use super::commands::Command;
+use super::inspector_commands;
 use super::label_commands;
 use super::state::{AppState, Focus, Renaming};
 use super::view::PanelLayout;
@@ -17,6 +18,7 @@ pub enum Effect {
     OpenPhotosDialog,
     OpenFolderDialog,
     CopyPicture,
+    CopyText(String),
     Ask(Request),
     /// Look up a photo or folder.
     Open(std::path::PathBuf),
@@ -31,6 +33,9 @@ pub enum Effect {
 pub fn available(command: Command, state: &AppState) -> Result<(), &'static str> {
     let when = |condition: bool, reason| if condition { Ok(()) } else { Err(reason) };
     if let Some(answer) = label_commands::available(command, state) {
+        return answer;
+    }
+    if let Some(answer) = inspector_commands::available(command, state) {
         return answer;
     }
     match command {
@@ -89,6 +94,7 @@ pub fn is_on(command: Command, state: &AppState) -> bool {
         Command::ToggleVariant(variant) => state.shown_variants().contains(&variant),
         Command::TogglePanel(panel) => state.shows(panel),
         Command::FullScreen => state.full_screen,
+        Command::ToggleInspector => state.inspector.open,
         Command::Layout(layout) => state.layout() == layout,
         Command::LabelsAs(labels_as) => state.view.labels_as == labels_as,
         Command::Scale(mode) => state.display.scale == mode,
@@ -188,6 +194,13 @@ pub fn carry_out(command: Command, state: &mut AppState) -> Option<Effect> {
         C::SmallerText => state.zoom = (state.zoom - 0.1).max(0.6),
         C::NormalText => state.zoom = 1.0,
         C::ComputeAgain => state.ask_again(),
+        C::ToggleInspector
+        | C::RegionUp
+        | C::RegionDown
+        | C::RegionLeft
+        | C::RegionRight
+        | C::PinRegion
+        | C::CopyRegions => return inspector_commands::carry_out(command, state),
         C::DismissMessages => state.messages.clear(),
         C::Palette => state.toggle_palette(),
         C::Help => state.open.show_help(!state.open.help),

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use egui::{Rect, ScrollArea, Sense, Ui, Vec2, pos2, vec2};
 
+use super::layer::Layer;
 use super::panel::{self, CAPTION_HEIGHT, Look, PanelAction, Subject, TITLE_HEIGHT};
 use super::state::{AppState, HoveredRegion};
 use super::textures::Textures;
@@ -17,10 +18,75 @@ const VARIANT_HEIGHT: f32 = 20.0;
 /// Lower panels than this are not worth turning the grid for.
 const LOWEST_IN_COLUMNS: f32 = 100.0;
 
+/// What stands in a column, or in a row where labels are columns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Column {
+    Input,
+    Layer(VariantId, Layer),
+}
+
+impl Column {
+    /// All of them: the parts of the chosen network stand behind it.
+    fn of(state: &AppState) -> Vec<Self> {
+        let mut columns = Vec::new();
+        if state.show_input {
+            columns.push(Self::Input);
+        }
+        for variant in state.shown_variants() {
+            columns.push(Self::Layer(variant, Layer::Response));
+            if state.chosen_variant() == Some(variant) {
+                let parts = state.shown_parts(variant).into_iter();
+                columns.extend(parts.map(|part| Self::Layer(variant, Layer::Part(part))));
+                if state.inspector.occlusion.in_grid && state.slid().is_some() {
+                    columns.push(Self::Layer(variant, Layer::Occlusion));
+                }
+            }
+        }
+        columns
+    }
+
+    fn variant(self) -> Option<VariantId> {
+        match self {
+            Self::Input => None,
+            Self::Layer(variant, _) => Some(variant),
+        }
+    }
+
+    fn subject(self, label: usize) -> Option<Subject> {
+        match self {
+            Self::Input => None,
+            Self::Layer(variant, layer) => Some(Subject {
+                layer,
+                ..Subject::new(label, variant)
+            }),
+        }
+    }
+
+    fn title(self) -> String {
+        match self {
+            Self::Input => "Input".to_owned(),
+            Self::Layer(variant, Layer::Part(part)) => {
+                format!("{}, {}", part.title(), variant.title())
+            }
+            Self::Layer(variant, Layer::Occlusion) => format!("Occlusion, {}", variant.title()),
+            Self::Layer(variant, _) => variant.title().to_owned(),
+        }
+    }
+
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Layer(_, Layer::Part(part)) => part.sentence(),
+            Self::Layer(_, Layer::Occlusion) => {
+                "How far the score falls when each place of the photo is covered"
+            }
+            other => variants::variant_sentence(other.variant()),
+        }
+    }
+}
+
 /// Where the panels stand.
 struct Plan {
-    /// `None` is the input photo.
-    variants: Vec<Option<VariantId>>,
+    variants: Vec<Column>,
     /// Places in the list of labels.
     labels: Vec<usize>,
     labels_as_columns: bool,
@@ -29,11 +95,7 @@ struct Plan {
 
 impl Plan {
     fn new(state: &AppState, space: Vec2, heading: f32) -> Self {
-        let mut variants: Vec<Option<VariantId>> = Vec::new();
-        if state.show_input {
-            variants.push(None);
-        }
-        variants.extend(state.shown_variants().into_iter().map(Some));
+        let variants = Column::of(state);
         let labels = state.shown_labels();
         let aspect = state
             .shown_photo()
@@ -200,16 +262,15 @@ fn column_titles(ui: &mut Ui, plan: &Plan) {
     for (index, variant) in plan.variants.iter().enumerate() {
         let left = rect.left() + plan.place(0, index).left();
         let place = Rect::from_min_size(pos2(left, rect.top()), vec2(plan.panel.x, height));
-        variant_title(ui, *variant, place);
+        column_title(ui, *variant, place);
     }
 }
 
-fn variant_title(ui: &mut Ui, variant: Option<VariantId>, place: Rect) {
-    let title = variant.map_or("Input", VariantId::title);
-    let label = egui::Label::new(egui::RichText::new(title).strong()).truncate();
+fn column_title(ui: &mut Ui, column: Column, place: Rect) {
+    let title = egui::RichText::new(column.title()).strong();
+    let label = egui::Label::new(title).truncate();
     ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| {
-        ui.add(label)
-            .on_hover_text(variants::variant_sentence(variant));
+        ui.add(label).on_hover_text(column.sentence());
     });
 }
 
@@ -228,15 +289,15 @@ fn panels(
     reveal_new(ui, plan, corner);
     let mut placed = Vec::new();
     for index in plan.in_view(viewport) {
-        for (column, variant) in plan.variants.iter().enumerate() {
-            let place = plan.place(index, column).translate(corner);
-            placed.push((plan.labels[index], *variant, place));
+        for (at, column) in plan.variants.iter().enumerate() {
+            let place = plan.place(index, at).translate(corner);
+            placed.push((plan.labels[index], *column, place));
         }
     }
-    let subject = |&(label, variant, _): &(usize, Option<VariantId>, Rect)| {
-        variant.map(|variant| Subject::new(label, variant))
-    };
-    let subjects: Vec<Subject> = placed.iter().filter_map(subject).collect();
+    let subjects: Vec<Subject> = placed
+        .iter()
+        .filter_map(|&(label, column, _)| column.subject(label))
+        .collect();
     panel::prepare(
         ui,
         state,
@@ -245,19 +306,19 @@ fn panels(
         plan.panel,
         state.view.part(),
     );
-    let hovered = placed
-        .iter()
-        .find_map(|&(label, variant, place)| panel::hovered_in(ui, state, place, label, variant));
+    let hovered = placed.iter().find_map(|&(label, column, place)| {
+        panel::hovered_in(ui, state, place, label, column.variant())
+    });
     titles(ui, state, plan, viewport, corner);
     let look = Look {
         state,
         textures,
         hovered,
     };
-    for (label, variant, place) in placed {
-        match variant {
+    for (label, column, place) in placed {
+        match column.subject(label) {
             None => panel::input_panel(ui, look, label, place, actions),
-            Some(variant) => panel::show(ui, look, Subject::new(label, variant), place, actions),
+            Some(subject) => panel::show(ui, look, subject, place, actions),
         }
     }
     hovered
@@ -288,7 +349,7 @@ fn titles(ui: &mut Ui, state: &AppState, plan: &Plan, viewport: Rect, corner: Ve
             let top = plan.place(0, row).top() - VARIANT_HEIGHT;
             let at = pos2(viewport.left().max(0.0), top) + corner;
             let place = Rect::from_min_size(at, vec2(viewport.width(), VARIANT_HEIGHT));
-            variant_title(ui, *variant, place);
+            column_title(ui, *variant, place);
         }
     }
 }
@@ -299,7 +360,9 @@ mod tests {
 
     fn plan(labels_as_columns: bool, panel: Vec2, labels: usize) -> Plan {
         Plan {
-            variants: VariantId::PAPER.map(Some).to_vec(),
+            variants: VariantId::PAPER
+                .map(|variant| Column::Layer(variant, Layer::Response))
+                .to_vec(),
             labels: (0..labels).collect(),
             labels_as_columns,
             panel,

@@ -3,6 +3,7 @@
 //! [`state`] is everything the window knows, as plain data; [`commands`] lists every action once;
 //! each panel has a file of its own that paints the state and changes it.
 
+mod arrangement;
 mod chips;
 pub mod commands;
 mod comparison;
@@ -13,19 +14,25 @@ mod files;
 mod grid;
 mod help;
 mod incoming;
+mod inside;
+pub mod inspector;
+mod inspector_commands;
 mod keys;
 pub mod label_commands;
 pub mod label_set;
 mod label_sets;
 mod labels;
+pub mod layer;
 mod menu;
 mod messages;
 mod missing_letters;
 mod notice;
+pub mod occlusion;
 mod painter;
 mod pair;
 mod palette;
 mod panel;
+mod panel_captions;
 mod panel_lines;
 mod panel_menu;
 mod pasted;
@@ -34,12 +41,14 @@ pub mod photo_list;
 mod photo_part;
 mod photos;
 mod pooling;
+mod presentation;
 mod ranking;
 mod read_out;
 mod region_labels;
 pub mod replies;
 mod save;
 mod scale_choice;
+pub mod scene;
 pub mod settings;
 mod settings_file;
 mod single;
@@ -149,6 +158,8 @@ pub struct LensApp {
     textures: textures::Textures,
     /// Pictures of the small panels beside a large one.
     small_textures: textures::Textures,
+    /// Pictures of the inspector.
+    inside_textures: textures::Textures,
     thumbnails: thumbnails::Thumbnails,
     pooling: pooling::Pooling,
     listing: ranking::Listing,
@@ -167,6 +178,7 @@ impl LensApp {
             worker,
             finder: Finder::new(ctx.clone()),
             small_textures: textures.beside(),
+            inside_textures: textures.beside(),
             textures,
             thumbnails: thumbnails::Thumbnails::default(),
             pooling: pooling::Pooling::default(),
@@ -222,17 +234,18 @@ impl LensApp {
     pub fn wait_for_pictures(&mut self, patience: Duration) {
         self.textures.patience = patience;
         self.small_textures.patience = patience;
+        self.inside_textures.patience = patience;
     }
 
     /// How many panel pictures were made so far; none are while nothing about them changes.
     pub fn pictures_made(&self) -> usize {
-        self.textures.made + self.small_textures.made
+        self.textures.made + self.small_textures.made + self.inside_textures.made
     }
 
     /// Takes in what has come, paints one frame, sends what is to be asked.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let ctx = ui.ctx().clone();
-        theme::apply(&ctx, self.state.theme, self.state.zoom);
+        theme::apply(&ctx, self.state.theme, presentation::zoom(&self.state));
         self.typing.one_field_a_frame(&ctx);
         self.take_replies(&ctx);
         self.take_found(&ctx);
@@ -289,6 +302,7 @@ impl LensApp {
                     ctx.send_viewport_cmd(egui::ViewportCommand::RequestPaste);
                 }
                 Some(Effect::CopyPicture) => save::copy(&self.state, &self.finder),
+                Some(Effect::CopyText(text)) => ctx.copy_text(text),
                 Some(Effect::Ask(request)) => self.ask(request),
                 Some(Effect::FullScreen(on)) => {
                     ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(on));
@@ -301,6 +315,9 @@ impl LensApp {
 
     fn send(&mut self) {
         if let Some(request) = self.state.next_request() {
+            self.ask(request);
+        }
+        while let Some(request) = self.state.next_inspection() {
             self.ask(request);
         }
     }
@@ -318,6 +335,7 @@ impl LensApp {
             finder,
             textures,
             small_textures,
+            inside_textures,
             thumbnails,
             listing,
             ..
@@ -338,71 +356,31 @@ impl LensApp {
                 .show(ui, |ui| photos::show(ui, state, thumbnails, worker, finder));
             state.layout.photos = left.response.rect.width();
         }
-        if state.shows(SidePanel::Labels) && !alone {
+        if state.inspector.open && !alone {
+            let most = (0.45 * room).max(inside::NARROWEST);
+            egui::Panel::right("inside")
+                .default_size(inside::WIDTH.min(most))
+                .size_range(inside::NARROWEST..=most)
+                .show(ui, |ui| inside::show(ui, state, inside_textures));
+        } else if state.shows(SidePanel::Labels) && !alone {
             let most = (0.4 * room).clamp(settings::NARROWEST_LABELS, 460.0);
             let right = egui::Panel::right("labels and ranking")
                 .default_size(state.layout.labels)
                 .size_range(settings::NARROWEST_LABELS..=most)
-                .show(ui, |ui| right_panel(ui, state, listing));
+                .show(ui, |ui| arrangement::right_panel(ui, state, listing));
             state.layout.labels = right.response.rect.width();
         }
-        egui::CentralPanel::default().show(ui, |ui| centre(ui, state, textures, small_textures));
+        egui::CentralPanel::default().show(ui, |ui| {
+            arrangement::centre(ui, state, textures, small_textures)
+        });
         palette::show(ui.ctx(), state);
         save::show(ui.ctx(), state, finder);
         label_sets::show(ui.ctx(), state);
         help::show(ui.ctx(), state);
         notice::show(ui.ctx(), state);
+        presentation::pointer(ui.ctx(), state);
         incoming::drop_hint(ui.ctx());
     }
-}
-
-/// Labels above the ranking, or the labels alone.
-fn right_panel(ui: &mut egui::Ui, state: &mut AppState, listing: &mut ranking::Listing) {
-    if state.shows(SidePanel::Ranking) {
-        let most = (0.6 * ui.available_height()).max(120.0);
-        let bottom = egui::Panel::bottom("ranking")
-            .resizable(true)
-            .default_size(state.layout.ranking)
-            .size_range(80.0..=most)
-            .frame(egui::Frame::new())
-            .show(ui, |ui| {
-                comparison::dim_while_awaited(ui, state);
-                ranking::show(ui, state, listing);
-            });
-        state.layout.ranking = bottom.response.rect.height();
-    }
-    egui::CentralPanel::no_frame().show(ui, |ui| labels::show(ui, state));
-}
-
-fn centre(
-    ui: &mut egui::Ui,
-    state: &mut AppState,
-    textures: &mut textures::Textures,
-    small_textures: &mut textures::Textures,
-) {
-    if !state.full_screen {
-        messages::show(ui, state);
-    }
-    if state.shows(SidePanel::Display) && !state.full_screen {
-        display::show(ui, state);
-        ui.separator();
-    }
-    egui::Panel::bottom("colour bar")
-        .frame(egui::Frame::new())
-        .show_separator_line(false)
-        .show(ui, |ui| {
-            if !state.labels.labels().is_empty() {
-                ui.horizontal(|ui| {
-                    display::colour_bar(ui, state);
-                    if !state.full_screen {
-                        region_labels::show(ui, state);
-                    }
-                });
-            }
-        });
-    egui::CentralPanel::no_frame().show(ui, |ui| {
-        comparison::show(ui, state, textures, small_textures)
-    });
 }
 
 impl eframe::App for LensApp {

@@ -2,8 +2,10 @@
 
 use egui::{EventFilter, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
+use super::layer::Layer;
 use super::panel::{self, Look, PanelAction, Subject};
-use super::panel_lines;
+use super::panel_captions::captions;
+use super::panel_lines::crosshair;
 use super::single::{steps, title};
 use super::state::{AppState, HoveredRegion};
 use super::textures::Textures;
@@ -49,7 +51,7 @@ pub fn slider(
     ] {
         half_panel(ui, look, id, half, subject, place, align, actions);
     }
-    panel_lines::crosshair(ui, look, place);
+    crosshair(ui, look, place);
     divider(ui, state, place, x, actions);
     hovered
 }
@@ -84,7 +86,7 @@ fn half_panel(
     actions: &mut Vec<PanelAction>,
 ) {
     let mut own = Vec::new();
-    let response = panel::interact(ui, look.state, id, half, &mut own);
+    let response = panel::interact(ui, look, id, half, &mut own);
     actions.extend(own.into_iter().map(|action| in_whole(action, half, place)));
     let text = panel::text(look.state, subject.label);
     let name = format!("{text} in {}", subject.variant.title());
@@ -95,7 +97,7 @@ fn half_panel(
             egui::Align::Max => place.with_min_x(place.center().x + 4.0),
             _ => place.with_max_x(place.center().x - 4.0),
         };
-        let value = panel::captions(ui, look, subject, room, align);
+        let value = captions(ui, look, subject, room, align);
         panel::tell_value(ui, look, &response, value);
     } else {
         panel::awaited(ui, look, subject, half);
@@ -183,7 +185,7 @@ pub fn difference(
     }
     let (label, variant) = (state.chosen_label()?, state.chosen_variant()?);
     let subject = Subject {
-        less: Some(state.other_variant()?),
+        layer: Layer::Less(state.other_variant()?),
         ..Subject::new(label, variant)
     };
     let space = ui.available_rect_before_wrap();

@@ -2,14 +2,15 @@
 
 use egui::{Color32, Id, Rect, Response, Role, Sense, Ui, Vec2, WidgetInfo, pos2, vec2};
 
+use super::layer::Layer;
+use super::panel_captions::captions;
 use super::panel_lines::{contour, crosshair, marks};
 use super::panel_menu;
-use super::read_out::{self, region_at};
+use super::read_out::region_at;
 use super::state::{AppState, HoveredRegion};
 use super::textures::{PanelKey, Textures, WantedPanel};
 use super::theme;
-use crate::figure::caption::{Caption, caption, difference_caption};
-use crate::figure::scale::{Scale, difference_values, number_text, panel_scale, signed};
+use crate::figure::scale::{Scale, panel_scale};
 use crate::model::VariantId;
 
 /// Height of the line over a panel or a row of panels, in points.
@@ -23,7 +24,7 @@ pub struct Subject {
     /// Place in the list of labels.
     pub label: usize,
     pub variant: VariantId,
-    pub less: Option<VariantId>,
+    pub layer: Layer,
 }
 
 impl Subject {
@@ -32,30 +33,39 @@ impl Subject {
         Self {
             label,
             variant,
-            less: None,
+            layer: Layer::Response,
         }
     }
 
     fn key(self, state: &AppState) -> PanelKey {
-        (text(state, self.label).to_owned(), self.variant, self.less)
+        (text(state, self.label).to_owned(), self.variant, self.layer)
     }
 
     /// The variants' names: `BiAM`, `BiAM − RCB`.
     pub fn variants_text(self) -> String {
-        match self.less {
-            Some(less) => format!("{} − {}", self.variant.title(), less.title()),
-            None => self.variant.title().to_owned(),
+        match self.layer {
+            Layer::Less(less) => format!("{} − {}", self.variant.title(), less.title()),
+            _ => self.variant.title().to_owned(),
         }
     }
 
     fn name(self, state: &AppState) -> String {
-        format!("{} in {}", text(state, self.label), self.variants_text())
+        let name = format!("{} in {}", text(state, self.label), self.variants_text());
+        match self.layer {
+            Layer::Part(part) => format!("{}: {name}", part.title()),
+            Layer::Occlusion => format!("Occlusion: {name}"),
+            _ => name,
+        }
     }
 
-    fn scale(self, state: &AppState) -> Scale {
-        match self.less {
-            Some(_) => state.display.ranges.difference(),
-            None => scale_of(state, text(state, self.label), self.variant),
+    pub(super) fn scale(self, state: &AppState) -> Scale {
+        let label = text(state, self.label);
+        let ranges = &state.display.ranges;
+        match self.layer {
+            Layer::Less(_) => ranges.difference(),
+            _ => state
+                .layer_scale(label, self.variant, self.layer)
+                .unwrap_or_else(|| ranges.sigma()),
         }
     }
 }
@@ -86,6 +96,7 @@ pub enum PanelAction {
     HideLabel(usize),
     Save(usize, VariantId),
     Divider(f32),
+    ChooseRegion(HoveredRegion),
 }
 
 /// Carries out what was done.
@@ -104,6 +115,12 @@ pub fn carry_out(actions: Vec<PanelAction>, state: &mut AppState) {
                 state.begin_save(Some((label, variant)));
             }
             PanelAction::Divider(place) => state.view.divider = place.clamp(0.0, 1.0),
+            PanelAction::ChooseRegion(HoveredRegion {
+                row,
+                column,
+                label,
+                variant,
+            }) => state.choose_region([row, column], label, variant),
         }
     }
 }
@@ -177,14 +194,14 @@ pub fn prepare(
         .iter()
         .filter_map(|&subject| {
             let label = text(state, subject.label);
-            let less = match subject.less {
-                Some(less) => Some(state.map(label, less)?),
-                None => None,
+            let less = match subject.layer {
+                Layer::Less(less) => Some(state.map(label, less)?),
+                _ => None,
             };
             let scale = subject.scale(state);
             Some(WantedPanel {
                 key: subject.key(state),
-                map: state.map(label, subject.variant)?,
+                map: state.layer_map(label, subject.variant, subject.layer)?,
                 less,
                 scale,
                 style: state.display.style_on(&scale),
@@ -194,7 +211,8 @@ pub fn prepare(
     textures.prepare(ui.ctx(), comparison, &wanted);
 }
 
-fn scale_of(state: &AppState, label: &str, variant: VariantId) -> Scale {
+/// The scale of a label's responses in a variant.
+pub fn scale_of(state: &AppState, label: &str, variant: VariantId) -> Scale {
     let Some(comparison) = state.shown_comparison() else {
         return state.display.ranges.sigma();
     };
@@ -234,16 +252,16 @@ pub fn hovered_in(
     })
 }
 
-/// Zooming and panning with the pointer in a panel at `place`.
+/// Zooming and panning with the pointer in a panel at `place`, and choosing a region.
 pub fn interact(
     ui: &Ui,
-    state: &AppState,
+    look: Look<'_>,
     id: Id,
     place: Rect,
     actions: &mut Vec<PanelAction>,
 ) -> Response {
     // With the whole photo in view a finger's drag is left to scrolling.
-    let sense = if state.view.zoom > 1.0 {
+    let sense = if look.state.view.zoom > 1.0 {
         Sense::click_and_drag()
     } else {
         Sense::click()
@@ -262,6 +280,8 @@ pub fn interact(
     }
     if response.double_clicked() {
         actions.push(PanelAction::ResetZoom);
+    } else if let Some(hovered) = look.hovered.filter(|_| response.clicked()) {
+        actions.push(PanelAction::ChooseRegion(hovered));
     }
     response
 }
@@ -275,7 +295,7 @@ pub fn input_panel(
     actions: &mut Vec<PanelAction>,
 ) {
     let id = ui.scope_id().with((label, "input"));
-    let response = interact(ui, look.state, id, place, actions);
+    let response = interact(ui, look, id, place, actions);
     let name = format!("Input beside {}", text(look.state, label));
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     photo(ui, look, place, Color32::WHITE);
@@ -304,7 +324,7 @@ pub fn show(
     let state = look.state;
     let name = subject.name(state);
     let id = ui.scope_id().with(&name);
-    let response = interact(ui, state, id, place, actions);
+    let response = interact(ui, look, id, place, actions);
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     panel_menu::show(&response, look, subject, actions);
     if picture(ui, look, subject, place, place) {
@@ -328,10 +348,13 @@ pub fn tell_value(ui: &Ui, look: Look<'_>, response: &Response, value: String) {
 pub fn picture(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect, clip: Rect) -> bool {
     let state = look.state;
     let label = text(state, subject.label);
-    let Some(map) = state.map(label, subject.variant) else {
+    let Some(map) = state.layer_map(label, subject.variant, subject.layer) else {
         return false;
     };
-    let less = subject.less.and_then(|less| state.map(label, less));
+    let less = match subject.layer {
+        Layer::Less(less) => state.map(label, less),
+        _ => None,
+    };
     let part = state.view.part();
     let key = subject.key(state);
     let Some(picture) = look.textures.panel(&key, map, less, part) else {
@@ -344,7 +367,7 @@ pub fn picture(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect, clip: Rec
     for line in &picture.contours {
         contour(&painter, whole, &line.points, line.closed);
     }
-    if state.display.style.marks && subject.less.is_none() {
+    if state.display.style.marks && subject.layer == Layer::Response {
         marks(&painter, state, map, whole);
     }
     true
@@ -366,86 +389,6 @@ pub fn awaited(ui: &Ui, look: Look<'_>, subject: Subject, place: Rect) {
     let at = place.center_bottom() + vec2(0.0, 3.0);
     ui.painter()
         .text(at, egui::Align2::CENTER_TOP, text, font, colour);
-}
-
-/// The lines under a panel, at its left or right end: its best region, and the region under the
-/// pointer. Returns the first.
-pub fn captions(
-    ui: &Ui,
-    look: Look<'_>,
-    subject: Subject,
-    place: Rect,
-    align: egui::Align,
-) -> String {
-    let painter = ui.painter();
-    let font = egui::TextStyle::Small.resolve(ui.style());
-    let strong = ui.visuals().text_color();
-    let layout = |text: &str, colour| painter.layout_no_wrap(text.to_owned(), font.clone(), colour);
-    let fits = |text: &str| layout(text, strong).size().x <= place.width();
-    let at = |width: f32, down: f32| {
-        let left = match align {
-            egui::Align::Max => place.right() - width,
-            _ => place.left(),
-        };
-        pos2(left, place.bottom() + down)
-    };
-    let Some(best) = best(look.state, subject) else {
-        return String::new();
-    };
-    let colour = if best.faint {
-        ui.visuals().weak_text_color()
-    } else {
-        strong
-    };
-    let galley = layout(best.fitting(fits), colour);
-    let (width, below) = (galley.size().x, galley.size().y + 3.0);
-    painter.galley(at(width, 2.0), galley, colour);
-    if let Some(hovered) = look.hovered {
-        let lines = hovered_lines(look.state, subject, hovered);
-        let line = lines.iter().find(|line| fits(line)).or(lines.last());
-        let colour = ui.visuals().hyperlink_color;
-        let galley = layout(line.map_or("", String::as_str), colour);
-        painter.galley(at(galley.size().x, below), galley, colour);
-    }
-    best.text
-}
-
-/// What is said of a panel whatever the pointer does.
-fn best(state: &AppState, subject: Subject) -> Option<Caption> {
-    let label = text(state, subject.label);
-    let map = state.map(label, subject.variant)?;
-    let Some(less) = subject.less else {
-        return Some(caption(map, &subject.scale(state)));
-    };
-    let values = difference_values(map, state.map(label, less)?)?;
-    Some(difference_caption(&values))
-}
-
-/// The hovered region's value in a panel, longest line first.
-fn hovered_lines(state: &AppState, subject: Subject, hovered: HoveredRegion) -> Vec<String> {
-    let label = text(state, subject.label);
-    let region = state.shown_comparison().map(|comparison| {
-        let columns = comparison.grid.columns;
-        hovered.row * columns + hovered.column
-    });
-    let read = |variant| read_out::read(state.map(label, variant)?, region?);
-    let Some(reading) = read(subject.variant) else {
-        return Vec::new();
-    };
-    let Some(less) = subject.less else {
-        return reading.lines();
-    };
-    match (reading.ordinary, read(less).and_then(|less| less.ordinary)) {
-        (Some((one, _)), Some((other, _))) => {
-            let difference = signed(one - other);
-            let (one, other) = (number_text(one, 1), number_text(other, 1));
-            vec![
-                format!("{difference} σ: {one} less {other}"),
-                format!("{difference} σ"),
-            ]
-        }
-        _ => Vec::new(),
-    }
 }
 
 /// The label over a panel or a row, with its badge and what else there is to say.

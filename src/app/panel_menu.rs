@@ -2,6 +2,7 @@
 
 use egui::{Id, Response, Ui};
 
+use super::layer::Layer;
 use super::panel::{self, Look, PanelAction, Subject};
 use super::read_out;
 use super::state::HoveredRegion;
@@ -29,7 +30,7 @@ fn contents(ui: &mut Ui, id: Id, look: Look<'_>, subject: Subject, actions: &mut
         ui.close();
     }
     let save = egui::Button::new("Save this panel…");
-    if subject.less.is_none() && ui.add_enabled(state.is_current(), save).clicked() {
+    if subject.layer == Layer::Response && ui.add_enabled(state.is_current(), save).clicked() {
         actions.push(PanelAction::Save(label, variant));
         ui.close();
     }

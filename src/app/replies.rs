@@ -183,6 +183,7 @@ impl AppState {
     /// Forgets what was asked, so that it is asked again.
     pub fn ask_again(&mut self) {
         self.replies.asked = None;
+        self.inspect_again();
     }
 
     /// The last comparison is computed once more, on another device.
@@ -204,6 +205,10 @@ impl AppState {
             Reply::Comparison(comparison) => self.receive_comparison(comparison),
             Reply::Progress(progress) => self.replies.progress = progress,
             Reply::Failure(failure) => self.receive_failure(failure),
+            Reply::Inside(inside) => self.receive_inside(inside),
+            Reply::Looks(looks) => self.receive_looks(looks),
+            Reply::Scene(scene) => self.receive_scene(scene),
+            Reply::Occluded(occluded) => self.receive_occluded(occluded),
             Reply::Thumbnail { .. } => {}
         }
     }

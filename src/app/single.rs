@@ -2,6 +2,7 @@
 
 use egui::{Color32, Rect, Role, ScrollArea, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
+use super::layer::Layer;
 use super::panel::{self, Look, PanelAction, Subject};
 use super::photo_part::WHOLE;
 use super::state::{AppState, HoveredRegion};
@@ -178,7 +179,7 @@ fn thumbnail(
     };
     let is_chosen = subject == strip.chosen;
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_chosen, &name));
-    let key = (text.to_owned(), variant, None);
+    let key = (text.to_owned(), variant, Layer::Response);
     let painter = ui.painter_at(place.expand(2.0));
     let map = state.map(text, variant);
     match map.and_then(|map| small.panel(&key, map, None, WHOLE)) {

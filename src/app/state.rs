@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::commands::Command;
 use super::display::Display;
+use super::inspector::Inspector;
 use super::label_set::LabelSet;
 pub use super::messages::{About, Message, MessageKind};
 use super::photo_list::PhotoList;
@@ -285,6 +286,7 @@ pub struct AppState {
     /// Variants that were switched off.
     pub hidden: Vec<VariantId>,
     pub view: View,
+    pub inspector: Inspector,
     pub display: Display,
     pub ranking_filter: RankingFilter,
     /// Whether the ranking lists all labels or only the first.
@@ -335,6 +337,7 @@ impl AppState {
             show_input: false,
             hidden: Vec::new(),
             view: View::default(),
+            inspector: Inspector::default(),
             display: Display::default(),
             ranking_filter: RankingFilter::default(),
             rank_all: false,
@@ -454,6 +457,9 @@ impl AppState {
         };
         if !self.shows(panel) {
             self.toggle_panel(panel);
+        }
+        if panel == SidePanel::Labels {
+            self.inspector.open = false;
         }
         self.open.focus = Some(field);
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use egui::{ColorImage, Context, Rect, TextureHandle, TextureId, TextureOptions};
 use image::RgbImage;
 
+use super::layer::Layer;
 use super::painter::{self, Painter};
 use super::photo_part::{WHOLE, covers, cut, seen_in, whole_pixels, within};
 use crate::backbone::Covered;
@@ -25,8 +26,8 @@ const SETTLED_AFTER: f64 = 0.12;
 /// What a frame of a fluid window can wait for pictures.
 const PATIENCE: Duration = Duration::from_millis(4);
 
-/// A label in a variant, or the difference of that variant and another.
-pub type PanelKey = (String, VariantId, Option<VariantId>);
+/// A label in a variant, and what is shown of it.
+pub type PanelKey = (String, VariantId, Layer);
 
 /// A panel that is to be seen.
 pub struct WantedPanel<'a> {

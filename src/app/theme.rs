@@ -158,3 +158,13 @@ pub fn badge(ui: &mut egui::Ui, status: LabelStatus) -> egui::Response {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, word));
     response.on_hover_text(status_sentence(status))
 }
+
+/// The colour of what raises a value or lowers it: the ends of the diverging map.
+pub fn sign_colour(visuals: &Visuals, raises: bool) -> Color32 {
+    match (raises, visuals.dark_mode) {
+        (true, true) => Color32::from_rgb(220, 110, 96),
+        (true, false) => Color32::from_rgb(184, 58, 46),
+        (false, true) => Color32::from_rgb(104, 150, 220),
+        (false, false) => Color32::from_rgb(50, 96, 178),
+    }
+}

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::inside::{PhotoInside, RegionLooks};
+use super::occlusion::{Covering, Occluded};
+use super::scene::OtherScene;
 use crate::backbone::Covered;
 use crate::files::{path_text, shown};
 use crate::image_io::PhotoFact;
@@ -129,6 +132,21 @@ impl OrdinaryResponses {
     /// The standard score of a response: (m - mean) / standard deviation, "σ above ordinary".
     pub fn sigma(&self, response: f32) -> f32 {
         (response - self.mean) / self.deviation
+    }
+
+    /// The mean over ordinary regions.
+    pub fn mean(&self) -> f32 {
+        self.mean
+    }
+
+    /// The standard deviation over ordinary regions: what one σ is.
+    pub fn deviation(&self) -> f32 {
+        self.deviation
+    }
+
+    /// The responses of all ordinary regions, lowest first.
+    pub fn sorted(&self) -> &[f32] {
+        &self.sorted
     }
 
     /// The response whose standard score is `sigma`.
@@ -317,6 +335,27 @@ pub enum Request {
         labels: Vec<String>,
         variants: Vec<VariantId>,
     },
+    /// What happens inside `variants` on `photo` for `labels`.
+    LookInside {
+        photo: PhotoSource,
+        labels: Vec<String>,
+        variants: Vec<VariantId>,
+    },
+    /// Where a region of `photo` looks in `variants`, and who looks at it.
+    Attend {
+        photo: PhotoSource,
+        region: usize,
+        variants: Vec<VariantId>,
+    },
+    /// Gates and maps of `photo` with the global feature of `scene` in the place of its own.
+    OtherScene {
+        photo: PhotoSource,
+        scene: PhotoSource,
+        labels: Vec<String>,
+        variants: Vec<VariantId>,
+    },
+    /// Scores with a part of a photo covered.
+    Occlude(Covering),
     /// Move to another device and answer the last comparison again.
     Device(super::DeviceChoice),
     /// Drop what is being computed.
@@ -349,6 +388,10 @@ pub enum Reply {
     /// The photo is decoded; its maps follow.
     Photo(Arc<ShownPhoto>),
     Comparison(Arc<Comparison>),
+    Inside(Arc<PhotoInside>),
+    Looks(Arc<RegionLooks>),
+    Scene(Arc<OtherScene>),
+    Occluded(Arc<Occluded>),
     Thumbnail {
         photo: PhotoSource,
         picture: Arc<image::RgbImage>,

@@ -1,8 +1,14 @@
 //! A loaded bundle on a device with its caches: photos and labels in, response maps out.
 
+mod inside;
+mod occlusion;
 mod ranking;
+mod scene;
+
+pub use occlusion::TOGETHER;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +27,7 @@ use super::{DeviceChoice, EngineError};
 use crate::bundle::{Bundle, PhotoFeatures, TrainedVariant};
 use crate::files::shown;
 use crate::image_io::NetworkInput;
-use crate::model::{EncodeOptions, Encoded, PreparedLabels, VariantId};
+use crate::model::{EncodeOptions, Encoded, Inside, PreparedLabels, VariantId};
 use crate::semantics::label_key;
 
 /// Photos whose features and encodings are kept (some 2 MB each).
@@ -29,6 +35,9 @@ const KEPT_PHOTOS: usize = 64;
 /// Photo and variant pairs whose answers to all the bundle's labels are kept: the last photos'
 /// (0.3 MB each with 442 labels, 6 MB with 7,586).
 const KEPT_RANKINGS: usize = 8;
+
+/// Photos whose insides are kept (some 3 MB for each network): the one on screen and another.
+const KEPT_INSIDES: usize = 2;
 
 /// What of a comparison is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +63,7 @@ pub struct Session {
     asked: Option<LabelSet>,
     /// How the photos looked at last answer the bundle's own labels.
     ranked: Cache<(PixelsKey, VariantId), Arc<Ranked>>,
+    insides: Cache<(PixelsKey, VariantId), Arc<Option<Inside>>>,
 }
 
 /// Labels that were asked for, with what is computed of them once.
@@ -65,6 +75,16 @@ struct LabelSet {
     /// `[L, D]`.
     vectors: Tensor,
     prepared: HashMap<VariantId, PreparedLabels>,
+}
+
+impl LabelSet {
+    /// The labels as a network sees them.
+    fn prepared_for(&mut self, trained: &TrainedVariant) -> Result<&PreparedLabels, EngineError> {
+        Ok(match self.prepared.entry(trained.id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(trained.prepare_labels(&self.vectors)?),
+        })
+    }
 }
 
 /// A photo's pixels by their content.
@@ -148,6 +168,7 @@ impl Session {
             own: Cache::new(bundle.variants.len()),
             asked: None,
             ranked: Cache::new(KEPT_RANKINGS),
+            insides: Cache::new(KEPT_INSIDES * bundle.variants.len()),
             bundle,
         })
     }
@@ -169,6 +190,7 @@ impl Session {
     pub fn forget_photos(&mut self) {
         self.features.clear();
         self.encoded.clear();
+        self.insides.clear();
     }
 
     /// Those of `labels` that have a vector, and the others with the reason.
@@ -374,13 +396,7 @@ impl Session {
             .bundle
             .variant(variant)
             .ok_or_else(|| EngineError::NoVariant(variant, String::new()))?;
-        let prepared = match set.prepared.get(&variant) {
-            Some(prepared) => prepared,
-            None => {
-                let prepared = trained.prepare_labels(&set.vectors)?;
-                set.prepared.entry(variant).or_insert(prepared)
-            }
-        };
+        let prepared = set.prepared_for(trained)?;
         let answer = answer(trained, encoded, prepared)?;
         let ordinary = match wanted.ordinary {
             true => self.labels.ordinary(trained, wanted.labels, prepared)?,

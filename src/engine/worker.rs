@@ -1,5 +1,8 @@
 //! The worker threads: requests in, replies out, the newest request wins.
 
+mod inside;
+mod occlusion;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -117,6 +120,7 @@ struct Comparing {
 struct Pending {
     compare: Option<Comparing>,
     device: Option<DeviceChoice>,
+    inside: inside::Asked,
     ahead: VecDeque<Comparing>,
     /// The work in hand is no longer wanted.
     cancelled: bool,
@@ -130,6 +134,9 @@ struct Engine {
     pending: RefCell<Pending>,
     photos: Cache<PhotoStamp, Arc<PreparedPhoto>>,
     last: Option<Comparing>,
+    /// The photo of the last comparison.
+    shown: Option<Arc<PreparedPhoto>>,
+    occluding: Option<occlusion::Occluding>,
 }
 
 impl Engine {
@@ -147,6 +154,8 @@ impl Engine {
             pending: RefCell::default(),
             photos: Cache::new(KEPT_PHOTOS),
             last: None,
+            shown: None,
+            occluding: None,
         }
     }
 
@@ -155,13 +164,16 @@ impl Engine {
         let mut session = self.open(self.options.device, true);
         self.progress(None);
         while self.wait(session.as_mut()) {
-            self.accept_waiting();
             loop {
-                let (device, compare) = {
+                self.accept_waiting();
+                let (device, compare, cancelled) = {
                     let mut pending = self.pending.borrow_mut();
-                    pending.cancelled = false;
-                    (pending.device.take(), pending.compare.take())
+                    let cancelled = std::mem::take(&mut pending.cancelled);
+                    (pending.device.take(), pending.compare.take(), cancelled)
                 };
+                if cancelled {
+                    self.occluding = None;
+                }
                 if let Some(choice) = device {
                     self.progress(Some("Changing the device"));
                     if let Some(opened) = self.open(choice, session.is_none()) {
@@ -172,7 +184,13 @@ impl Engine {
                 } else if let (Some(compare), Some(session)) = (compare, session.as_mut()) {
                     self.last = Some(compare.clone());
                     self.answer(session, &compare);
-                } else {
+                } else if let (Some(session), Some(asked)) = (session.as_mut(), self.next_inside())
+                {
+                    self.answer_inside(session, &asked);
+                } else if !session
+                    .as_mut()
+                    .is_some_and(|session| self.occlude(session))
+                {
                     break;
                 }
             }
@@ -201,7 +219,7 @@ impl Engine {
                 // What fails is told when it is asked for.
                 _ = quietly_caught(|| self.compute_ahead(session, &ahead));
             }
-            if self.stop() {
+            if self.stop() || self.asked_inside() {
                 return true;
             }
         }
@@ -223,8 +241,9 @@ impl Engine {
             ranking: false,
             ordinary: true,
         };
-        if !self.stop() {
-            session.compare(&photo, &wanted, &|| self.stop())?;
+        let stop = || self.stop() || self.asked_inside();
+        if !stop() {
+            session.compare(&photo, &wanted, &stop)?;
         }
         Ok(())
     }
@@ -262,7 +281,8 @@ impl Engine {
         let stop = self.stop();
         let pending = self.pending.borrow();
         let compare = pending.compare.as_ref();
-        stop && compare.is_none_or(|compare| compare.photo != *photo)
+        let compared = stop && compare.is_none_or(|compare| compare.photo != *photo);
+        compared || pending.inside.any()
     }
 
     /// A photo as the network takes it, from the cache where it is known.
@@ -317,11 +337,18 @@ impl Engine {
             Request::Cancel => {
                 pending.compare = None;
                 pending.ahead.clear();
+                pending.inside = inside::Asked::default();
                 pending.cancelled = true;
             }
             Request::Thumbnail { photo, side } => {
                 // That thread ends only after this one.
                 let _ = self.thumbnails.send((photo, side));
+            }
+            about @ (Request::LookInside { .. }
+            | Request::Attend { .. }
+            | Request::OtherScene { .. }
+            | Request::Occlude(_)) => {
+                pending.inside.accept(about);
             }
         }
     }
@@ -376,6 +403,8 @@ impl Engine {
     ) -> Result<Option<Reply>, EngineError> {
         let name = compare.photo.name();
         let photo = self.prepared(session, &compare.photo)?;
+        self.shown = Some(Arc::clone(&photo));
+        self.keep_occluding(&compare.photo);
         self.outbox.send(Reply::Photo(photo.photo.clone()));
         if self.stop() {
             return Ok(None);

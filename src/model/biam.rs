@@ -12,10 +12,12 @@ use super::coarse_grid::coarser;
 use super::config::{Blocks, ModelConfig, RegionContext};
 use super::counts::{Counts, head_counts};
 use super::dropout::Dropout;
+use super::inside::Inside;
 use super::layers::{ConvolutionBlock, LinearLayer};
 use super::network::{
     Activations, EncodeOptions, Encoded, Network, PreparedLabels, Takes, Trace, Trainable,
 };
+use super::parts::{FusionInput, Part, ResponseParts};
 use super::rcb::RegionContextualisedBlock;
 use super::region_ablation::RegionAblation;
 use super::region_classifier::{RegionClassifier, pooled};
@@ -220,6 +222,49 @@ impl Biam {
         }
     }
 
+    /// The parts of one photo's e_f; `latent` is its h_r `[1, P, C]`.
+    fn parts(
+        &self,
+        inner: &Inner,
+        latent: &Tensor,
+        options: &EncodeOptions,
+    ) -> Result<ResponseParts> {
+        let mut inputs = Vec::new();
+        let mut add = |part, start, values: &Tensor| -> Result<()> {
+            let values = values.squeeze(0)?;
+            inputs.push(FusionInput {
+                part,
+                start,
+                values,
+            });
+            Ok(())
+        };
+        let keeps = self.scb.as_ref().is_none_or(|scb| scb.keeps_latent());
+        let branches = [
+            (Block::Rcb, Part::Rcb, &inner.region, true),
+            (Block::Scb, Part::Scb, &inner.scene, keeps),
+        ];
+        let mut start = 0;
+        for (block, part, branch, keeps_latent) in branches {
+            let Some(branch) = branch else { continue };
+            if options.silence == Some(block) {
+                add(Part::Filler, start, &self.silenced(branch, block)?)?;
+            } else if keeps_latent {
+                add(Part::Latent, start, latent)?;
+                add(part, start, &(branch - latent)?)?;
+            } else {
+                add(part, start, branch)?;
+            }
+            start += self.config.channels;
+        }
+        if start == 0 {
+            add(Part::Latent, start, latent)?;
+        }
+        let shortcut = inner.shortcut.as_ref().map(|shortcut| shortcut.squeeze(0));
+        let label_bias = self.classifier.label_bias();
+        ResponseParts::new(&self.fuse, inputs, shortcut.transpose()?, label_bias)
+    }
+
     /// Eq. 9 alone: `[N, P, out]` of what the blocks gave, [e_r; e_g] `[N, P, 2C]` in the full
     /// network; e_f where the configuration has no shortcut.
     ///
@@ -310,6 +355,26 @@ impl Network for Biam {
             }
         }
         Ok(trace)
+    }
+
+    fn look_inside(
+        &self,
+        photos: &RegionFeatures,
+        options: &EncodeOptions,
+    ) -> Result<Option<Inside>> {
+        let inner = self.inside(photos, options)?;
+        let flat = inner.latent.flatten(1, 2)?;
+        let global = options.scene.as_ref().unwrap_or(&photos.global);
+        let attention = self.rcb.as_ref().map(|rcb| rcb.region_attention(&flat));
+        let gate = self
+            .scb
+            .as_ref()
+            .map(|scb| scb.channel_gate(&inner.latent, global)?.squeeze(0));
+        Ok(Some(Inside {
+            parts: self.parts(&inner, &flat, options)?,
+            attention: attention.transpose()?,
+            gate: gate.transpose()?,
+        }))
     }
 
     fn cost(&self, regions: usize, labels: usize) -> Counts {

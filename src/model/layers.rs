@@ -84,6 +84,11 @@ impl LinearLayer {
         )
     }
 
+    /// The weight `[out, in]`, the bias `[out]` and what follows them.
+    pub(in crate::model) fn terms(&self) -> (&Tensor, Option<&Tensor>, Activation) {
+        (&self.weight, self.bias.as_ref(), self.activation)
+    }
+
     fn fast(&self) -> Result<&Pointwise> {
         get_or_build(&self.fast, || {
             Pointwise::new(&self.weight, self.bias.as_ref(), self.activation)

@@ -11,6 +11,7 @@ use candle_core::{Result, Tensor, bail};
 use super::biam::Biam;
 use super::counts::Counts;
 use super::dropout::Dropout;
+use super::inside::Inside;
 use super::region_classifier;
 use super::silenced::Block;
 use crate::backbone::{Covered, RegionFeatures};
@@ -78,6 +79,15 @@ pub trait Network: Send + Sync {
     /// As [`Network::encode`].
     fn trace(&self, _photos: &RegionFeatures, _options: &EncodeOptions) -> Result<Trace> {
         Ok(Trace::default())
+    }
+
+    /// The inside of one photo, for questions about single labels and regions; `None` where the
+    /// network is not made of the paper's blocks.
+    ///
+    /// # Errors
+    /// As [`Network::encode`]; more than one photo.
+    fn look_inside(&self, _: &RegionFeatures, _: &EncodeOptions) -> Result<Option<Inside>> {
+        Ok(None)
     }
 
     /// Parameters and multiply-adds for a photo of `regions` regions and `labels` labels, which were

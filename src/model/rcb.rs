@@ -6,6 +6,7 @@ use candle_nn::VarBuilder;
 use super::config::ModelConfig;
 use super::dropout::Dropout;
 use super::layers::LinearLayer;
+use super::region_attention::RegionAttention;
 use crate::kernels::Activation;
 use crate::kernels::attention::{attention, attention_weights};
 use crate::kernels::attention_gradient::self_attention;
@@ -63,6 +64,12 @@ impl RegionContextualisedBlock {
         let contextualised = (latent + output)?;
         let widened = self.expand.forward_train(&contextualised)?;
         contextualised + self.reduce.forward_train(&widened)?
+    }
+
+    /// The attention of single regions of one photo's h_r `[1, P, C]`.
+    pub fn region_attention(&self, latent: &Tensor) -> Result<RegionAttention> {
+        let (query, key) = (self.query.forward(latent)?, self.key.forward(latent)?);
+        RegionAttention::new(&query, &key, self.heads)
     }
 
     /// The attention r_h = softmax(q kᵀ / √(C/H)), `[N, H, P, P]`: row i is where region i looks.

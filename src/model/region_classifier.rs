@@ -33,6 +33,11 @@ impl RegionClassifier {
         self.label_projection.forward(labels)
     }
 
+    /// The bias of the label projection, `[out]`.
+    pub(in crate::model) fn label_bias(&self) -> Option<&Tensor> {
+        self.label_projection.terms().1
+    }
+
     /// [`RegionClassifier::project_labels`] with gradients.
     pub fn project_labels_train(&self, labels: &Tensor) -> Result<Tensor> {
         self.label_projection.forward_train(labels)

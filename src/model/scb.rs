@@ -89,6 +89,11 @@ impl SceneContextualisedBlock {
         Ok(self.gated(latent, global)?.gate)
     }
 
+    /// Whether h_r itself is what its 3x3 convolution is added to.
+    pub(in crate::model) fn keeps_latent(&self) -> bool {
+        self.residual == SceneResidual::Latent
+    }
+
     /// The block's 3x3 convolution, whose running statistics training updates.
     pub fn convolution(&self) -> &ConvolutionBlock {
         &self.convolution

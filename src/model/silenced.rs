@@ -12,6 +12,7 @@ use super::biam::Biam;
 use super::biam_configuration::{BIAM, PresetConfig};
 use super::config::Blocks;
 use super::counts::Counts;
+use super::inside::Inside;
 use super::network::{EncodeOptions, Encoded, Network, PreparedLabels, Takes, Trace, Trainable};
 use super::registry::{self, Architecture, Configuration, HeadFile, Training};
 use super::variant_id::VariantId;
@@ -198,6 +199,14 @@ impl Network for SilencedView {
 
     fn trace(&self, photos: &RegionFeatures, options: &EncodeOptions) -> Result<Trace> {
         self.network.trace(photos, &self.options(options)?)
+    }
+
+    fn look_inside(
+        &self,
+        photos: &RegionFeatures,
+        options: &EncodeOptions,
+    ) -> Result<Option<Inside>> {
+        self.network.look_inside(photos, &self.options(options)?)
     }
 
     fn cost(&self, regions: usize, labels: usize) -> Counts {

@@ -5,6 +5,7 @@ mod desk;
 mod fake_engine;
 mod fake_window;
 mod first_use;
+mod inside;
 mod labels;
 mod layouts;
 mod pictures;

@@ -18,7 +18,7 @@ fn open(theme: Theme) -> Window<'static> {
 }
 
 /// The picture of the window, where this machine can draw one.
-fn snapshot(window: &mut Window<'_>, name: &str) {
+pub fn snapshot(window: &mut Window<'_>, name: &str) {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| window.render())) {
         Ok(Ok(_)) => {
             let options = egui_kittest::SnapshotOptions::new()
