@@ -21,6 +21,13 @@ pub struct Covering {
     pub cover: Cover,
 }
 
+impl Covering {
+    /// Whether a square is slid over many places, which takes long.
+    pub fn is_slide(&self) -> bool {
+        matches!(self.cover, Cover::Slide { .. })
+    }
+}
+
 /// What of a photo is covered, with the mean colour of the photo.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cover {

@@ -38,6 +38,16 @@ impl Asked {
         requests.iter().any(|asked| asked.is_some()) || self.covering.is_some()
     }
 
+    /// Takes a request about parts back, where no newer one has come.
+    fn put_back(&mut self, request: &Request) {
+        self.inside.get_or_insert_with(|| request.clone());
+    }
+
+    /// Forgets what takes long; the rest is over in a moment, and nobody would ask for it again.
+    pub(super) fn cancel(&mut self) {
+        self.covering.take_if(|asked| asked.is_slide());
+    }
+
     /// The photo to cover next.
     pub(super) fn take_covering(&mut self) -> Option<Covering> {
         self.covering.take()
@@ -71,7 +81,8 @@ impl Engine {
         let (photo, outbox): (_, &Outbox) = (photo_of(request), &self.outbox);
         match answer {
             Ok(Ok(Some(reply))) => outbox.send(reply),
-            Ok(Ok(None)) => {}
+            // Interrupted: it is answered after what came between, unless a newer one takes its place.
+            Ok(Ok(None)) => self.pending.borrow_mut().inside.put_back(request),
             Ok(Err(error)) => outbox.fail(&error, photo, false),
             Err(panic) => outbox.fail(&EngineError::Internal(panic), photo, false),
         }
@@ -136,5 +147,57 @@ fn photo_of(request: &Request) -> Option<&PhotoSource> {
         Request::OtherScene { scene, .. } => Some(scene),
         Request::LookInside { photo, .. } | Request::Attend { photo, .. } => Some(photo),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Cover;
+
+    fn look(photo: &str) -> Request {
+        Request::LookInside {
+            photo: PhotoSource::File(photo.into()),
+            labels: Vec::new(),
+            variants: Vec::new(),
+        }
+    }
+
+    fn covering(cover: Cover) -> Request {
+        Request::Occlude(Covering {
+            photo: PhotoSource::File("a.jpg".into()),
+            labels: Vec::new(),
+            variants: Vec::new(),
+            k: 1,
+            cover,
+        })
+    }
+
+    #[test]
+    fn what_was_interrupted_waits_again_unless_a_newer_one_came() {
+        let next = |asked: &mut Asked| match asked.take() {
+            Some(Request::LookInside { photo, .. }) => photo.name(),
+            other => panic!("{other:?}"),
+        };
+        let mut asked = Asked::default();
+        asked.put_back(&look("a.jpg"));
+        assert_eq!(next(&mut asked), "a.jpg");
+        asked.accept(look("b.jpg"));
+        asked.put_back(&look("a.jpg"));
+        assert_eq!(next(&mut asked), "b.jpg");
+        assert!(!asked.any());
+    }
+
+    #[test]
+    fn only_a_slide_is_cancelled() {
+        let mut asked = Asked::default();
+        asked.accept(look("a.jpg"));
+        asked.accept(covering(Cover::Slide { places: 7 }));
+        asked.cancel();
+        assert!(asked.take_covering().is_none());
+        assert!(asked.any());
+        asked.accept(covering(Cover::Area([0.0, 0.0, 1.0, 1.0])));
+        asked.cancel();
+        assert!(asked.take_covering().is_some());
     }
 }

@@ -24,6 +24,11 @@ impl Occluding {
         self.areas.len() + 1
     }
 
+    /// Whether a square is slid over many places.
+    pub(super) fn is_slide(&self) -> bool {
+        self.asked.is_slide()
+    }
+
     fn is_of(&self, photo: &PhotoSource) -> bool {
         self.asked.photo == *photo
     }
