@@ -91,7 +91,6 @@ pub enum Command {
     RegionLeft,
     RegionRight,
     PinRegion,
-    /// The pinned regions as a table, or else the chosen one.
     CopyRegions,
     DismissMessages,
     Palette,
@@ -173,7 +172,7 @@ const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 pub(super) const PLAIN: Modifiers = Modifiers::NONE;
 
-pub(super) fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
+pub(super) fn key(modifiers: Modifiers, key: Key) -> Keys {
     Some(KeyboardShortcut::new(modifiers, key))
 }
 
@@ -196,17 +195,15 @@ fn menu(menu: Menu, rows: Vec<Row>) -> Vec<Entry> {
     entries
 }
 
+type Keys = Option<KeyboardShortcut>;
+
 pub(super) enum Row {
-    Action(Command, String, Option<KeyboardShortcut>),
+    Action(Command, String, Keys),
     Line,
 }
 
-pub(super) fn row(
-    command: Command,
-    name: impl Into<String>,
-    shortcut: Option<KeyboardShortcut>,
-) -> Row {
-    Row::Action(command, name.into(), shortcut)
+pub(super) fn row(command: Command, name: impl Into<String>, keys: Keys) -> Row {
+    Row::Action(command, name.into(), keys)
 }
 
 fn file_menu() -> Vec<Entry> {

@@ -11,10 +11,12 @@ use crate::model::VariantId;
 use crate::semantics::LabelStatus;
 
 const USE: &str = "Drop photos or folders anywhere. Point at a panel to read its values; Ctrl and \
-                   the wheel zoom into it, dragging moves it, a double click shows all.";
+                   the wheel zoom into it, dragging moves it, a double click shows all. \
+                   Click a region to look inside the networks: what its response is the sum of, \
+                   where it looks, how scores are pooled, what covering a part of the photo does.";
 
 /// The field's words beyond those of labels and variants.
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 11] = [
     (
         "σ",
         "How many standard deviations a response lies above the mean of the same label's \
@@ -32,6 +34,29 @@ const WORDS: [(&str, &str); 6] = [
     (
         "k",
         "A label's score is the mean of its k strongest regions; Marks outlines them.",
+    ),
+    (
+        "Part of a response",
+        "With the pattern of which outputs of the fusion are positive held, a response is a sum of \
+         what h_r, RCB, SCB and a shortcut bring and of what is the same for all labels. Each part \
+         is a map of its own.",
+    ),
+    (
+        "Attention",
+        "Shares, of 100 % together, in which RCB mixes the other regions into one; each head has \
+         its own. Low entropy: it looks at few regions.",
+    ),
+    (
+        "Gate r_g",
+        "How far SCB opens each channel for this scene: 1 open, 0 closed.",
+    ),
+    (
+        "Occlusion",
+        "How far a score falls when a part of the photo is covered with the photo's mean colour.",
+    ),
+    (
+        "Full screen",
+        "The maps alone with larger text and a ring about the pointer, for a projector.",
     ),
     (
         "Ordinary photos",

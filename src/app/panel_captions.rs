@@ -2,11 +2,11 @@
 
 use egui::{Rect, Ui, pos2};
 
+use super::inside::{amount, change};
 use super::layer::Layer;
 use super::panel::{Look, Subject, text};
 use super::read_out;
 use super::state::{AppState, HoveredRegion};
-use crate::engine::ResponseMap;
 use crate::figure::caption::{Caption, caption, difference_caption};
 use crate::figure::scale::{difference_values, number_text, signed};
 
@@ -65,7 +65,15 @@ fn best(state: &AppState, subject: Subject) -> Option<Caption> {
             Some(difference_caption(&values))
         }
         Layer::Part(_) => Some(part_caption(state, label, subject)),
-        Layer::Occlusion => Some(drop_caption(map, state.part_unit(label, subject.variant))),
+        Layer::Occlusion => {
+            let unit = state.part_unit(label, subject.variant);
+            let range = range(&map.responses, unit);
+            Some(Caption {
+                text: format!("falls by {range}"),
+                shorter: vec![range],
+                faint: false,
+            })
+        }
     }
 }
 
@@ -80,7 +88,9 @@ fn hovered_lines(state: &AppState, subject: Subject, hovered: HoveredRegion) -> 
         let map = state.layer_map(label, subject.variant, subject.layer);
         let value = map.and_then(|map| map.responses.get(region?).copied());
         let unit = state.part_unit(label, subject.variant);
-        return value.map_or_else(Vec::new, |value| vec![format!("{} {unit}", signed(value))]);
+        return value.map_or_else(Vec::new, |value| {
+            vec![format!("{} {unit}", change(value, unit))]
+        });
     }
     let read = |variant| read_out::read(state.map(label, variant)?, region?);
     let Some(reading) = read(subject.variant) else {
@@ -107,32 +117,34 @@ fn part_caption(state: &AppState, label: &str, subject: Subject) -> Caption {
     let map = state.layer_map(label, subject.variant, subject.layer);
     let values = map.map_or(&[][..], |map| &map.responses);
     let unit = state.part_unit(label, subject.variant);
-    let mut caption = difference_caption(values);
+    let range = range(values, unit);
     let whole = state.map(label, subject.variant);
     let pooled = whole.map(|whole| whole.pooled_regions(state.pooled_k()));
     let pooled = pooled.unwrap_or_default();
-    let brings: f32 = pooled.iter().filter_map(|&region| values.get(region)).sum();
-    let in_unit = |text: &str| text.replace('σ', unit);
-    caption.text = in_unit(&caption.text);
-    caption
-        .shorter
-        .iter_mut()
-        .for_each(|text| *text = in_unit(text));
-    if !pooled.is_empty() {
-        let brings = signed(brings / pooled.len() as f32);
-        let brings = format!("{brings} {unit} of the score");
-        caption.shorter.insert(0, brings.clone());
-        caption.text = format!("{brings} · {}", caption.text);
+    if pooled.is_empty() {
+        return Caption {
+            text: range,
+            shorter: Vec::new(),
+            faint: false,
+        };
     }
-    caption
+    let brings: f32 = pooled.iter().filter_map(|&region| values.get(region)).sum();
+    let brings = change(brings / pooled.len() as f32, unit);
+    let brings = format!("{brings} {unit} of the score");
+    Caption {
+        text: format!("{brings} · {range}"),
+        shorter: vec![brings],
+        faint: false,
+    }
 }
 
-/// From where to where a score falls when places are covered.
-fn drop_caption(map: &ResponseMap, unit: &str) -> Caption {
-    let mut caption = difference_caption(&map.responses);
-    caption.text = format!("falls {}", caption.text).replace('σ', unit);
-    for text in &mut caption.shorter {
-        *text = text.replace('σ', unit);
-    }
-    caption
+/// The lowest and the highest value.
+fn range(values: &[f32], unit: &str) -> String {
+    let ends = values
+        .iter()
+        .fold([f32::MAX, f32::MIN], |[low, high], &value| {
+            [low.min(value), high.max(value)]
+        });
+    let [low, high] = ends.map(|end| amount(end, unit));
+    format!("{low} to {high} {unit}")
 }

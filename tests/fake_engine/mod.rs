@@ -1,18 +1,19 @@
 //! An engine that answers at once and always the same: made-up photos, maps that are one hot spot.
 
+mod inside;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use biam_lens::backbone::Covered;
 use biam_lens::engine::{
-    BundleFacts, Comparison, Covering, Failure, Grid, LabelFacts, Looks, NetworkInside,
-    NetworkScene, Occluded, OrdinaryResponses, OtherScene, PartMaps, PhotoInside, PhotoSource,
-    Ranking, RefusedLabel, RegionLooks, Reply, Request, ResponseMap, ShownPhoto, StageTime,
-    TrueLabels, WorkProgress, Worker,
+    BundleFacts, Comparison, Failure, Grid, LabelFacts, OrdinaryResponses, PhotoSource, Ranking,
+    RefusedLabel, Reply, Request, ResponseMap, ShownPhoto, StageTime, TrueLabels, WorkProgress,
+    Worker,
 };
 use biam_lens::image_io::PhotoFact;
-use biam_lens::model::{Part, VariantId};
+use biam_lens::model::VariantId;
 use biam_lens::semantics::LabelStatus;
 
 pub const GRID: Grid = Grid {
@@ -115,7 +116,9 @@ impl FakeEngine {
                 photo,
                 region,
                 variants,
-            } => self.reply(Reply::Looks(Arc::new(looks(photo, *region, variants)))),
+            } => self.reply(Reply::Looks(Arc::new(inside::looks(
+                photo, *region, variants,
+            )))),
             Request::OtherScene {
                 photo,
                 scene,
@@ -129,16 +132,20 @@ impl FakeEngine {
         self.asked.push(request);
     }
 
+    fn fail(&self, source: &PhotoSource) {
+        self.reply(Reply::Failure(Failure {
+            message: format!(
+                "{} is not a photo that can be read: save it as PNG or JPEG",
+                source.name()
+            ),
+            photo: Some(source.clone()),
+            fatal: false,
+        }));
+    }
+
     fn compare(&self, source: &PhotoSource, labels: &[String], variants: &[VariantId]) {
         if source.name().contains("broken") {
-            self.reply(Reply::Failure(Failure {
-                message: format!(
-                    "{} is not a photo that can be read: save it as PNG or JPEG",
-                    source.name()
-                ),
-                photo: Some(source.clone()),
-                fatal: false,
-            }));
+            self.fail(source);
             return;
         }
         let portrait = source.name().contains("portrait");
@@ -210,109 +217,6 @@ impl FakeEngine {
         }
     }
 
-    /// A third from h_r, a half from the blocks that a network has, the rest alike for all labels.
-    fn inside(
-        &self,
-        source: &PhotoSource,
-        labels: &[String],
-        variants: &[VariantId],
-    ) -> PhotoInside {
-        let labels: Vec<String> = labels.iter().filter(|l| !refused(l)).cloned().collect();
-        let network = |&variant: &VariantId| {
-            let maps: Vec<ResponseMap> = labels
-                .iter()
-                .map(|label| self.map(source, label, variant))
-                .collect();
-            let part = |part: Part, share: f32| PartMaps {
-                part,
-                maps: maps
-                    .iter()
-                    .map(|map| map.responses.iter().map(|m| m * share).collect())
-                    .collect(),
-            };
-            let (rcb, scb) = blocks(variant);
-            let mut parts = vec![part(Part::Latent, 0.3)];
-            parts.extend(rcb.then(|| part(Part::Rcb, 0.4)));
-            parts.extend(scb.then(|| part(Part::Scb, -0.1)));
-            let shares = 0.3 + if rcb { 0.4 } else { 0.0 } - if scb { 0.1 } else { 0.0 };
-            parts.push(part(Part::LabelIndependent, 1.0 - shares));
-            NetworkInside {
-                variant,
-                parts: (variant != VariantId::RIDGE).then_some(parts),
-                gate: scb.then(|| (0..16).map(|channel| channel as f32 / 15.0).collect()),
-                attends: rcb,
-            }
-        };
-        PhotoInside {
-            photo: source.clone(),
-            networks: variants.iter().map(network).collect(),
-            labels,
-        }
-    }
-
-    /// With another scene a label is where it is in that photo.
-    fn other_scene(
-        &self,
-        photo: &PhotoSource,
-        scene: &PhotoSource,
-        labels: &[String],
-        variants: &[VariantId],
-    ) {
-        let labels: Vec<String> = labels.iter().filter(|l| !refused(l)).cloned().collect();
-        let network = |&variant: &VariantId| NetworkScene {
-            variant,
-            gate: [0.25; 16].into(),
-            maps: labels
-                .iter()
-                .map(|label| self.map(scene, label, variant))
-                .collect(),
-        };
-        let with_scene = variants.iter().filter(|&&variant| blocks(variant).1);
-        self.reply(Reply::Scene(Arc::new(OtherScene {
-            photo: photo.clone(),
-            scene: scene.clone(),
-            networks: with_scene.map(network).collect(),
-            labels,
-        })));
-    }
-
-    /// Every score falls by a tenth of itself for each place further to the right.
-    fn occlude(&self, asked: &Covering) {
-        let labels: Vec<String> = asked
-            .labels
-            .iter()
-            .filter(|l| !refused(l))
-            .cloned()
-            .collect();
-        let whole: Vec<Vec<f32>> = asked
-            .variants
-            .iter()
-            .map(|&variant| {
-                let of = |label: &String| self.map(&asked.photo, label, variant).score(asked.k);
-                labels.iter().map(of).collect()
-            })
-            .collect();
-        let places = asked.cover.areas();
-        let covered = places.iter().map(|area| {
-            let left = 1.0 - 0.5 * area[0];
-            let of = |scores: &Vec<f32>| scores.iter().map(|score| score * left).collect();
-            whole.iter().map(of).collect()
-        });
-        if self.slow {
-            self.reply(Reply::Progress(Some(WorkProgress {
-                doing: "Covered 8 of 50 places".to_owned(),
-                fraction: Some(0.16),
-            })));
-            return;
-        }
-        self.reply(Reply::Occluded(Arc::new(Occluded {
-            asked: asked.clone(),
-            covered: covered.collect(),
-            labels,
-            whole,
-        })));
-    }
-
     fn ranking(&self, source: &PhotoSource, typed: &[String], variants: &[VariantId]) -> Ranking {
         let mut labels = bundle_labels();
         let more = (0..self.more_ranked).map(|n| (format!("thing {n}"), LabelStatus::Unseen));
@@ -369,39 +273,6 @@ impl FakeEngine {
             device: "CPU, 2 threads".to_owned(),
             device_note: None,
         }
-    }
-}
-
-/// Whether a variant has RCB and SCB.
-fn blocks(variant: VariantId) -> (bool, bool) {
-    let full = variant == VariantId::BIAM;
-    (
-        full || variant == VariantId::RCB,
-        full || variant == VariantId::SCB,
-    )
-}
-
-/// Each of eight heads looks at one region alone, in a row of its own.
-fn looks(photo: &PhotoSource, region: usize, variants: &[VariantId]) -> RegionLooks {
-    let head = |head: usize| {
-        let at = (region + head * GRID.columns) % GRID.regions();
-        let regions = 0..GRID.regions();
-        regions
-            .map(|other| if other == at { 1.0 } else { 0.0 })
-            .collect()
-    };
-    let of = |&variant: &VariantId| {
-        let heads: Vec<Vec<f32>> = (0..8).map(head).collect();
-        let looks = Looks {
-            to: heads.clone(),
-            from: heads,
-        };
-        blocks(variant).0.then_some((variant, looks))
-    };
-    RegionLooks {
-        photo: photo.clone(),
-        region,
-        networks: variants.iter().filter_map(of).collect(),
     }
 }
 

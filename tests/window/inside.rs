@@ -306,6 +306,24 @@ fn another_photo_can_be_the_scene() {
 }
 
 #[test]
+fn a_photo_that_cannot_be_read_cannot_be_the_scene() {
+    let mut window = Opening {
+        photos: &["meadow", "broken"],
+        ..Opening::with(&["dog"])
+    }
+    .open();
+    click_region(&mut window, "dog in BiAM", 5, 8);
+    tab(&mut window, InspectorTab::Scene);
+    window
+        .get_by_role_and_label(Role::ComboBox, "Scene")
+        .click();
+    window.run();
+    window.get_by_role_and_label(Role::Button, "broken").click();
+    window.run();
+    text_with(&window, "broken cannot be the scene: broken is not a photo");
+}
+
+#[test]
 fn a_bundle_without_ordinary_photos_is_inspected_in_raw_responses() {
     let mut window = Opening {
         ordinary_regions: false,

@@ -18,6 +18,7 @@ use super::comparison_bar::{label_choice, variant_choice};
 use super::inspector::InspectorTab;
 use super::state::AppState;
 use super::textures::Textures;
+use crate::figure::scale::number_text;
 use crate::model::VariantId;
 
 /// Widths of the inspector in points: as it opens and at least.
@@ -79,6 +80,20 @@ fn chosen_label(state: &AppState) -> Option<String> {
     state.labels.labels().get(place).cloned()
 }
 
+/// A value in σ or raw, with the digits of its unit.
+pub fn amount(value: f32, unit: &str) -> String {
+    number_text(value, if unit == "σ" { 2 } else { 3 })
+}
+
+/// A change of such a value, with its sign.
+pub fn change(value: f32, unit: &str) -> String {
+    let text = amount(value, unit);
+    match text.starts_with('−') || text.trim_matches(['0', '.']).is_empty() {
+        true => text,
+        false => format!("+{text}"),
+    }
+}
+
 /// Why a network has no parts or no attention to show.
 fn without_blocks(variant: VariantId) -> String {
     format!(
@@ -86,4 +101,19 @@ fn without_blocks(variant: VariantId) -> String {
          there is nothing to split",
         variant.title()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_the_digits_of_their_unit() {
+        assert_eq!(amount(0.1234, "σ"), "0.12");
+        assert_eq!(amount(0.1234, "raw"), "0.123");
+        assert_eq!(change(0.0449, "raw"), "+0.045");
+        assert_eq!(change(-0.0449, "raw"), "−0.045");
+        assert_eq!(change(0.001, "σ"), "0.00");
+        assert_eq!(change(2.0, "σ"), "+2.00");
+    }
 }

@@ -2,7 +2,7 @@
 
 use egui::{Color32, Rect, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
-use super::small_maps;
+use super::{amount, change, small_maps};
 use crate::app::layer::Layer;
 use crate::app::occlusion::PLACES;
 use crate::app::photo_part::WHOLE;
@@ -10,7 +10,6 @@ use crate::app::read_out::region_rect;
 use crate::app::state::AppState;
 use crate::app::textures::Textures;
 use crate::engine::Area;
-use crate::figure::scale::{number_text, signed};
 use crate::model::VariantId;
 
 /// Boxes narrower than this part of the photo are a click, not a box.
@@ -142,9 +141,9 @@ fn table(ui: &mut Ui, state: &AppState, variant: VariantId) {
                     scores.map(|score| ordinary.map_or(score, |ordinary| ordinary.sigma(score)));
                 let unit = if ordinary.is_some() { "σ" } else { "raw" };
                 ui.label(label);
-                ui.monospace(number_text(whole, 1));
-                ui.monospace(number_text(hidden, 1));
-                ui.monospace(format!("{} {unit}", signed(hidden - whole)));
+                ui.monospace(amount(whole, unit));
+                ui.monospace(amount(hidden, unit));
+                ui.monospace(format!("{} {unit}", change(hidden - whole, unit)));
                 ui.end_row();
             }
         });
@@ -183,10 +182,10 @@ fn slide(
         "How far the score of {label} (k = {k}) falls where the photo is covered: red where it is \
          needed, to \
          {} {unit}; blue where covering helps",
-        number_text(scale.high, 1)
+        amount(scale.high, unit)
     ));
     let name = format!("Occlusion: {label} in {}", variant.title());
-    let value = |value| format!("falls by {} {unit}", number_text(value, 1));
+    let value = |value| format!("falls by {} {unit}", amount(value, unit));
     small_maps::show(
         ui,
         state,

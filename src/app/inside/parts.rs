@@ -2,13 +2,12 @@
 
 use egui::{Rect, Sense, Stroke, Ui, pos2, vec2};
 
-use super::{small_maps, without_blocks};
+use super::{amount, change, small_maps, without_blocks};
 use crate::app::layer::Layer;
 use crate::app::state::AppState;
 use crate::app::textures::Textures;
 use crate::app::theme;
 use crate::engine::ResponseMap;
-use crate::figure::scale::{number_text, signed};
 use crate::model::{Part, VariantId};
 
 /// Width of the bars in points.
@@ -158,12 +157,12 @@ fn bars(ui: &mut Ui, sum: &Sum) {
                 response.on_hover_text(part.sentence());
             }
             bar(ui, *ends, ends_range(&ends_of(&rows)), *value);
-            ui.monospace(format!("{} {}", signed_in(*value, sum.unit), sum.unit));
+            ui.monospace(format!("{} {}", change(*value, sum.unit), sum.unit));
             ui.end_row();
         }
         ui.strong("response");
         bar(ui, [0.0, sum.total], ends_range(&ends_of(&rows)), sum.total);
-        ui.monospace(format!("{} {}", in_unit(sum.total, sum.unit), sum.unit));
+        ui.monospace(format!("{} {}", amount(sum.total, sum.unit), sum.unit));
         ui.end_row();
     });
 }
@@ -211,24 +210,12 @@ fn bar(ui: &mut Ui, [from, to]: [f32; 2], [low, high]: [f32; 2], value: f32) {
     );
 }
 
-fn signed_in(value: f32, unit: &str) -> String {
-    match unit {
-        "σ" => signed(value),
-        _ if value >= 0.0 => format!("+{}", number_text(value, 3)),
-        _ => number_text(value, 3),
-    }
-}
-
-fn in_unit(value: f32, unit: &str) -> String {
-    number_text(value, if unit == "σ" { 1 } else { 3 })
-}
-
 /// The response as it goes through the network.
 fn stages(ui: &mut Ui, sum: &Sum) {
     let texts: Vec<String> = sum
         .stages()
         .into_iter()
-        .map(|(name, value)| format!("{name}\u{a0}{}", in_unit(value, sum.unit)))
+        .map(|(name, value)| format!("{name}\u{a0}{}", amount(value, sum.unit)))
         .collect();
     let text = format!("Through the network, {}: {}", sum.unit, texts.join(" · "));
     ui.label(text).on_hover_text(
@@ -253,7 +240,7 @@ fn maps(
     else {
         return;
     };
-    let highest = in_unit(scale.high, unit);
+    let highest = amount(scale.high, unit);
     ui.weak(format!(
         "As maps, all from −{highest} (blue) to +{highest} {unit} (red); a tick puts one into the \
          grid"
@@ -267,7 +254,7 @@ fn maps(
                 ui.vertical(|ui| {
                     let name = format!("{}: {label} in {}", part.title(), variant.title());
                     let about = (label, variant);
-                    let value = |value| format!("{} {unit}", signed_in(value, unit));
+                    let value = |value| format!("{} {unit}", change(value, unit));
                     small_maps::show(ui, state, textures, about, layer, size, &name, value);
                     let mut shown = state.inspector.parts.contains(&part);
                     let tick = ui.checkbox(&mut shown, part.title());

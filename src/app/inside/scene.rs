@@ -3,13 +3,13 @@
 use egui::Ui;
 use egui_plot::{Bar, BarChart, Legend, Line, Plot, PlotPoints};
 
-use super::{pooling, small_maps, without_blocks};
+use super::{amount, change, pooling, small_maps, without_blocks};
 use crate::app::layer::Layer;
 use crate::app::state::AppState;
 use crate::app::textures::Textures;
 use crate::app::variants::variant_colour;
 use crate::engine::PhotoSource;
-use crate::figure::scale::{number_text, signed};
+use crate::figure::scale::number_text;
 use crate::model::VariantId;
 
 /// The whole tab.
@@ -36,11 +36,14 @@ pub fn show(
     };
     gate_bars(ui, state, variant, &gate);
     scene_choice(ui, state);
-    if state.inspector.scene.source.is_none() {
+    let Some(source) = &state.inspector.scene.source else {
         return;
-    }
+    };
     if state.other_scene().is_none() {
-        ui.weak("computing…");
+        ui.weak(match state.photos.unreadable.get(source) {
+            Some(reason) => format!("{} cannot be the scene: {reason}", source.name()),
+            None => "computing…".to_owned(),
+        });
         return;
     }
     maps(ui, state, textures, label, variant);
@@ -167,14 +170,11 @@ fn table(ui: &mut Ui, state: &AppState, variant: VariantId) {
                         .map_or(score, |usual| usual.sigma(score))
                 };
                 let [before, after] = [own, other].map(|map| score(map.score(k)));
+                let unit = state.part_unit(label, variant);
                 ui.label(label);
-                ui.monospace(number_text(before, 1));
-                ui.monospace(number_text(after, 1));
-                ui.monospace(format!(
-                    "{} {}",
-                    signed(after - before),
-                    state.part_unit(label, variant)
-                ));
+                ui.monospace(amount(before, unit));
+                ui.monospace(amount(after, unit));
+                ui.monospace(format!("{} {unit}", change(after - before, unit)));
                 ui.end_row();
             }
         });
