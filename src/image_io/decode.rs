@@ -161,7 +161,7 @@ impl File<'_> {
         let jpeg = Jpeg::new(self.bytes).map_err(fault)?;
         let (width, height) = jpeg.size().map_err(fault)?;
         self.check_size(width, height, jpeg.decoding_bytes().map_err(fault)?)?;
-        let (channels, pixels) = jpeg.decode(self.bytes).map_err(fault)?;
+        let (channels, pixels) = jpeg.decode().map_err(fault)?;
         let image = match channels {
             Channels::Grey => GrayImage::from_raw(width, height, pixels).map(Into::into),
             Channels::Rgb => RgbImage::from_raw(width, height, pixels).map(Into::into),

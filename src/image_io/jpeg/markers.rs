@@ -66,8 +66,6 @@ pub(super) struct Scan<'a> {
     /// Blocks between restart markers, 0 for none.
     pub restart: usize,
     pub data: &'a [u8],
-    /// Where the data ends in the file.
-    pub end: usize,
 }
 
 /// Tables as they stand while segments are read.
@@ -114,7 +112,7 @@ impl<'a> Jpeg<'a> {
                 0xda => {
                     let end = end_of_data(bytes, position);
                     let data = &bytes[position..end];
-                    jpeg.add_scan(&tables, segment, data, end)?;
+                    jpeg.add_scan(&tables, segment, data)?;
                     position = end;
                 }
                 0xdc => jpeg.take_height(segment)?,
@@ -173,7 +171,6 @@ impl<'a> Jpeg<'a> {
         tables: &Tables,
         header: &[u8],
         data: &'a [u8],
-        end: usize,
     ) -> Result<(), Fault> {
         let Some(frame) = &mut self.frame else {
             return damaged("pixels before the header that says how many");
@@ -210,7 +207,6 @@ impl<'a> Jpeg<'a> {
             bits,
             restart: tables.restart,
             data,
-            end,
         });
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! JPEG photos: any sampling, any order of scans, and whether all of a photo is there.
 //!
-//! Ordinary ones are decoded by `zune-jpeg`, which is the fastest but takes what is missing for
-//! zeros and reads some layouts wrongly. Everything else, and what it stumbles over, is decoded
-//! here, exactly as far as it goes.
+//! Decoded here, exactly as far as the file goes and to the level as libjpeg does: faster decoders take
+//! what is missing for zeros, read some layouts wrongly, and are up to four levels off where chroma is
+//! shared.
 
 mod coefficients;
 mod colours;
@@ -10,14 +10,10 @@ mod huffman;
 mod markers;
 mod samples;
 
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
-
 use super::fault::Fault;
 pub(super) use colours::Colours;
 pub(super) use markers::Jpeg;
-use markers::{Frame, Scan};
+use markers::Frame;
 
 /// What a pixel's channels are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +66,6 @@ impl Jpeg<'_> {
         let frame = self.frame()?;
         let pixels = frame.width as u64 * frame.height as u64;
         let channels = frame.components.len() as u64;
-        if self.ordinary(frame).is_some() {
-            return Ok(pixels * channels);
-        }
         // Two bytes a coefficient and one a sample, then the pixels.
         let (across, down) = frame.finest();
         let share = |c: &markers::Component| (c.across * c.down) as u64;
@@ -85,39 +78,15 @@ impl Jpeg<'_> {
         self.frame.as_ref().ok_or_else(missing)
     }
 
-    /// Decodes the photo out of its file `[height, width, channels]`.
-    pub(super) fn decode(&self, file: &[u8]) -> Result<(Channels, Vec<u8>), Fault> {
+    /// Decodes the photo, `[height, width, channels]`.
+    pub(super) fn decode(&self) -> Result<(Channels, Vec<u8>), Fault> {
         let frame = self.frame()?;
         let channels = match frame.components.len() {
             1 => Channels::Grey,
             3 => Channels::Rgb,
             _ => Channels::InvertedCmyk,
         };
-        if let Some(scan) = self.ordinary(frame)
-            && let Some(pixels) = decode_ordinary(&file[..scan.end], frame)
-        {
-            return Ok((channels, pixels));
-        }
         Ok((channels, self.decode_exactly(frame)?))
-    }
-
-    /// The only scan of a baseline photo whose chroma is sampled as cameras do.
-    fn ordinary(&self, frame: &Frame) -> Option<&Scan<'_>> {
-        let [scan] = &self.scans[..] else {
-            return None;
-        };
-        let components = &frame.components;
-        let factors: Vec<_> = components.iter().map(|c| (c.across, c.down)).collect();
-        let usual = match factors[..] {
-            [(1, 1)] => true,
-            [(1 | 2, 1) | (2, 2), (1, 1), (1, 1)] => self.colours(frame) == Colours::LumaChroma,
-            _ => false,
-        };
-        let whole = scan.components.len() == components.len();
-        let own = self.told.is_none() || components.len() == 1;
-        // Where Adobe's marker contradicts JFIF's, libjpeg and `zune-jpeg` differ.
-        let simple = frame.process < 2 && scan.restart == 0 && self.adobe != Some(0);
-        (usual && whole && simple && own).then_some(scan)
     }
 
     /// As libjpeg decides.
@@ -159,29 +128,4 @@ impl Jpeg<'_> {
             colours,
         ))
     }
-}
-
-/// Decodes the part of a file that ends with its only scan, if all of it is there.
-///
-/// Bits of one are set behind the scan: no code has ones alone, so that a scan that is too short is
-/// an error, where the decoder would otherwise read zeros to the last row.
-fn decode_ordinary(until_end: &[u8], frame: &Frame) -> Option<Vec<u8>> {
-    let mut whole = Vec::with_capacity(until_end.len() + 66);
-    whole.extend_from_slice(until_end);
-    whole.extend([0xff, 0].repeat(32));
-    whole.extend([0xff, 0xd9]);
-    let colours = match frame.components.len() {
-        1 => ColorSpace::Luma,
-        _ => ColorSpace::RGB,
-    };
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(usize::MAX)
-        .set_max_height(usize::MAX)
-        .jpeg_set_out_colorspace(colours);
-    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(whole), options);
-    let pixels = decoder.decode().ok()?;
-    let size = (frame.width, frame.height);
-    let expected = size.0 * size.1 * frame.components.len();
-    (decoder.dimensions() == Some(size) && pixels.len() == expected).then_some(pixels)
 }

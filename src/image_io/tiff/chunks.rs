@@ -92,7 +92,7 @@ fn decoded(
     if jpeg.decoding_bytes()? > most {
         return Err(Fault::TooMuchMemory);
     }
-    let (found, pixels) = jpeg.decode(stream)?;
+    let (found, pixels) = jpeg.decode()?;
     match found.count() == channels {
         true => Ok(pixels),
         false => Err(Fault::Unsupported(
