@@ -13,13 +13,13 @@ use super::train_networks::{Experiment, NetworkToTrain, raw};
 use super::train_options::SettingsArguments;
 use super::{Outcome, common};
 use crate::bundle::{Bundle, HeadSizes, find_bundle};
-use crate::dataset::{Content, Dataset, FeatureCache, FillProgress};
+use crate::dataset::{Content, Dataset, FeatureCache, FillProgress, Split};
 use crate::files::{read_bounded, shown};
 use crate::kernels::keep_freed_memory;
 use crate::model::{Configuration, Training, VariantId, registry};
-use crate::semantics::{LabelFeatures, TeacherClass};
+use crate::semantics::TeacherClass;
 use crate::train::experiment::{seen_vectors, training_set, unseen_names};
-use crate::train::label_features::{MadeFeatures, label_features, read_synonyms};
+use crate::train::label_features::{label_features, read_synonyms};
 use crate::train::parts::{Lists, Workplace};
 use crate::train::ready::{bytes_to_write, has_room, has_teacher};
 use crate::train::teacher::choose_classes;
@@ -89,42 +89,27 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let (dataset, split) = options.data.read(USUAL_PART)?;
     let base = find_bundle(options.engine.bundle.as_deref())?;
     let bundle = options.engine.open_bundle(|_| false)?;
-    if split.seen().is_empty() {
-        return Err(TrainError::NoLabels {
-            labels: dataset.labels.len(),
-        }
-        .into());
-    }
-    let photos = dataset.photos.len();
-    if photos < 2 {
-        return Err(TrainError::TooFewPhotos { photos }.into());
-    }
+    check_labels(&bundle, &dataset, &split)?;
     let unseen = unseen_names(&dataset, &split);
     let classes = choose_classes(bundle.lists.teacher(), &unseen);
-    // Before the photos' features, which take minutes.
-    let label_features = options.label_features(&settings, &bundle, &classes, &unseen)?;
-    let features = label_features.as_ref().map(|made| &made.features);
-    let sizes = HeadSizes {
-        label_dimension: features.map_or(bundle.sizes.label_dimension, LabelFeatures::dimension),
-        ..bundle.sizes
+    let synonyms = options.synonyms(&settings, &bundle, &classes, &unseen)?;
+    let sizes = match synonyms {
+        Some(_) => with_label_features(&bundle.sizes),
+        None => bundle.sizes,
     };
     let networks = options.networks(&settings.model.table(&sizes, bundle.grid)?)?;
     let table = options.check_end(&bundle, &classes, &settings, &networks)?;
-    let seen: Vec<String> = split
-        .seen()
-        .iter()
-        .map(|l| dataset.labels[*l as usize].clone())
-        .collect();
-    eval::refuse_unread_labels(&bundle, &dataset.name, &seen)?;
-    let label_vectors = seen_vectors(&bundle, &dataset, &split, features)?;
-    let trained = networks.iter().filter(|network| network.is_trained());
-    let trained: Vec<&dyn Configuration> = trained.map(|network| &*network.configuration).collect();
-    let bytes = bytes_to_write(&base, &trained)?;
-    let work = Workplace::open(&options.out, options.resume)?;
-    has_room(&work.folder, bytes)?;
+    let work = options.workplace(&base, &networks)?;
+    // What can be refused is; from here on it takes minutes.
+    let label_features = match &synonyms {
+        Some(synonyms) => Some(label_features(&bundle, &classes, synonyms)?),
+        None => None,
+    };
     if let Some(made) = &label_features {
         work.write_label_features(&base, made)?;
     }
+    let features = label_features.as_ref().map(|made| &made.features);
+    let label_vectors = seen_vectors(&bundle, &dataset, &split, features)?;
     let stop = common::stop_on_request()?;
     let Some(cache) = options.features(&bundle, &dataset, raw(&settings, &networks), &stop)? else {
         common::print_note(&"stopped; the features so far are kept: start it again with --resume");
@@ -171,6 +156,29 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
 }
 
+/// Refuses a data set without labels or photos to train on, and labels without a vector.
+fn check_labels(bundle: &Bundle, dataset: &Dataset, split: &Split) -> Result<()> {
+    let labels = dataset.labels.len();
+    if split.seen().is_empty() {
+        return Err(TrainError::NoLabels { labels }.into());
+    }
+    let photos = dataset.photos.len();
+    if photos < 2 {
+        return Err(TrainError::TooFewPhotos { photos }.into());
+    }
+    let seen = split.seen().iter();
+    let seen: Vec<String> = seen.map(|&l| dataset.labels[l as usize].clone()).collect();
+    eval::refuse_unread_labels(bundle, &dataset.name, &seen)
+}
+
+/// The same sizes where labels have features: a row for the regions, then the vector.
+fn with_label_features(sizes: &HeadSizes) -> HeadSizes {
+    HeadSizes {
+        label_dimension: sizes.region_channels + sizes.label_dimension,
+        ..*sizes
+    }
+}
+
 fn notes(path: &Path) -> Result<String> {
     let bytes = read_bounded(path, NOTES_LIMIT)?;
     match String::from_utf8(bytes) {
@@ -208,14 +216,25 @@ impl Options {
         Ok(networks)
     }
 
-    /// What makes label features, where the networks are to take them.
-    fn label_features(
+    /// Where everything lies until the bundle is made, if there is room for all of it.
+    fn workplace(&self, base: &Path, networks: &[NetworkToTrain]) -> Result<Workplace> {
+        let trained = networks.iter().filter(|network| network.is_trained());
+        let trained: Vec<&dyn Configuration> =
+            trained.map(|network| &*network.configuration).collect();
+        let bytes = bytes_to_write(base, &trained)?;
+        let work = Workplace::open(&self.out, self.resume)?;
+        has_room(&work.folder, bytes)?;
+        Ok(work)
+    }
+
+    /// Further anchors of label features, where the networks are to take these.
+    fn synonyms(
         &self,
         settings: &TrainSettings,
         bundle: &Bundle,
         classes: &[TeacherClass],
         unseen: &[String],
-    ) -> Result<Option<MadeFeatures>> {
+    ) -> Result<Option<Vec<TeacherClass>>> {
         if !settings.label_features {
             if self.synonyms.is_some() {
                 bail!("--synonyms are anchors of label features, which are off; leave it out");
@@ -224,11 +243,10 @@ impl Options {
         }
         has_teacher(bundle, classes)
             .map_err(|error| anyhow!("{error}, or --label-features false"))?;
-        let synonyms = match &self.synonyms {
+        Ok(Some(match &self.synonyms {
             Some(path) => choose_classes(&read_synonyms(path)?, unseen),
             None => Vec::new(),
-        };
-        Ok(Some(label_features(bundle, classes, &synonyms)?))
+        }))
     }
 
     /// The features of the data set's photos; `None` when it was stopped meanwhile.

@@ -166,12 +166,7 @@ impl<'a> Jpeg<'a> {
         Ok(())
     }
 
-    fn add_scan(
-        &mut self,
-        tables: &Tables,
-        header: &[u8],
-        data: &'a [u8],
-    ) -> Result<(), Fault> {
+    fn add_scan(&mut self, tables: &Tables, header: &[u8], data: &'a [u8]) -> Result<(), Fault> {
         let Some(frame) = &mut self.frame else {
             return damaged("pixels before the header that says how many");
         };

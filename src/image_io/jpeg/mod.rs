@@ -12,8 +12,8 @@ mod samples;
 
 use super::fault::Fault;
 pub(super) use colours::Colours;
-pub(super) use markers::Jpeg;
 use markers::Frame;
+pub(super) use markers::Jpeg;
 
 /// What a pixel's channels are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
