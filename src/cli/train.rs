@@ -89,7 +89,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let (dataset, split) = options.data.read(USUAL_PART)?;
     let base = find_bundle(options.engine.bundle.as_deref())?;
     let bundle = options.engine.open_bundle(|_| false)?;
-    check_labels(&bundle, &dataset, &split)?;
+    check_counts(&dataset, &split)?;
     let unseen = unseen_names(&dataset, &split);
     let classes = choose_classes(bundle.lists.teacher(), &unseen);
     let synonyms = options.synonyms(&settings, &bundle, &classes, &unseen)?;
@@ -99,6 +99,9 @@ pub fn run(options: &Options) -> Result<Outcome> {
     };
     let networks = options.networks(&settings.model.table(&sizes, bundle.grid)?)?;
     let table = options.check_end(&bundle, &classes, &settings, &networks)?;
+    let seen = split.seen().iter();
+    let seen: Vec<String> = seen.map(|&l| dataset.labels[l as usize].clone()).collect();
+    eval::refuse_unread_labels(&bundle, &dataset.name, &seen)?;
     let work = options.workplace(&base, &networks)?;
     // What can be refused is; from here on it takes minutes.
     let label_features = match &synonyms {
@@ -156,19 +159,17 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
 }
 
-/// Refuses a data set without labels or photos to train on, and labels without a vector.
-fn check_labels(bundle: &Bundle, dataset: &Dataset, split: &Split) -> Result<()> {
+/// Refuses a data set without labels or photos to train on.
+fn check_counts(dataset: &Dataset, split: &Split) -> Result<(), TrainError> {
     let labels = dataset.labels.len();
     if split.seen().is_empty() {
-        return Err(TrainError::NoLabels { labels }.into());
+        return Err(TrainError::NoLabels { labels });
     }
     let photos = dataset.photos.len();
     if photos < 2 {
-        return Err(TrainError::TooFewPhotos { photos }.into());
+        return Err(TrainError::TooFewPhotos { photos });
     }
-    let seen = split.seen().iter();
-    let seen: Vec<String> = seen.map(|&l| dataset.labels[l as usize].clone()).collect();
-    eval::refuse_unread_labels(bundle, &dataset.name, &seen)
+    Ok(())
 }
 
 /// The same sizes where labels have features: a row for the regions, then the vector.

@@ -108,6 +108,8 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::engine::Request;
     use crate::engine::worker::{Outbox, WorkerOptions};
@@ -122,8 +124,12 @@ mod tests {
         let mut engine = Engine::new(WorkerOptions::default(), inbox, channel().0, outbox);
         requests.send(asked).expect("the engine is there");
         let (release, held) = channel::<()>();
+        let released = Arc::new(AtomicBool::new(false));
+        let says = released.clone();
+        // Long enough for a busy machine to leave before.
         let releasing = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(200));
+            thread::sleep(Duration::from_secs(1));
+            says.store(true, Ordering::SeqCst);
             drop(release);
         });
         let endless = move || {
@@ -132,7 +138,7 @@ mod tests {
         };
         let opened = engine.open_ahead(&PhotoSource::File(ahead.into()), endless);
         assert!(opened.is_none());
-        let left = !releasing.is_finished();
+        let left = !released.load(Ordering::SeqCst);
         releasing.join().expect("it only waits");
         left
     }
