@@ -97,12 +97,15 @@ pub(super) fn read(folder: &Path, part: &str) -> Result<Dataset, DatasetError> {
     let mut judged = vocabulary.places().all();
     let unmentioned = folder.join(UNMENTIONED);
     if unmentioned.exists() {
-        let unmentioned = Vocabulary::read(&unmentioned)?;
-        let keep = |place: &u32| {
-            let label = vocabulary.places().labels.get(*place as usize);
-            label.is_none_or(|label| unmentioned.place(label).is_none())
-        };
-        judged.retain(keep);
+        let labels = Vocabulary::read(&unmentioned)?.labels;
+        for label in labels {
+            let Some(place) = vocabulary.places().place(&label) else {
+                let reason =
+                    format!("“{label}” is not in {VOCABULARY}; add it there or remove it here");
+                return Err(DatasetError::content(&unmentioned, reason));
+            };
+            judged.retain(|judged| *judged != place);
+        }
     }
     let judged: Arc<[u32]> = judged.into();
     for (photo, positives) in photos {
@@ -314,6 +317,24 @@ mod tests {
         assert!(set.name.ends_with(" train"));
         assert_eq!((set.report.positives, set.report.negatives), (2, 4));
         assert!(set.photos[0].path.ends_with("images/a.jpg"));
+    }
+
+    #[test]
+    fn nothing_is_known_of_unmentioned_labels_where_they_are_not_listed() {
+        let fixture = fixture();
+        fixture.write("train.tsv", "a.jpg\tcat,dog\nb.jpg\t\n");
+        fixture.write("unmentioned.txt", "Dog\n");
+        let set = fixture.open("train").unwrap();
+        assert_eq!(
+            rows(&set),
+            [row("a.jpg", &[1, -1, 1]), row("b.jpg", &[0, -1, -1])]
+        );
+        fixture.write("unmentioned.txt", "dog\ncatt\n");
+        let refusal = fixture.open("train").unwrap_err().to_string();
+        assert!(
+            refusal.contains("unmentioned.txt") && refusal.contains("“catt” is not in"),
+            "{refusal}"
+        );
     }
 
     #[test]
