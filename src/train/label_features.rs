@@ -30,7 +30,7 @@ const LAMBDA: f64 = 0.5;
 const DAMPING: f64 = 1e-6;
 
 /// Further names of the backbone's classes: tab-separated lines of a name and its classifier row, the
-/// first line a heading.
+/// first line may be a heading.
 ///
 /// # Errors
 /// A file that cannot be read; the first line that is not understood.
@@ -44,9 +44,15 @@ pub fn read_synonyms(path: &Path) -> Result<Vec<TeacherClass>, TrainError> {
         })
     };
     let text = String::from_utf8(bytes).map_err(|_| refuse(1, "not UTF-8; save it as UTF-8"))?;
+    let is_heading = |line: &str| {
+        let row = line
+            .split_once('\t')
+            .map(|(_, row)| row.trim().parse::<u32>());
+        row.is_none_or(|row| row.is_err())
+    };
     let lines = (1..)
         .zip(text.trim_start_matches('\u{feff}').lines())
-        .skip(1);
+        .filter(|&(number, line)| number > 1 || !is_heading(line));
     lines
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(number, line)| {
@@ -264,6 +270,7 @@ mod tests {
             (classes[0].name.as_str(), &classes[0].rows[..]),
             ("man-eater", &[2][..])
         );
+        assert_eq!(read("man-eater\t2\n").unwrap().len(), 1, "no heading");
         for (text, word) in [("a\tb\nx 2\n", "line 2"), ("a\tb\n\nx\ttwo\n", "line 3")] {
             let refusal = read(text).unwrap_err().to_string();
             assert!(refusal.contains(word), "{refusal}");
